@@ -1,0 +1,172 @@
+"""Tables, class lists and tags of a data set: the one form that readers bring their data into and stages start from."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from backward_search.datasets.registry import DatasetEntry
+from backward_search.errors import DataError, MissingError
+from backward_search.files.atomic import read_json, write_csv, write_json
+from backward_search.files.paths import DataPaths, require
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a reader makes of a raw data set: one row per image.
+
+    Attributes:
+        paths: the path column, such as `./data/CUB/images/<folder>/<file>`; its last two parts are the image's key.
+        labels: for each attribute the label of every image.
+        splits: for each split the rows in the order in which the table shall hold them.
+        tags: per image its tags, comma-separated, none of them empty; None for a data set without tags.
+        query_tags: per image the string that query generation compares and stores, where it differs from `tags`.
+        groups: per image the thing it shows, where several images show the same thing.
+    """
+
+    paths: Sequence[str]
+    labels: Mapping[str, Sequence[str]]
+    splits: Mapping[str, Sequence[int] | np.ndarray]
+    tags: Sequence[str] | None = None
+    query_tags: Sequence[str] | None = None
+    groups: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One split of a data set, in file order.
+
+    Attributes:
+        entry: the data set's registry entry.
+        split: "train" or "test".
+        paths: the path column.
+        ids: for each attribute the class ids, (N,) int64 in 0..K-1.
+        classes: for each attribute the sorted labels; an id is an index into them.
+    """
+
+    entry: DatasetEntry
+    split: str
+    paths: list[str]
+    ids: dict[str, np.ndarray]
+    classes: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.paths)
+
+    @property
+    def keys(self) -> list[str]:
+        """`<folder>/<file>` of every image."""
+        return [key_of(path) for path in self.paths]
+
+    def labels(self, attribute: str) -> list[str]:
+        """The label of every image."""
+        names = self.classes[attribute]
+        return [names[index] for index in self.ids[attribute].tolist()]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tag table, by key.
+
+    Attributes:
+        tags: comma-separated tags of each image, as the metrics use them; empty where a data set has none.
+        query_tags: the string that query generation compares and stores.
+        groups: the thing each image shows; empty where the data set does not say.
+    """
+
+    tags: dict[str, str]
+    query_tags: dict[str, str]
+    groups: dict[str, str]
+
+
+def key_of(path: str) -> str:
+    """The key of an image: the last two parts of its path.
+
+    >>> key_of("./data/CUB/images/001.Albatross/a.jpg")
+    '001.Albatross/a.jpg'
+    """
+    return "/".join(path.replace("\\", "/").rsplit("/", 2)[-2:])
+
+
+def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
+    """Write tables, class list and tag table of a data set.
+
+    Args:
+        paths: where they go.
+        samples: what the reader found.
+
+    Returns:
+        The files written.
+
+    Raises:
+        DataError: two images share a key.
+    """
+    keys = [key_of(path) for path in samples.paths]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key, count in pd.Series(keys).value_counts().items() if count > 1)
+        raise DataError(f"two images of {paths.name} share the name {twice}: folder and file together must be unique")
+    classes = {attribute: sorted(set(labels)) for attribute, labels in samples.labels.items()}
+    number = {attribute: {label: i for i, label in enumerate(names)} for attribute, names in classes.items()}
+    written = [write_json(paths.classes, classes)]
+    for split, rows in samples.splits.items():
+        table = (
+            (samples.paths[row], *(number[name][labels[row]] for name, labels in samples.labels.items()))
+            for row in rows
+        )
+        written.append(write_csv(paths.table(split), ("path", *samples.labels), table))
+    columns: dict[str, Sequence[str]] = {"key": keys}
+    if samples.tags is not None:
+        columns |= {"tags": samples.tags, "query_tags": samples.query_tags or samples.tags}
+    if samples.groups is not None:
+        columns["group"] = samples.groups
+    written.append(write_csv(paths.tags, tuple(columns), zip(*columns.values(), strict=True)))
+    return written
+
+
+def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
+    """Read one split.
+
+    Raises:
+        MissingError: the data set has not been prepared.
+        DataError: the table lacks an attribute, or a class id lies outside the class list.
+    """
+    remedy = f"run {entry.prepare}"
+    file = require(paths.table(split), f"table of {entry.name} {split}", remedy)
+    classes: dict[str, list[str]] = read_json(require(paths.classes, f"class list of {entry.name}", remedy))
+    frame = pd.read_csv(file, dtype={"path": str}, keep_default_na=False)
+    for column in ("path", *entry.attributes):
+        if column not in frame:
+            raise DataError(f"{file} has no column {column}: {remedy} --overwrite True")
+    if frame.empty:
+        raise DataError(f"{file} has no rows: the {split} split of {entry.name} is empty")
+    ids = {name: frame[name].to_numpy(np.int64) for name in classes if name in frame}
+    for name, values in ids.items():
+        if values.min() < 0 or values.max() >= len(classes[name]):
+            raise DataError(
+                f"{file}: {name} has the class id {values.max()}, but the class list ends at {len(classes[name]) - 1}: "
+                f"{remedy} --overwrite True"
+            )
+    return Table(entry, split, frame["path"].tolist(), ids, classes)
+
+
+def load_tags(paths: DataPaths) -> Tags:
+    """Read the tag table.
+
+    Raises:
+        MissingError: the data set has not been prepared.
+    """
+    if not paths.tags.exists():
+        raise MissingError(f"no tag table at {paths.tags}: run the A1 script of {paths.name}")
+    with paths.tags.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def column(name: str) -> dict[str, str]:
+        return {row["key"]: row[name] for row in rows} if rows and name in rows[0] else {}
+
+    return Tags(column("tags"), column("query_tags"), column("group"))

@@ -1,0 +1,21 @@
+"""Errors that a user can cause. A script prints them as one line and exits with code 2."""
+
+
+class UserError(Exception):
+    """Something the user can put right: the message says what was found, what was expected and what to do."""
+
+
+class OptionError(UserError):
+    """Options that contradict each other or name something that does not exist."""
+
+
+class DataError(UserError):
+    """A file or folder whose content is not what its place promises."""
+
+
+class MissingError(UserError):
+    """A file that an earlier stage or a download should have put in place."""
+
+
+class StaleError(UserError):
+    """Stored results that come from other settings or other inputs than those asked for."""

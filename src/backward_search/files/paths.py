@@ -1,0 +1,178 @@
+"""Every path the project reads or writes is built here; none depends on the working directory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from backward_search.errors import MissingError, OptionError
+
+PROJECT = Path(__file__).resolve().parents[3]
+"""The folder of the numbered scripts; relative roots are meant from here."""
+
+
+def rooted(folder: str | Path) -> Path:
+    """An absolute path; a relative one is taken from the project's folder."""
+    path = Path(folder).expanduser()
+    return path if path.is_absolute() else PROJECT / path
+
+
+def checked_name(name: str) -> str:
+    """Return `name` if it can serve as a folder name.
+
+    Raises:
+        OptionError: the name is empty or contains a path separator.
+    """
+    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
+        raise OptionError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
+    return name
+
+
+@dataclass(frozen=True)
+class DataPaths:
+    """The files of one data set, below `data/<name>/`."""
+
+    root: Path
+    name: str
+
+    @classmethod
+    def of(cls, data_root: str | Path, name: str) -> "DataPaths":
+        """The paths of data set `name` below `data_root`."""
+        return cls(rooted(data_root), checked_name(name))
+
+    @property
+    def folder(self) -> Path:
+        """`data/<name>`."""
+        return self.root / self.name
+
+    @property
+    def attributions(self) -> Path:
+        """The folder of tables, class list, tags and queries, as we write it."""
+        return self.folder / "attributions"
+
+    @property
+    def log(self) -> Path:
+        """What the preprocessing scripts said."""
+        return self.folder / "run.log"
+
+    @property
+    def published_attributes(self) -> Path:
+        """The same folder under the name that the published code gives it."""
+        return self.folder / "attributes"
+
+    def table(self, split: str) -> Path:
+        """The table of one split: path and one class id per attribute."""
+        return self.attributions / f"preprocessed_{self.name}_{split}.csv"
+
+    @property
+    def classes(self) -> Path:
+        """The class list: the sorted labels of every attribute."""
+        return self.attributions / "classes.json"
+
+    @property
+    def tags(self) -> Path:
+        """The tag table: one row per image of either split."""
+        return self.attributions / "tags.csv"
+
+    @property
+    def report(self) -> Path:
+        """What preprocessing found, dropped and repaired."""
+        return self.attributions / "report.json"
+
+    @property
+    def description(self) -> Path:
+        """The data set's own entry, for data sets that the registry does not list."""
+        return self.attributions / "dataset.json"
+
+    def manifest(self, stage: str) -> Path:
+        """The manifest of a stage that writes beside the tables."""
+        return self.attributions / f"manifest-{stage}.json"
+
+    def queries(self, attributes: tuple[str, ...], split: str, *, strict: bool = False) -> Path:
+        """The query file of one task."""
+        return self.attributions / (
+            f"query_{'-'.join(attributes)}_{self.name}_{split}_random{'_strict' if strict else ''}.json"
+        )
+
+    def image(self, path: str) -> Path:
+        """The file behind a table's path: `./data/` stands for the data root, absolute paths for themselves."""
+        logical = Path(path)
+        if logical.is_absolute():
+            return logical
+        parts = logical.parts[1:] if logical.parts[:1] == ("data",) else logical.parts
+        return self.root.joinpath(*parts)
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one trained model, below `weight/<run>/`."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, weight_root: str | Path, name: str) -> "RunPaths":
+        """The paths of run `name` below `weight_root`."""
+        return cls(rooted(weight_root) / name)
+
+    @property
+    def name(self) -> str:
+        """The run's name, which carries its main settings."""
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        """The configuration the run was trained with."""
+        return self.folder / "config.json"
+
+    @property
+    def weights(self) -> Path:
+        """The trained network."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of a training under way: the folder of the last finished epoch."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """Loss and accuracy of every epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def log(self) -> Path:
+        """What the scripts said while they worked on this run."""
+        return self.folder / "run.log"
+
+    def manifest(self, stage: str) -> Path:
+        """The manifest of a stage that writes into the run's own folder."""
+        return self.folder / f"manifest-{stage}.json"
+
+    def embeddings(self, split: str) -> Path:
+        """The embeddings of one split, (N, E) float32."""
+        return self.folder / "embeddings" / f"{split}.npy"
+
+    def logits(self, split: str, attribute: str) -> Path:
+        """The logits of one split for one attribute, (N, K) float32."""
+        return self.folder / "embeddings" / f"{split}-logits-{attribute}.npy"
+
+    def rows(self, split: str) -> Path:
+        """The ordered table of the rows of the arrays of one split."""
+        return self.folder / "embeddings" / f"{split}.csv"
+
+    def student(self, name: str) -> Path:
+        """The folder of one student."""
+        return self.folder / "students" / name
+
+    def result(self, task: str, name: str) -> Path:
+        """The results of one method on one task."""
+        return self.folder / "results" / task / f"{name}.json"
+
+
+def require(path: Path, what: str, remedy: str) -> Path:
+    """Return `path` if it exists.
+
+    Raises:
+        MissingError: it does not; the message names `what` it is and the `remedy`.
+    """
+    if not path.exists():
+        raise MissingError(f"no {what} at {path}: {remedy}")
+    return path

@@ -1,0 +1,275 @@
+"""The options of the numbered scripts: each is defined once, as a field of a dataclass that the scripts share.
+
+A script's options are one dataclass; `parse` makes the parser from its fields. The type of the field is the type of the
+option, so that what reaches the package is typed and complete.
+"""
+
+import argparse
+import os
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, NoReturn, TypeVar
+
+from backward_search.datasets import registry
+from backward_search.datasets.registry import DatasetEntry
+from backward_search.errors import OptionError
+from backward_search.files.paths import DataPaths
+
+Settings = TypeVar("Settings", bound="DatasetOptions")
+
+
+def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, choices: Sequence[str] = ()) -> Any:
+    """Define one option.
+
+    Args:
+        help: what it does, with its unit.
+        default: its default; left out, the option is required or `of_dataset`.
+        of_dataset: the attribute of the data set's registry entry that serves as default.
+        choices: the values it admits.
+    """
+    return field(default=default, kw_only=True, metadata={"help": help, "of_dataset": of_dataset, "choices": choices})
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Which data set, and where data lie."""
+
+    dataset_name: str = option("the data set: CUB, APY, wikiart, glyphs, or the name of one of your own")
+    data_root: str = option("folder of the data sets", "data")
+    seed: int = option("seed of everything random", 0)
+    overwrite: bool = option("replace results of other settings", False)
+
+    @property
+    def entry(self) -> DatasetEntry:
+        """The data set's registry entry."""
+        return registry.find(self.dataset_name, self.data_root)
+
+    @property
+    def data(self) -> DataPaths:
+        """The data set's files."""
+        return DataPaths.of(self.data_root, self.dataset_name)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant, before anything is loaded.
+
+        Raises:
+            OptionError: there is such a value.
+        """
+        require(self.seed >= 0, f"--seed {self.seed} must not be negative")
+
+
+@dataclass(frozen=True)
+class PrepareOptions(DatasetOptions):
+    """How a data set is prepared; each A1 script names its data set itself."""
+
+    check_only: bool = option("report on the raw data and write nothing", False)
+    n_workers: int = option("processes that write images (default: number of cores)", os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class DownloadOptions(PrepareOptions):
+    """How a data set is prepared that its owners publish."""
+
+    download: bool = option("fetch first what the data set's owners publish", False)
+
+
+@dataclass(frozen=True)
+class CubOptions(DownloadOptions):
+    """How CUB is prepared."""
+
+    as_published: bool = option("give each image its neighbour's tags, as the published tables do (11,787 rows)", False)
+
+
+@dataclass(frozen=True)
+class ApyOptions(DownloadOptions):
+    """How aPY is prepared."""
+
+    with_yahoo: bool = option("take the twelve aYahoo classes in (not part of the paper's experiment)", False)
+
+
+@dataclass(frozen=True)
+class CustomOptions(PrepareOptions):
+    """How the user's own images are prepared."""
+
+    source: str = option("a folder of one folder per class, a .csv, a .parquet or an .npz file", "")
+    path_column: str = option("the column of the image paths", "path")
+    image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
+    label_columns: str = option("the label columns, comma-separated (default: all that have no other role)", "")
+    tags_column: str = option("the column of comma-separated tags", "tags")
+    split_column: str = option("the column that says train or test", "split")
+    group_column: str = option("images of one group stay on one side of the split", "")
+    test_size: float = option("share of the images that become the test split", 0.2)
+    image_size: int = option("side of the network's input in pixels", 224)
+    augment: bool = option("random crops and flips in training", True)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(0 < self.test_size < 1, f"--test_size {self.test_size} must lie between 0 and 1")
+        require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
+
+
+@dataclass(frozen=True)
+class RunOptions(DatasetOptions):
+    """Which trained model."""
+
+    mname: str = option("first part of the run's name", "CIR_Model")
+    category_type: str = option("which attributes are trained", of_dataset="default_category_type")
+    encoder_model: str = option("the encoder, a torchvision name", of_dataset="encoder_model")
+    encoding_size: int = option("size E of the embedding", 256)
+    num_epoch: int = option("training epochs", of_dataset="num_epoch")
+    enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
+    weight_root: str = option("folder of the trained models", "weight")
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes the run is trained on."""
+        return self.entry.attributes_of(self.category_type)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        self.entry.attributes_of(self.category_type)
+        require(self.encoding_size > 0, f"--encoding_size {self.encoding_size} must be positive")
+        require(self.num_epoch > 0, f"--num_epoch {self.num_epoch} must be positive")
+        require(self.n_workers >= 0, f"--n_workers {self.n_workers} must not be negative")
+
+
+@dataclass(frozen=True)
+class TaskOptions(RunOptions):
+    """Which condition, and how the teacher searches."""
+
+    num_condition: int = option("condition on the first n attributes of the category type", 1)
+    condition_on: str = option("condition on these attributes instead, comma-separated", "")
+    batch_size: int = option("queries searched at once", 512)
+    inverse_lr: float = option("learning rate of the search", 0.2)
+    inverse_lambda: float = option(
+        "weight of the distance to the query: larger stays closer", of_dataset="inverse_lambda"
+    )
+    inverse_max_itr: int = option("most steps of the search", 100)
+    inverse_earlystopping: bool = option("stop a query that no longer improves", True)
+    student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
+    student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
+
+    @property
+    def conditioned(self) -> tuple[str, ...]:
+        """The conditioned attributes, in the order of the category type."""
+        return conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        assert self.conditioned is not None  # the property refuses what does not exist
+        require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
+        require(self.inverse_lr > 0, f"--inverse_lr {self.inverse_lr} must be positive")
+        require(self.inverse_lambda >= 0, f"--inverse_lambda {self.inverse_lambda} must not be negative")
+        require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
+        require(self.student_reg >= 0, f"--student_reg {self.student_reg} must not be negative")
+        require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
+
+
+def conditioned_attributes(attributes: tuple[str, ...], num_condition: int, condition_on: str) -> tuple[str, ...]:
+    """The attributes that are conditioned on: the first `num_condition`, or those named in `condition_on`.
+
+    Raises:
+        OptionError: there are not so many, or one of the named is not among `attributes`.
+    """
+    if condition_on:
+        names = tuple(condition_on.split(","))
+        unknown = [name for name in names if name not in attributes]
+        require(
+            not unknown, f"--condition_on {condition_on}: {', '.join(unknown)} is not among {', '.join(attributes)}"
+        )
+        require(len(set(names)) == len(names), f"--condition_on {condition_on} names an attribute twice")
+        return names
+    require(
+        1 <= num_condition <= len(attributes),
+        f"--num_condition {num_condition} is not possible: the category type has {len(attributes)} "
+        f"({', '.join(attributes)})",
+    )
+    return attributes[:num_condition]
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise an `OptionError` with this message unless the condition holds."""
+    if not holds:
+        raise OptionError(message)
+
+
+def truth(text: str) -> bool:
+    """Read a boolean option: True or False, in any case, also 1/0 and yes/no.
+
+    >>> truth("False"), truth("yes")
+    (False, True)
+    """
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return values[text.lower()]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that fails in one line, and whose help keeps the script's description as it is written."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see --help)\n")
+
+
+def _reader(annotation: Any) -> Callable[[str], Any]:
+    if annotation is bool:
+        return truth
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
+    return typing.cast(Callable[[str], Any], annotation)
+
+
+def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: Any) -> None:
+    meta = definition.metadata
+    required = definition.default is MISSING and meta["of_dataset"] is None
+    default = "required" if required else "the data set's" if meta["of_dataset"] else definition.default
+    arguments: dict[str, Any] = {
+        "type": _reader(annotation),
+        "help": f"{meta['help']} [{default}]",
+        "required": required,
+    }
+    if annotation is bool:
+        arguments |= {"nargs": "?", "const": True, "metavar": "True|False"}
+    elif meta["choices"]:
+        arguments |= {"choices": list(meta["choices"])}
+    else:
+        arguments |= {"metavar": getattr(_reader(annotation), "__name__", "value").upper()}
+    parser.add_argument(f"--{definition.name}", default=argparse.SUPPRESS, **arguments)
+
+
+def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None, **fixed: Any) -> Settings:
+    """Read a command line into the options dataclass `kind`.
+
+    Args:
+        kind: the options of the script.
+        description: the script's docstring, shown by --help.
+        argv: the arguments, those of the process by default.
+        fixed: values that the script sets itself and does not offer as options.
+
+    Raises:
+        OptionError: the values contradict each other or name what does not exist.
+        SystemExit: with code 2 and one line for a malformed command line.
+    """
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    annotations = typing.get_type_hints(kind)
+    for definition in fields(kind):
+        if definition.name in fixed:
+            continue
+        _add(parser, definition, annotations[definition.name])
+    given = vars(parser.parse_args(argv)) | fixed
+    for definition in fields(kind):
+        source = definition.metadata["of_dataset"]
+        if source and definition.name not in given:
+            entry = registry.find(given["dataset_name"], given.get("data_root", "data"))
+            given[definition.name] = getattr(entry, source)
+    settings = kind(**given)
+    settings.check()
+    return settings

@@ -1,0 +1,68 @@
+"""A1: bring a data set into the form of the project - tables, class list, tags, images - and report on it."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from backward_search.datasets.report import Findings, lines, summary
+from backward_search.datasets.source import Source
+from backward_search.datasets.tables import Samples, write_tables
+from backward_search.errors import DataError
+from backward_search.files.atomic import write_json
+from backward_search.files.manifest import Stage
+from backward_search.files.paths import DataPaths
+
+LOG = logging.getLogger(__name__)
+
+
+def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_only: bool = False) -> Path:
+    """Prepare a data set.
+
+    Args:
+        source: the data set as its reader offers it.
+        paths: where it lies and where the tables go.
+        overwrite: replace tables of other settings or inputs.
+        check_only: read and report, and write nothing.
+
+    Returns:
+        The folder of the tables.
+
+    Raises:
+        DataError: the raw data cannot be used.
+        StaleError: there are tables of other settings or inputs, and `overwrite` is False.
+    """
+    outputs = [paths.table("train"), paths.table("test"), paths.classes, paths.tags, paths.report]
+    stage = Stage("A1", paths.manifest("A1"), source.settings, source.inputs, outputs)
+    if not check_only and stage.is_done(overwrite=overwrite):
+        return paths.attributions
+    findings = Findings()
+    samples = source.read(findings)
+    if not check_only:
+        stage.begin()
+        samples = _without(samples, source.make_images(samples, findings))
+    for split, rows in samples.splits.items():
+        if len(rows) == 0:
+            raise DataError(
+                f"the {split} split of {paths.name} would be empty: {len(samples.paths)} images are too few"
+            )
+    report = summary(paths.name, samples, findings)
+    for line in lines(report):
+        LOG.info("%s", line)
+    if check_only:
+        return paths.attributions
+    write_tables(paths, samples)
+    write_json(paths.report, report)
+    stage.finish()
+    LOG.info("wrote %s; next: python A2.Query-Generating.py --dataset_name %s", paths.attributions, paths.name)
+    return paths.attributions
+
+
+def _without(samples: Samples, missing: set[int]) -> Samples:
+    """The samples with some rows taken out of their splits; the order of the others stays."""
+    if not missing:
+        return samples
+    gone = np.fromiter(missing, np.int64, len(missing))
+    kept = {split: np.asarray(rows)[~np.isin(rows, gone)] for split, rows in samples.splits.items()}
+    return dataclasses.replace(samples, splits=kept)
