@@ -28,6 +28,7 @@ ENTRY = DatasetEntry(
     category_types={"familyvariantletter": ("family", "variant", "letter")},
     preprocessing=Preprocessing(size=SIZE, augment=False),
     encoder_model="small_cnn",
+    lr=0.003,
     inverse_lambda=0.1,
     prepare="A1.Data-Preprocessing-glyphs.py",
 )

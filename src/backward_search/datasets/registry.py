@@ -18,7 +18,7 @@ _MODULES = {name: f"backward_search.datasets.{name}" for name in ("glyphs",)}
 
 
 class EmptyTags(Enum):
-    """Where an empty piece of a tag string counts as a tag, as the published code has it (method.md section 4)."""
+    """Where an empty piece of a tag string counts as a tag, as the published code has it (docs/method.md, 4)."""
 
     NOWHERE = "nowhere"
     OF_THE_QUERY = "of the query"
