@@ -17,6 +17,8 @@ from backward_search.datasets.registry import DatasetEntry
 from backward_search.errors import OptionError
 from backward_search.files.paths import DataPaths
 
+METHODS = ("teacher", "student", "unchanged", "random")
+
 Settings = TypeVar("Settings", bound="DatasetOptions")
 
 
@@ -140,6 +142,57 @@ class RunOptions(DatasetOptions):
 
 
 @dataclass(frozen=True)
+class QueryOptions(DatasetOptions):
+    """Which queries are drawn; all data sets that are prepared, and all tasks, unless named."""
+
+    category_type: str = option("which attributes", of_dataset="default_category_type")
+    condition_on: str = option("condition on these attributes, comma-separated (default: every prefix)", "")
+    num_queries: int = option("queries of a task", 1000)
+    split: str = option("the split the queries and their candidates come from", "test", choices=("train", "test"))
+    protocol: str = option(
+        "strict: conditions differ from the query's own labels", "paper", choices=("paper", "strict")
+    )
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        attributes = self.entry.attributes_of(self.category_type)
+        conditioned_attributes(attributes, 1, self.condition_on)
+        require(self.num_queries > 0, f"--num_queries {self.num_queries} must be positive")
+
+
+@dataclass(frozen=True)
+class TrainOptions(RunOptions):
+    """How a model is trained."""
+
+    batch_size: int = option("images in a step", 64)
+    lr: float = option("learning rate", of_dataset="lr")
+    weight_decay: float = option("L2 penalty", 1e-6)
+    lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
+    lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
+    pretrained: bool = option("start the encoder from ImageNet weights", True)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
+        require(self.lr > 0, f"--lr {self.lr} must be positive")
+        require(self.lr_scheduler_step > 0, f"--lr_scheduler_step {self.lr_scheduler_step} must be positive")
+
+
+@dataclass(frozen=True)
+class EmbedOptions(RunOptions):
+    """How images are embedded."""
+
+    batch_size: int = option("images at once", 256)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
+
+
+@dataclass(frozen=True)
 class TaskOptions(RunOptions):
     """Which condition, and how the teacher searches."""
 
@@ -170,6 +223,51 @@ class TaskOptions(RunOptions):
         require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
         require(self.student_reg >= 0, f"--student_reg {self.student_reg} must not be negative")
         require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(TaskOptions):
+    """What is evaluated."""
+
+    method: str = option("what answers a query: teacher, student, unchanged or random", "", choices=("", *METHODS))
+    evaluation_distill: bool = option("older name of --method student", False)
+    search_random: bool = option("older name of --method random", False)
+    search_topk: int = option("hits per query", 10)
+    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
+    protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
+    omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
+    save_result: bool = option("write each query's hits as a CSV too", False)
+
+    @property
+    def chosen_method(self) -> str:
+        """The method, whichever of its names was used."""
+        older = [name for name, on in (("student", self.evaluation_distill), ("random", self.search_random)) if on]
+        wanted = {name for name in (self.method, *older) if name}
+        require(
+            len(wanted) < 2, f"--method, --evaluation_distill and --search_random disagree: {', '.join(sorted(wanted))}"
+        )
+        return wanted.pop() if wanted else "teacher"
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
+        require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
+
+
+@dataclass(frozen=True)
+class VisualizeOptions(TaskOptions):
+    """Which query is drawn."""
+
+    query_key: int = option("index of the query in its query file", 10)
+    search_topk: int = option("hits per row", 10)
+    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.query_key >= 0, f"--query_key {self.query_key} must not be negative")
+        require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
 
 
 def conditioned_attributes(attributes: tuple[str, ...], num_condition: int, condition_on: str) -> tuple[str, ...]:

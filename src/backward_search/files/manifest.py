@@ -40,6 +40,7 @@ class Stage:
         settings: JSON-ready values on which the outputs depend.
         inputs: the files on which the outputs depend; their content is hashed.
         outputs: the files that have to exist for the stage to count as done.
+        hashes: the SHA-256 of each input.
     """
 
     name: str
@@ -47,13 +48,13 @@ class Stage:
     settings: dict[str, Any]
     inputs: dict[str, Path]
     outputs: list[Path]
-    _hashes: dict[str, str] = field(init=False)
+    hashes: dict[str, str] = field(init=False)
     _start: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Hash the inputs as they are now, before any work is done on them."""
         self.settings = json.loads(json.dumps(self.settings))  # compared with what JSON gives back: no tuples
-        self._hashes = {name: file_hash(path) for name, path in self.inputs.items()}
+        self.hashes = {name: file_hash(path) for name, path in self.inputs.items()}
         self._start = time.perf_counter()
 
     def is_done(self, *, overwrite: bool) -> bool:
@@ -66,7 +67,7 @@ class Stage:
             return False
         stored = read_json(self.manifest)
         changed = _differences(stored["settings"], self.settings)
-        changed += [f"input {line.split(' (')[0]}" for line in _differences(stored["inputs"], self._hashes)]
+        changed += [f"input {line.split(' (')[0]}" for line in _differences(stored["inputs"], self.hashes)]
         if changed:
             raise StaleError(
                 f"{self.manifest.parent} holds results of other settings, changed: {', '.join(changed)}: "
@@ -88,7 +89,7 @@ class Stage:
             {
                 "stage": self.name,
                 "settings": self.settings,
-                "inputs": self._hashes,
+                "inputs": self.hashes,
                 "outputs": [path.name for path in self.outputs],
                 **facts,
                 "versions": _versions(),

@@ -128,6 +128,11 @@ class RunPaths:
         return self.folder / "model.safetensors"
 
     @property
+    def reserved(self) -> Path:
+        """The settings of a training under way, which its checkpoint belongs to."""
+        return self.folder / "training.json"
+
+    @property
     def checkpoint(self) -> Path:
         """The state of a training under way: the folder of the last finished epoch."""
         return self.folder / "checkpoint.safetensors"

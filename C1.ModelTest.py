@@ -1,0 +1,36 @@
+"""Embed the images of both splits with the trained model, under the test transform.
+
+Reads:  the run that B1 wrote.
+Writes: weight/<run>/embeddings/: embeddings and logits as .npy, their rows as .csv.
+
+    python C1.ModelTest.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
+        --category_type stylegenre
+    python C1.ModelTest.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
+        --category_type birds
+    python C1.ModelTest.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
+        --category_type category
+    python C1.ModelTest.py --dataset_name glyphs    (seconds on two cores)
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from backward_search.console import run_script, script_log
+from backward_search.options import EmbedOptions, parse
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Embed and return the folder of the embeddings."""
+    options = parse(EmbedOptions, __doc__, argv)
+    from backward_search.run import run_paths
+    from backward_search.stages.embed import embed
+
+    with script_log(run_paths(options).log, options):
+        return embed(options)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,36 @@
+"""Draw what the methods find for one query.
+
+Reads:  queries (A2), embeddings (C1) and, where there is one, the student (D1).
+Writes: result/<run>/query_<K>.png.
+
+    python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
+        --category_type stylegenre --inverse_lambda 1.1
+    python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
+        --category_type birds --inverse_lambda 0.51
+    python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
+        --category_type category --inverse_lambda 0.7
+    python E2.Model-Query-Visualization.py --dataset_name glyphs --num_condition 2 --query_key 3    (seconds on two cores)
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from backward_search.console import run_script, script_log
+from backward_search.options import VisualizeOptions, parse
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Draw and return the picture's file."""
+    options = parse(VisualizeOptions, __doc__, argv)
+    from backward_search.run import run_paths
+    from backward_search.stages.visualize import visualize
+
+    with script_log(run_paths(options).log, options):
+        return visualize(options)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,87 @@
+"""The heads as the search sees them: frozen, BatchNorms folded into the next layer, all attributes in one product."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from backward_search.model import Head
+
+
+@dataclass(frozen=True)
+class FrozenHeads:
+    """The conditioned heads in evaluation mode, stacked: A attributes, E embedding size, K the most classes of one.
+
+    Attributes:
+        layers: weights and biases of the three layers: (A, out, in) and (A, 1, out). Classes that an attribute does not
+            have get the bias minus infinity, hence the probability 0.
+    """
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+
+    @classmethod
+    def of(cls, heads: Sequence[Head], device: torch.device, dtype: torch.dtype = torch.float32) -> "FrozenHeads":
+        """Freeze trained heads.
+
+        Args:
+            heads: those of the conditioned attributes, in order.
+            device: where the search runs.
+            dtype: the precision it runs in.
+        """
+        folded = [_fold(head) for head in heads]
+        classes = max(layers[2][0].shape[0] for layers in folded)
+        folded = [(*layers[:2], _padded(*layers[2], classes)) for layers in folded]
+        stacked = (
+            (
+                torch.stack([layers[i][0] for layers in folded]).to(device, dtype),
+                torch.stack([layers[i][1] for layers in folded]).unsqueeze(1).to(device, dtype),
+            )
+            for i in range(3)
+        )
+        return cls(tuple(stacked))
+
+    @property
+    def classes(self) -> int:
+        """K, the width of a target."""
+        return self.layers[2][0].shape[1]
+
+    def loss_and_gradient(self, z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean over attributes of the cross entropy, and its gradient.
+
+        Args:
+            z: embeddings (B, E).
+            targets: a distribution over the classes per attribute, (A, B, K).
+
+        Returns:
+            The loss of each query (B,) in nats, and its gradient (B, E).
+        """
+        (w1, b1), (w2, b2), (w3, b3) = self.layers
+        hidden1 = torch.relu(torch.matmul(z, w1.mT) + b1)  # (A, B, 256)
+        hidden2 = torch.relu(torch.baddbmm(b2, hidden1, w2.mT))  # (A, B, 128)
+        log_p = torch.log_softmax(torch.baddbmm(b3, hidden2, w3.mT), dim=2)  # (A, B, K)
+        loss = -(targets * log_p.masked_fill(targets == 0, 0)).sum(2).mean(0)
+        slope = (log_p.exp() - targets) / len(targets)
+        slope = torch.bmm(slope, w3) * (hidden2 > 0)
+        slope = torch.bmm(slope, w2) * (hidden1 > 0)
+        return loss, torch.bmm(slope, w1).sum(0)
+
+
+def _fold(head: Head) -> tuple[tuple[Tensor, Tensor], ...]:
+    """The three linear layers of a head in evaluation mode, each BatchNorm inside the layer after it; float64."""
+    linear = [module for module in head if isinstance(module, nn.Linear)]
+    norms = [module for module in head if isinstance(module, nn.BatchNorm1d)]
+    layers = [(linear[0].weight.detach().double(), linear[0].bias.detach().double())]
+    for layer, norm in zip(linear[1:], norms, strict=True):
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        shift = norm.bias.detach().double() - norm.running_mean.double() * scale
+        weight = layer.weight.detach().double()
+        layers.append((weight * scale, layer.bias.detach().double() + weight @ shift))
+    return tuple(layers)
+
+
+def _padded(weight: Tensor, bias: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    missing = classes - len(bias)
+    return nn.functional.pad(weight, (0, 0, 0, missing)), nn.functional.pad(bias, (0, missing), value=-torch.inf)

@@ -1,0 +1,151 @@
+"""Drawing test queries, bit for bit as published (docs/method.md, 4)."""
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backward_search.datasets.registry import EmptyTags
+from backward_search.datasets.tables import Table, Tags
+from backward_search.errors import DataError
+
+PYTHON_SEED = 1234
+NUMPY_SEED = 777
+LEAST_CANDIDATES = 10
+MOST_SIMILAR = 0.1
+"""At least one candidate has to share less than this with the query."""
+PATIENCE = 20_000
+"""Rounds without a new query after which the possible queries are counted."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One test query.
+
+    Attributes:
+        candidate: key of the query image.
+        candidate_tags: its tag string.
+        condition: the wanted label of each conditioned attribute.
+    """
+
+    candidate: str
+    candidate_tags: str
+    condition: dict[str, str]
+
+
+class _TagOverlap:
+    """The tag sets of all candidates, turned into lists of images per tag: a query's overlaps are one count."""
+
+    def __init__(self, strings: Sequence[str], stripped: bool) -> None:
+        sets = [set((text.strip(",") if stripped else text).split(",")) if text else set() for text in strings]
+        self._size = np.array([len(tags) for tags in sets])
+        holders: dict[str, list[int]] = {}
+        for row, tags in enumerate(sets):
+            for tag in tags:
+                holders.setdefault(tag, []).append(row)
+        self._holders = {tag: np.array(rows) for tag, rows in holders.items()}
+
+    def similarity(self, query: str) -> np.ndarray:
+        """The Jaccard overlap of a query's tag string with every image; 0 with a tagless one."""
+        tags = set(query.split(","))
+        rows = [self._holders[tag] for tag in sorted(tags) if tag in self._holders]
+        shared = np.bincount(np.concatenate(rows), minlength=len(self._size)) if rows else np.zeros(len(self._size))
+        return np.asarray(shared / (len(tags) + self._size - shared))
+
+
+class QueryGenerator:
+    """Draws queries of one task from one table."""
+
+    def __init__(self, table: Table, tags: Tags, conditioned: Sequence[str], *, strict: bool = False) -> None:
+        """Lay out what every round needs.
+
+        Args:
+            table: the split to draw from, in file order.
+            tags: the data set's tags.
+            conditioned: the conditioned attributes, in order.
+            strict: draw only conditions that differ from the query's own label in every attribute.
+        """
+        self._table, self._conditioned, self._strict = table, tuple(conditioned), strict
+        self._keys = table.keys
+        self._strings = [tags.query_tags.get(key, "") for key in self._keys]
+        self._tagged = bool(tags.query_tags)
+        self._ids = np.stack([table.ids[name] for name in conditioned], axis=1)
+        stripped = table.entry.empty_tags is EmptyTags.OF_THE_QUERY
+        self._overlap = _TagOverlap(self._strings, stripped) if self._tagged else None
+
+    def draw(self, count: int) -> list[Query]:
+        """Draw `count` queries.
+
+        Raises:
+            DataError: there are not that many.
+        """
+        self._refuse_unless_possible(count, self._upper_bound())
+        python, legacy = random.Random(PYTHON_SEED), np.random.RandomState(NUMPY_SEED)
+        weights = np.cumsum(self._weights())
+        weights /= weights[-1]
+
+        def image() -> int:
+            return int(np.searchsorted(weights, legacy.random_sample(1), side="right")[0])
+
+        if self._table.entry.discard_first_draw:
+            image()
+        pairs = [[(label, i) for i, label in enumerate(self._table.classes[name])] for name in self._conditioned]
+        kept: dict[tuple[int, tuple[int, ...]], Query] = {}
+        failures = 0
+        while len(kept) < count:
+            row = image()
+            while self._tagged and not self._strings[row]:
+                row = image()
+            for labels in pairs:
+                legacy.shuffle(labels)
+            drawn = [python.choice(labels) for labels in pairs]
+            wanted = tuple(i for _, i in drawn)
+            failures += 1
+            if failures == PATIENCE:
+                self._refuse_unless_possible(count, self._possible())
+            if not self._serves(row, wanted):
+                continue
+            if (row, wanted) not in kept:
+                condition = {name: label for name, (label, _) in zip(self._conditioned, drawn, strict=True)}
+                kept[row, wanted] = Query(self._keys[row], self._strings[row], condition)
+                failures = 0
+            python.choice([row])  # the published code draws from a list of one, which advances the generator
+        return list(kept.values())
+
+    def _weights(self) -> np.ndarray:
+        """One over the images of the class, over the number of classes that occur."""
+        _, group, size = np.unique(self._ids, axis=0, return_inverse=True, return_counts=True)
+        return np.asarray(1 / size[group.reshape(-1)] / len(size))
+
+    def _serves(self, row: int, wanted: tuple[int, ...]) -> bool:
+        """Whether enough images meet the condition, some of them unlike the query."""
+        if self._strict and bool((self._ids[row] == wanted).any()):
+            return False
+        meets = (self._ids == wanted).all(axis=1)
+        meets[row] = False
+        if meets.sum() < LEAST_CANDIDATES:
+            return False
+        return self._overlap is None or bool((self._overlap.similarity(self._strings[row])[meets] < MOST_SIMILAR).any())
+
+    def _upper_bound(self) -> int:
+        combinations, sizes = np.unique(self._ids, axis=0, return_counts=True)
+        return int((sizes >= LEAST_CANDIDATES).sum()) * len(self._ids) if len(combinations) else 0
+
+    def _possible(self) -> int:
+        every = itertools.product(*(range(len(self._table.classes[name])) for name in self._conditioned))
+        return sum(self._serves(row, wanted) for wanted in every for row in range(len(self._ids)))
+
+    def _refuse_unless_possible(self, count: int, possible: int) -> None:
+        if possible < count:
+            raise DataError(
+                f"{self._table.entry.name} {self._table.split} has at most {possible} queries on "
+                f"{'+'.join(self._conditioned)} with {LEAST_CANDIDATES} candidates each, {count} are asked for: "
+                "pass a smaller --num_queries or other attributes"
+            )
+
+
+def as_json(queries: Sequence[Query]) -> list[Mapping[str, object]]:
+    """The queries as they are stored."""
+    return [{"candidate": q.candidate, "candidate_tags": q.candidate_tags, "condition": q.condition} for q in queries]

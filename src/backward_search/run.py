@@ -1,0 +1,106 @@
+"""A trained model on disk: its name, its configuration, and what later stages read of it."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from backward_search.datasets.registry import Preprocessing
+from backward_search.errors import DataError, OptionError
+from backward_search.files.atomic import read_json
+from backward_search.files.paths import RunPaths, require
+from backward_search.files.tensors import load_tensors
+from backward_search.model import Model, ModelConfig
+from backward_search.options import RunOptions
+
+
+def run_paths(options: RunOptions) -> RunPaths:
+    """The folder of the run that the options name; the name is the published one."""
+    name = (
+        f"{options.mname}-dataset{options.dataset_name}-cate{options.category_type.replace(',', '-')}"
+        f"-basemodel{options.encoder_model}-encodingsize{options.encoding_size}-enc_update{options.enc_update}"
+        f"-num_epoch{options.num_epoch}-final"
+    )
+    return RunPaths.of(options.weight_root, name.replace(":", "_").replace("/", "_"))
+
+
+def find_device(name: str) -> torch.device:
+    """The device that --device names.
+
+    Raises:
+        OptionError: torch does not know it or does not see it.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(f"--device {name} cannot be used ({str(error).splitlines()[0]}): pass auto or cpu") from None
+    return device
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        paths: its files.
+        classes: for each trained attribute its labels.
+        model: the network's configuration.
+        look: how its images are prepared.
+    """
+
+    paths: RunPaths
+    classes: dict[str, list[str]]
+    model: ModelConfig
+    look: Preprocessing
+
+    @classmethod
+    def open(cls, options: RunOptions) -> "Run":
+        """Open the run that the options name.
+
+        Raises:
+            MissingError: it has not been trained.
+        """
+        paths = run_paths(options)
+        remedy = f"run B1.BuildModel.py --dataset_name {options.dataset_name} with the same options"
+        require(paths.manifest("B1"), "finished training", remedy)
+        return cls(paths, **_parsed(read_json(paths.config)))
+
+    def load_model(self, device: torch.device) -> Model:
+        """The network in evaluation mode."""
+        network = Model(self.model)
+        network.load_state_dict(load_tensors(self.paths.weights)[0])
+        return network.to(device).eval()
+
+    def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
+        """The embeddings of one split, (N, E) float32, memory-mapped.
+
+        Raises:
+            MissingError: they have not been extracted.
+            DataError: they are those of another table.
+        """
+        remedy = "run C1.ModelTest.py with the same options"
+        require(self.paths.manifest("C1"), "finished embeddings", remedy)
+        stored = self.paths.rows(split).read_text(encoding="utf-8").splitlines()[1:]
+        if stored != keys:
+            raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
+        array: np.ndarray = np.load(self.paths.embeddings(split), mmap_mode="r", allow_pickle=False)
+        return array
+
+
+def config_json(model: ModelConfig, look: Preprocessing, classes: dict[str, list[str]]) -> dict[str, Any]:
+    """What `Run.open` reads back."""
+    return {"classes": classes, "model": dataclasses.asdict(model), "look": dataclasses.asdict(look)}
+
+
+def _parsed(content: dict[str, Any]) -> dict[str, Any]:
+    look = content["look"] | {name: tuple(content["look"][name]) for name in ("mean", "std")}
+    return {
+        "classes": content["classes"],
+        "model": ModelConfig(**content["model"]),
+        "look": Preprocessing(**look),
+    }

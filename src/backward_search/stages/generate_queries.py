@@ -1,0 +1,66 @@
+"""A2: draw the test queries of a data set."""
+
+import logging
+from pathlib import Path
+
+from backward_search.datasets.tables import load_table, load_tags
+from backward_search.errors import DataError
+from backward_search.files.atomic import write_json
+from backward_search.files.manifest import Stage
+from backward_search.options import QueryOptions
+from backward_search.query_generation import NUMPY_SEED, PYTHON_SEED, QueryGenerator, as_json
+
+LOG = logging.getLogger(__name__)
+
+
+def generate_queries(options: QueryOptions) -> Path:
+    """Draw the queries of the named task, or of every prefix of the category type.
+
+    Returns:
+        The folder of the query files.
+
+    Raises:
+        DataError: no task has as many queries as asked for.
+    """
+    attributes = options.entry.attributes_of(options.category_type)
+    named = tuple(options.condition_on.split(",")) if options.condition_on else ()
+    tasks = [named] if named else [attributes[: i + 1] for i in range(len(attributes))]
+    written = 0
+    for task in tasks:
+        try:
+            _generate(options, task)
+            written += 1
+        except DataError as error:
+            if task == tasks[0]:
+                raise
+            LOG.warning("skipped %s: %s", "+".join(task), error)
+    LOG.info("next: python B1.BuildModel.py --dataset_name %s", options.dataset_name)
+    return options.data.attributions
+
+
+def _generate(options: QueryOptions, task: tuple[str, ...]) -> None:
+    paths, strict = options.data, options.protocol == "strict"
+    table, tags = load_table(paths, options.entry, options.split), load_tags(paths)
+    place = paths.queries(task, options.split, strict=strict)
+    stage = Stage(
+        "A2",
+        paths.manifest(place.stem),
+        {"num_queries": options.num_queries, "protocol": options.protocol},
+        {"table": paths.table(options.split), "tags": paths.tags, "classes": paths.classes},
+        [place],
+    )
+    if stage.is_done(overwrite=options.overwrite):
+        return
+    queries = QueryGenerator(table, tags, task, strict=strict).draw(options.num_queries)
+    stage.begin()
+    content = {
+        "dataset": options.dataset_name,
+        "attributes": list(task),
+        "split": options.split,
+        "protocol": options.protocol,
+        "seeds": {"python": PYTHON_SEED, "numpy": NUMPY_SEED},
+        "queries": as_json(queries),
+    }
+    write_json(place, content)
+    stage.finish()
+    LOG.info("wrote %s: %d queries on %s", place, len(queries), "+".join(task))
