@@ -3,12 +3,9 @@
 Reads:  the tables and images of the data set.
 Writes: weight/<run>/: the network, its configuration and its history; it goes on from its last finished epoch.
 
-    python B1.BuildModel.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
-        --category_type stylegenre
-    python B1.BuildModel.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
-        --category_type birds
-    python B1.BuildModel.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
-        --category_type category
+    python B1.BuildModel.py --dataset_name wikiart --category_type stylegenre
+    python B1.BuildModel.py --dataset_name CUB --category_type birds
+    python B1.BuildModel.py --dataset_name APY --category_type category
     python B1.BuildModel.py --dataset_name glyphs    (under three minutes on two cores)
 """
 

@@ -3,12 +3,9 @@
 Reads:  the run that B1 wrote.
 Writes: weight/<run>/embeddings/: embeddings and logits as .npy, their rows as .csv.
 
-    python C1.ModelTest.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
-        --category_type stylegenre
-    python C1.ModelTest.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
-        --category_type birds
-    python C1.ModelTest.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
-        --category_type category
+    python C1.ModelTest.py --dataset_name wikiart --category_type stylegenre
+    python C1.ModelTest.py --dataset_name CUB --category_type birds
+    python C1.ModelTest.py --dataset_name APY --category_type category
     python C1.ModelTest.py --dataset_name glyphs    (seconds on two cores)
 """
 

@@ -3,12 +3,9 @@
 Reads:  the embeddings that C1 wrote.
 Writes: weight/<run>/students/<settings>/.
 
-    python D1.Train-KD-Model.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
-        --category_type stylegenre --inverse_lambda 1.1
-    python D1.Train-KD-Model.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
-        --category_type birds --inverse_lambda 0.51
-    python D1.Train-KD-Model.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
-        --category_type category --inverse_lambda 0.7
+    python D1.Train-KD-Model.py --dataset_name wikiart --category_type stylegenre --inverse_lambda 1.1
+    python D1.Train-KD-Model.py --dataset_name CUB --category_type birds --inverse_lambda 0.51
+    python D1.Train-KD-Model.py --dataset_name APY --category_type category --inverse_lambda 0.7
     python D1.Train-KD-Model.py --dataset_name glyphs --num_condition 2    (a minute on two cores)
 """
 

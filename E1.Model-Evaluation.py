@@ -3,12 +3,9 @@
 Reads:  queries (A2), embeddings (C1) and, for --method student, the student (D1).
 Writes: weight/<run>/results/<task>/<method>.json.
 
-    python E1.Model-Evaluation.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
-        --category_type stylegenre --inverse_lambda 1.1
-    python E1.Model-Evaluation.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
-        --category_type birds --inverse_lambda 0.51
-    python E1.Model-Evaluation.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
-        --category_type category --inverse_lambda 0.7
+    python E1.Model-Evaluation.py --dataset_name wikiart --category_type stylegenre --inverse_lambda 1.1
+    python E1.Model-Evaluation.py --dataset_name CUB --category_type birds --inverse_lambda 0.51
+    python E1.Model-Evaluation.py --dataset_name APY --category_type category --inverse_lambda 0.7
     python E1.Model-Evaluation.py --dataset_name glyphs --num_condition 2 --method teacher    (seconds on two cores)
 """
 

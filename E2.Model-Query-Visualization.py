@@ -3,13 +3,10 @@
 Reads:  queries (A2), embeddings (C1) and, where there is one, the student (D1).
 Writes: result/<run>/query_<K>.png.
 
-    python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256 --dataset_name wikiart \\
-        --category_type stylegenre --inverse_lambda 1.1
-    python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256 --dataset_name CUB \\
-        --category_type birds --inverse_lambda 0.51
-    python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256 --dataset_name APY \\
-        --category_type category --inverse_lambda 0.7
-    python E2.Model-Query-Visualization.py --dataset_name glyphs --num_condition 2 --query_key 3    (seconds on two cores)
+    python E2.Model-Query-Visualization.py --dataset_name wikiart --category_type stylegenre --inverse_lambda 1.1
+    python E2.Model-Query-Visualization.py --dataset_name CUB --category_type birds --inverse_lambda 0.51
+    python E2.Model-Query-Visualization.py --dataset_name APY --category_type category --inverse_lambda 0.7
+    python E2.Model-Query-Visualization.py --dataset_name glyphs --num_condition 2 --query_key 3    (seconds)
 """
 
 import sys

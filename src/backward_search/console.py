@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -22,6 +22,21 @@ Item = TypeVar("Item")
 def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> "tqdm[Item]":
     """Iterate under a progress bar, which stays silent where there is no terminal."""
     return tqdm(items, desc=what, unit=unit, total=total, disable=None, dynamic_ncols=True, leave=False)
+
+
+def byte_progress(what: str, total: int | None, done: int = 0) -> "tqdm[NoReturn]":
+    """A progress bar in bytes, moved with `update`, which stays silent where there is no terminal."""
+    return tqdm(
+        desc=what,
+        total=total,
+        initial=done,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        disable=None,
+        dynamic_ncols=True,
+        leave=False,
+    )
 
 
 @contextmanager

@@ -72,6 +72,12 @@ class Model(nn.Module):
         self.projection = Projection(features, config.encoding_size)
         self.heads = nn.ModuleDict({name: Head(config.encoding_size, k) for name, k in config.classes.items()})
 
+    def head(self, attribute: str) -> Head:
+        """The head of one attribute."""
+        head = self.heads[attribute]
+        assert isinstance(head, Head)
+        return head
+
     def embed(self, images: Tensor) -> Tensor:
         """Embed normalised images: (B, 3, H, W) -> (B, E) in (-1, 1)."""
         embeddings: Tensor = self.projection(self.encoder(images))

@@ -259,6 +259,7 @@ class EvaluateOptions(TaskOptions):
 class VisualizeOptions(TaskOptions):
     """Which query is drawn."""
 
+    result_root: str = option("folder of the pictures", "result")
     query_key: int = option("index of the query in its query file", 10)
     search_topk: int = option("hits per row", 10)
     split: str = option("the split of queries and gallery", "test", choices=("train", "test"))

@@ -120,7 +120,9 @@ class QueryGenerator:
         return np.asarray(1 / size[group.reshape(-1)] / len(size))
 
     def _serves(self, row: int, wanted: tuple[int, ...]) -> bool:
-        """Whether enough images meet the condition, some of them unlike the query."""
+        """Whether a tagged query has enough images that meet the condition, some of them unlike it."""
+        if self._tagged and not self._strings[row]:
+            return False
         if self._strict and bool((self._ids[row] == wanted).any()):
             return False
         meets = (self._ids == wanted).all(axis=1)

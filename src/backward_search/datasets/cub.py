@@ -1,23 +1,22 @@
-"""CUB-200-2011: 11,788 photographs of 200 kinds of birds with 312 attributes, from its archive or as published, flat."""
+"""CUB-200-2011: 11,788 photographs of 200 kinds of birds with 312 attributes, as an archive or flat."""
 
 import csv
+import io
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from backward_search.console import progress
+from backward_search.datasets.cub_images import ARCHIVE, HOME, REMEDY, bring_images, check_images
+from backward_search.datasets.download import Download
 from backward_search.datasets.registry import DatasetEntry, EmptyTags
 from backward_search.datasets.report import Findings
 from backward_search.datasets.source import Source
-from backward_search.datasets.tables import Samples
+from backward_search.datasets.tables import Samples, key_of
 from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import replacing
 from backward_search.files.paths import DataPaths
 
 ENTRY = DatasetEntry(
@@ -27,25 +26,26 @@ ENTRY = DatasetEntry(
     discard_first_draw=True,
     prepare="A1.Data-Preprocessing-CUB.py",
 )
+DOWNLOADS = (
+    Download(
+        url=f"https://data.caltech.edu/records/65de6-vp158/files/{ARCHIVE}.tgz",
+        target=f"{ARCHIVE}.tgz",
+        alternatives=f"download {ARCHIVE}.tgz from {HOME} by hand and unpack it in data/CUB/",
+        md5="97eceeb196236b17998738112f37df78",
+        unpack=True,
+        unless=(f"{ARCHIVE}/images.txt", "attributes/images.txt", "images.txt"),
+    ),
+)
 
 IMAGES, CLASSES, ATTRIBUTES = 11_788, 200, 312
 TEST_SIZE, SPLIT_SEED = 0.3, 42
 MAX_SHARE = 0.1849
 """An attribute that this share of the images has, or a larger one, tells too little to be a tag."""
 
-REMEDY = (
-    "download CUB_200_2011.tgz from https://www.vision.caltech.edu/datasets/cub_200_2011/ and unpack it there, "
-    "or pass --download True"
-)
-ARCHIVE = "CUB_200_2011"
-_LAYOUTS = {
-    "attributes": "flat files, as published",
-    ARCHIVE: "unpacked archive",
-    "": "content of the archive",
-}
+_LAYOUTS = {"attributes": "flat files, as published", ARCHIVE: "unpacked archive", ".": "content of the archive"}
 _LABELS = ("image_attribute_labels.txt", "image_attribute_labels_clean.txt")
-_FIELDS = 10  # a line of the labels has 5 fields, a malformed one 6; more are read, and not looked at
-_TAIL = 64  # bytes in which the end marker of a whole JPEG file is expected; some cameras pad the file a little
+_HEADER = b"image attribute present certainty seconds extra\n"
+"""Put before the labels, which have none: a sixth column is where the malformed lines show."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def locate(paths: DataPaths) -> Raw:
     images = _first(folder, homes, "images.txt")
     # the archive unpacks attributes.txt beside its folder, which may itself have been renamed to data/CUB
     attributes = _first(folder, [*homes, folder.parent], "attributes.txt")
-    layout = _LAYOUTS.get(images.parent.relative_to(folder).name, "unpacked archive")
+    layout = _LAYOUTS.get(images.parent.relative_to(folder).as_posix(), "unpacked archive")
     return Raw(images, attributes, _first(folder, homes, *_LABELS), layout)
 
 
@@ -103,8 +103,8 @@ def source(paths: DataPaths, *, as_published: bool = False) -> Source:
     files: dict[int, Path] = {}
 
     def read(findings: Findings) -> Samples:
-        samples, keys = read_samples(paths, raw, as_published, findings)
-        files.update(check_images(paths, keys, findings))
+        samples = read_samples(paths, raw, as_published, findings)
+        files.update(check_images(paths, [key_of(path) for path in samples.paths], findings))
         return samples
 
     def make_images(samples: Samples, _findings: Findings) -> set[int]:
@@ -113,53 +113,38 @@ def source(paths: DataPaths, *, as_published: bool = False) -> Source:
 
     return Source(
         entry=ENTRY,
-        settings={
-            "as_published": as_published,
-            "test_size": TEST_SIZE,
-            "split_seed": SPLIT_SEED,
-            "max_share": MAX_SHARE,
-        },
+        settings={"as_published": as_published, "split_seed": SPLIT_SEED, "max_share": MAX_SHARE},
         inputs={file.name: file for file in (raw.images, raw.attributes, raw.labels)},
         read=read,
         make_images=make_images,
     )
 
 
-def read_samples(
-    paths: DataPaths, raw: Raw, as_published: bool, findings: Findings
-) -> tuple[Samples, list[tuple[str, str]]]:
+def read_samples(paths: DataPaths, raw: Raw, as_published: bool, findings: Findings) -> Samples:
     """The rows of the data set, one for each image, in the order of the image ids.
 
-    The published tables give image i the attributes of image i + 1 and lose the last image. Departure: ours do not,
-    unless `as_published`; the shares of the attributes are then those over the published rows, too.
-
-    Returns:
-        The rows, and class and file name of each.
+    The published tables give image i the attributes of image i + 1 and lose the last image, and the shares of the
+    attributes are those over the rows that are left. Departure: ours do so only when `as_published`.
     """
     image_ids, names = read_numbered(raw.images)
     attribute_ids, attributes = read_numbered(raw.attributes)
-    keys = [_key(name, raw.images) for name in names]
+    labels = [_label(name, raw.images) for name in names]
     present = read_presence(raw.labels, image_ids, attribute_ids, names, findings)
-    findings.facts |= {
-        "layout": raw.layout,
-        "attribute labels": raw.labels.name,
-        "tables": "as published" if as_published else "corrected",
-    }
-    findings.expect("images listed", IMAGES, len(keys))
     if as_published:
-        keys, present = keys[:-1], present[1:]
-    labels = [label for label, _ in keys]
-    splits = split(labels)
+        names, labels, present = names[:-1], labels[:-1], present[1:]
+    findings.facts |= {"layout": raw.layout, "tables": "as published" if as_published else "corrected"}
+    findings.expect("rows", IMAGES - as_published, len(names))
     findings.expect("classes", CLASSES, len(set(labels)))
     findings.expect("attributes", ATTRIBUTES, len(attributes))
-    samples = Samples(
-        paths=[f"./data/{paths.name}/images/{label}/{file}" for label, file in keys],
+    splits = split(labels)
+    tags = rare_tags(present, attributes)
+    return Samples(
+        paths=[f"./data/{paths.name}/images/{name}" for name in names],
         labels={"birds": labels},
         splits=splits,
-        tags=[",".join(filter(None, pair)) for pair in zip(_tags(present, attributes), labels, strict=True)],
-        query_tags=[",".join(pair) for pair in zip(_tags(present, attributes), labels, strict=True)],
+        tags=[f"{some},{label}" if some else label for some, label in zip(tags, labels, strict=True)],
+        query_tags=[f"{some},{label}" for some, label in zip(tags, labels, strict=True)],
     )
-    return samples, keys
 
 
 def read_numbered(file: Path) -> tuple[np.ndarray, list[str]]:
@@ -191,11 +176,12 @@ def _lines(file: Path) -> list[str]:
         raise DataError(f"{file} is not a text file ({error}): {REMEDY}") from None
 
 
-def _key(name: str, file: Path) -> tuple[str, str]:
-    parts = name.split("/")
-    if len(parts) != 2 or not all(parts):
+def _label(name: str, file: Path) -> str:
+    """The class of an image: its folder, number included."""
+    folder, _, rest = name.partition("/")
+    if not folder or not rest or "/" in rest:
         raise DataError(f"{file} lists {name!r}, expected <class>/<file>: {REMEDY}")
-    return parts[0], parts[1]
+    return folder
 
 
 def read_presence(
@@ -211,7 +197,7 @@ def read_presence(
         image_ids: (N,), ascending.
         attribute_ids: (A,), ascending.
         names: of the images, for the findings.
-        findings: takes the number of lines and the images with odd ones.
+        findings: takes the number of lines and the images with malformed ones.
 
     Returns:
         (N, A) bool.
@@ -238,10 +224,9 @@ def read_presence(
 def _read_labels(file: Path) -> pd.DataFrame:
     try:
         frame: pd.DataFrame = pd.read_csv(
-            file,
+            io.BytesIO(_HEADER + file.read_bytes()),
             sep=r"\s+",
-            header=None,
-            names=["image", "attribute", "present", "certainty", "seconds", "extra", *range(6, _FIELDS)],
+            index_col=False,
             usecols=["image", "attribute", "present", "extra"],
             dtype={"image": np.int32, "attribute": np.int32, "present": np.int32, "extra": object},
             quoting=csv.QUOTE_NONE,
@@ -261,8 +246,8 @@ def _positions(values: np.ndarray, known: np.ndarray, file: Path, what: str) -> 
     return places
 
 
-def _tags(present: np.ndarray, attributes: Sequence[str]) -> list[str]:
-    """The names of the attributes of each image, in the order of their ids, without those that too many images have."""
+def rare_tags(present: np.ndarray, attributes: Sequence[str]) -> list[str]:
+    """The names of the attributes of each image, in the order of their ids, without the common ones."""
     rare = np.flatnonzero(present.sum(0) / len(present) < MAX_SHARE)
     names = np.array(attributes, dtype=object)[rare]
     return [",".join(names[row]) for row in present[:, rare]]
@@ -283,89 +268,3 @@ def split(labels: Sequence[str]) -> dict[str, np.ndarray]:
     except ValueError as error:
         raise DataError(f"the {len(labels)} images of CUB cannot be split ({error}): {REMEDY}") from None
     return {"train": train, "test": test}
-
-
-def check_images(paths: DataPaths, keys: Sequence[tuple[str, str]], findings: Findings) -> dict[int, Path]:
-    """Find the image of each row and see whether it is whole.
-
-    Args:
-        paths: where the data set lies.
-        keys: class and file name of each row.
-        findings: takes the images that are missing or broken, and those that are grey.
-
-    Returns:
-        The files of the usable rows.
-
-    Raises:
-        MissingError: there is not a single image.
-    """
-    folders = [paths.folder / "images", paths.folder / ARCHIVE / "images"]
-    usable: dict[int, Path] = {}
-    for row, key in enumerate(progress(keys, "checking", "image")):
-        name = "/".join(key)
-        file = next((place for folder in folders if (place := folder.joinpath(*key)).is_file()), None)
-        mode = "missing image" if file is None else image_mode(file)
-        if file is None or mode in ("missing image", "unreadable image"):
-            findings.drop(mode, name)
-            continue
-        if mode in ("L", "1", "LA", "I", "F"):
-            findings.repair("greyscale images, read as RGB", name)
-        usable[row] = file
-    if not usable:
-        looked = " or ".join(str(folder) for folder in folders)
-        raise MissingError(f"none of the {len(keys)} images is usable in {looked}: {REMEDY}")
-    return usable
-
-
-def image_mode(file: Path) -> str:
-    """Pillow's mode of an image, or "unreadable image".
-
-    A JPEG file with a readable header and an end marker counts as whole; only another one is decoded to see.
-    """
-    try:
-        with Image.open(file) as image:
-            if image.format != "JPEG" or not _has_end_marker(file):
-                image.load()
-            return image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return "unreadable image"
-
-
-def _has_end_marker(file: Path) -> bool:
-    with file.open("rb") as stream:
-        stream.seek(-min(_TAIL, file.stat().st_size), os.SEEK_END)
-        return b"\xff\xd9" in stream.read()
-
-
-def bring_images(paths: DataPaths, files: Mapping[int, Path]) -> None:
-    """Make `images/` hold the images that lie in the archive's folder: as a link to it, or file by file.
-
-    Args:
-        paths: where the data set lies.
-        files: the file of each usable row.
-    """
-    images, archive = paths.folder / "images", paths.folder / ARCHIVE / "images"
-    away = [file for file in files.values() if file.is_relative_to(archive)]
-    if not away:
-        return
-    if images.is_dir() and not images.is_symlink() and not any(images.iterdir()):
-        images.rmdir()
-    if images.is_symlink() and not images.exists():
-        images.unlink()
-    if not images.exists():
-        try:
-            images.symlink_to(Path(ARCHIVE) / "images", target_is_directory=True)
-            return
-        except OSError:  # a file system or an account without symbolic links
-            images.mkdir()
-    for file in progress(away, "linking", "image"):
-        _bring(file, images / file.relative_to(archive))
-
-
-def _bring(file: Path, place: Path) -> None:
-    place.parent.mkdir(exist_ok=True)
-    try:
-        place.hardlink_to(file)
-    except OSError:
-        with replacing(place) as temporary:
-            shutil.copyfile(file, temporary)

@@ -7,13 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from backward_search.errors import OptionError
 from backward_search.files.atomic import read_json, write_json
 from backward_search.files.paths import DataPaths
 
-_MODULES = {name: f"backward_search.datasets.{name}" for name in ("glyphs",)}
+_MODULES = {
+    "CUB": "backward_search.datasets.cub",
+    "APY": "backward_search.datasets.apy",
+    "wikiart": "backward_search.datasets.wikiart",
+    "glyphs": "backward_search.datasets.glyphs",
+}
 """The data sets that come with the package; each module holds its entry as `ENTRY`."""
 
 
@@ -109,14 +115,20 @@ def names(data_root: str | Path) -> list[str]:
     return [*_MODULES, *(name for name in own if name not in _MODULES)]
 
 
+def module_of(name: str) -> ModuleType | None:
+    """The module of a data set that comes with the package; None for any other."""
+    return importlib.import_module(_MODULES[name]) if name in _MODULES else None
+
+
 def find(name: str, data_root: str | Path) -> DatasetEntry:
     """The entry of data set `name`.
 
     Raises:
         OptionError: there is no such data set; the message names the nearest.
     """
-    if name in _MODULES:
-        entry: DatasetEntry = importlib.import_module(_MODULES[name]).ENTRY
+    module = module_of(name)
+    if module is not None:
+        entry: DatasetEntry = module.ENTRY
         return entry
     description = DataPaths.of(data_root, name).description
     if description.exists():

@@ -130,12 +130,15 @@ def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
 
 
 def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
-    """Read one split.
+    """Read one split; if the data set came as the authors' preprocessed bundle, that is converted first, once.
 
     Raises:
         MissingError: the data set has not been prepared.
         DataError: the table lacks an attribute, or a class id lies outside the class list.
     """
+    from backward_search.datasets.bundle import convert_bundle  # not above: it builds on this module
+
+    convert_bundle(paths, entry)
     remedy = f"run {entry.prepare}"
     file = require(paths.table(split), f"table of {entry.name} {split}", remedy)
     classes: dict[str, list[str]] = read_json(require(paths.classes, f"class list of {entry.name}", remedy))

@@ -75,7 +75,7 @@ def _resumed(trainer: Trainer, paths: RunPaths, stage: Stage, *, overwrite: bool
     if not overwrite and paths.reserved.exists() and paths.checkpoint.exists():
         if read_json(paths.reserved) != reserved:
             raise StaleError(
-                f"{paths.folder} holds an unfinished training of other settings or tables: pass --overwrite True to drop it"
+                f"{paths.folder} holds an unfinished training of other settings: pass --overwrite True to drop it"
             )
         tensors, _ = load_tensors(paths.checkpoint)
         history: list[list[float]] = tensors.pop("history").tolist()

@@ -1,0 +1,46 @@
+PYTHON ?= python3
+BIN := .venv/bin
+GLYPHS := --dataset_name glyphs
+TASK := $(GLYPHS) --num_condition 2
+RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch30-final
+
+.PHONY: help demo test lint types check clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $@
+
+demo: .venv/installed ## install, then run every stage on the demo data set
+	$(BIN)/python A1.Data-Preprocessing-glyphs.py
+	$(BIN)/python A2.Query-Generating.py $(GLYPHS)
+	$(BIN)/python B1.BuildModel.py $(GLYPHS)
+	$(BIN)/python C1.ModelTest.py $(GLYPHS)
+	$(BIN)/python D1.Train-KD-Model.py $(TASK)
+	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method unchanged
+	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method teacher
+	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method student
+	$(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3
+
+test: .venv/installed-dev ## run the tests (a few minutes)
+	$(BIN)/python -m pytest
+
+lint: .venv/installed-dev ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/installed-dev ## check types
+	$(BIN)/mypy
+
+check: lint types test ## lint, types and tests
+
+clean: ## remove what the demo made, but not the environment
+	rm -rf data/glyphs $(RUN) result

@@ -1,0 +1,69 @@
+"""D1: train the student."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import torch
+
+from backward_search.console import progress
+from backward_search.datasets.tables import load_table
+from backward_search.files.manifest import Stage
+from backward_search.files.tensors import save_tensors
+from backward_search.options import TaskOptions
+from backward_search.run import Run, find_device
+from backward_search.student import Student
+from backward_search.student import distill as train_student
+from backward_search.task import frozen_heads, search_config, student_folder
+
+LOG = logging.getLogger(__name__)
+
+
+def distill(options: TaskOptions) -> Path:
+    """Train the student of the named task and lambda on the training split.
+
+    Returns:
+        The student's folder.
+    """
+    run = Run.open(options)
+    table = load_table(options.data, options.entry, "train")
+    embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=find_device(options.device))
+    folder = student_folder(run, options)
+    search, epochs = search_config(options), options.student_num_epoch - 1
+    settings = dataclasses.asdict(search) | {
+        "conditioned": options.conditioned,
+        "epochs": epochs,
+        "batch_size": options.batch_size,
+        "student_reg": options.student_reg,
+        "seed": options.seed,
+    }
+    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
+    stage = Stage("D1", folder / "manifest.json", settings, inputs, [folder / "student.safetensors"])
+    if stage.is_done(overwrite=options.overwrite):
+        return folder
+    stage.begin()
+    torch.manual_seed(options.seed)
+    student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
+    losses: list[float] = []
+    with progress(range(epochs), "distilling", "epoch") as bar:
+
+        def on_epoch(_epoch: int, loss: float) -> None:
+            losses.append(loss)
+            bar.update()
+
+        train_student(
+            student.to(embeddings.device),
+            frozen_heads(run, options, embeddings.device),
+            embeddings,
+            search,
+            epochs=epochs,
+            batch_size=options.batch_size,
+            reg=options.student_reg,
+            seed=options.seed,
+            on_epoch=on_epoch,
+        )
+    save_tensors(folder / "student.safetensors", student.state_dict())
+    stage.finish(losses=losses)
+    LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", epochs, losses[0], losses[-1])
+    LOG.info("wrote %s; next: python E1.Model-Evaluation.py --dataset_name %s", folder, options.dataset_name)
+    return folder

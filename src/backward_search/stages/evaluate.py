@@ -1,0 +1,174 @@
+"""E1: evaluate a method on the queries of a task."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backward_search import metrics
+from backward_search.answers import Answer
+from backward_search.files.atomic import read_json, write_csv, write_json
+from backward_search.files.manifest import Stage
+from backward_search.files.paths import RunPaths
+from backward_search.options import EvaluateOptions
+from backward_search.run import Run
+from backward_search.task import Task, check_topk, search_config, student_folder
+
+LOG = logging.getLogger(__name__)
+
+
+def evaluate(options: EvaluateOptions) -> Path:
+    """Answer the queries by the chosen method, measure, print a table and write the results.
+
+    Returns:
+        The file of the results.
+    """
+    run, method = Run.open(options), options.chosen_method
+    strict = options.protocol == "strict"
+    task = Task.load(run, options, options.split, strict=strict, omit_tagless=options.omit_tagless_img)
+    check_topk(options.search_topk, len(task.gallery_rows) - strict)
+    place = _place(run.paths, options)
+    stage = Stage(
+        "E1", place.with_name(f"{place.stem}.manifest.json"), _settings(options), _inputs(run, options), [place]
+    )
+    if not stage.is_done(overwrite=options.overwrite):
+        stage.begin()
+        answerer = task.answerer(run, options, with_student=method == "student")
+        answer = answerer.answer(method, task.query_embeddings(), task.target_ids(), options.search_topk + strict)
+        hits = _hit_rows(task, answer, options.search_topk, strict=strict)
+        write_json(place, _results(options, task, answer, hits))
+        if options.save_result:
+            _write_hits(place.with_suffix(".csv"), task, hits)
+        stage.finish()
+    LOG.info("%s", table([place]))
+    LOG.info("wrote %s; next: python E2.Model-Query-Visualization.py --dataset_name %s", place, options.dataset_name)
+    return place
+
+
+def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
+    name = options.chosen_method
+    if name in ("teacher", "student"):
+        name += f"-lambda{options.inverse_lambda}"
+    if name.startswith("teacher") and not options.inverse_earlystopping:
+        name += "-allsteps"
+    name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
+    name += "" if options.split == "test" else f"-{options.split}"
+    name += "-strict" if options.protocol == "strict" else ""
+    return paths.result("-".join(options.conditioned), name)
+
+
+def _settings(options: EvaluateOptions) -> dict[str, Any]:
+    names = ("search_topk", "split", "protocol", "omit_tagless_img", "save_result", "seed")
+    chosen = {name: getattr(options, name) for name in names} | {"method": options.chosen_method}
+    return chosen | (dataclasses.asdict(search_config(options)) if options.chosen_method == "teacher" else {})
+
+
+def _inputs(run: Run, options: EvaluateOptions) -> dict[str, Path]:
+    strict = options.protocol == "strict"
+    inputs = {
+        "weights": run.paths.weights,
+        "embeddings": run.paths.embeddings(options.split),
+        "queries": options.data.queries(options.conditioned, options.split, strict=strict),
+        "tags": options.data.tags,
+    }
+    student = student_folder(run, options) / "student.safetensors"
+    return inputs | ({"student": student} if options.chosen_method == "student" and student.exists() else {})
+
+
+def _hit_rows(task: Task, answer: Answer, k: int, *, strict: bool) -> np.ndarray:
+    """The gallery rows of the hits (B, k); the strict protocol leaves the query's own image out."""
+    rows = answer.hits.rows.cpu().numpy()
+    if not strict:
+        return np.asarray(rows)
+    own = task.gallery_rows[rows] == task.rows[:, None]
+    order = np.argsort(own, axis=1, kind="stable")
+    return np.take_along_axis(rows, order, axis=1)[:, :k]
+
+
+def _results(options: EvaluateOptions, task: Task, answer: Answer, hits: np.ndarray) -> dict[str, Any]:
+    meets, k = task.meets(), hits.shape[1]
+    if options.protocol == "strict":
+        meets &= task.gallery_rows[None] != task.rows[:, None]
+    relevant = np.take_along_axis(meets, hits, axis=1)
+    method = options.chosen_method
+    results: dict[str, Any] = {
+        "dataset": options.dataset_name,
+        "task": list(options.conditioned),
+        "method": method,
+        "lambda": options.inverse_lambda if method in ("teacher", "student") else None,
+        "protocol": options.protocol,
+        "split": options.split,
+        "num_queries": len(task.queries),
+        "gallery_size": len(task.gallery_rows),
+        f"precision_at_{k}": float(metrics.precision(relevant).mean()),
+        f"map_at_{k}": float(metrics.average_precision(relevant, meets.sum(axis=1)).mean()),
+    }
+    if task.tags.tags:
+        tags = task.gallery_tags()
+        overlaps = np.array(
+            [
+                metrics.tag_similarity(task.query_tags(query), [tags[row] for row in rows])
+                for query, rows in zip(task.queries, hits.tolist(), strict=True)
+            ]
+        )
+        results |= {f"mts_at_{k}": float(overlaps.mean()), f"mts_at_{k}_std": float(overlaps.std())}
+    results |= _twin_recall(task, hits)
+    return results | {"gradient_evaluations": answer.steps, "seconds_per_query": answer.seconds}
+
+
+def _twin_recall(task: Task, hits: np.ndarray) -> dict[str, float]:
+    """How often a twin is among the hits: of the queries that have one, and of those whose condition is not met yet."""
+    twins = task.twins()
+    if twins is None or not twins.any():
+        return {}
+    found = np.asarray(np.take_along_axis(twins, hits, axis=1).any(axis=1))
+    exists = np.asarray(twins.any(axis=1))
+    own = np.stack([task.table.ids[name][task.rows] for name in task.conditioned], axis=1)
+    elsewhere = exists & (own != task.targets).any(axis=1)
+    results = {f"twin_recall_at_{hits.shape[1]}": float(found[exists].mean())}
+    if elsewhere.any():
+        results[f"twin_recall_at_{hits.shape[1]}_unmet"] = float(found[elsewhere].mean())
+    return results
+
+
+def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:
+    keys = task.table.keys
+    rows = (
+        (index, query.candidate, rank + 1, keys[task.gallery_rows[row]])
+        for index, (query, found) in enumerate(zip(task.queries, hits.tolist(), strict=True))
+        for rank, row in enumerate(found)
+    )
+    write_csv(place, ("query", "candidate", "rank", "hit"), rows)
+
+
+def table(files: list[Path]) -> str:
+    """The results of some methods on one task as a Markdown table.
+
+    The paper's mAP@10 is the mean precision@10; the column "rank-aware mAP" is what the field calls mAP@k.
+    """
+    rows = [read_json(file) for file in files]
+    k = next(name for name in rows[0] if name.startswith("precision_at_")).removeprefix("precision_at_")
+    columns = {
+        f"mAP@{k} of the paper (precision@{k})": f"precision_at_{k}",
+        f"rank-aware mAP@{k}": f"map_at_{k}",
+        f"mTS@{k}": f"mts_at_{k}",
+        "std": f"mts_at_{k}_std",
+        f"twin in top {k}": f"twin_recall_at_{k}",
+        "twin, condition unmet": f"twin_recall_at_{k}_unmet",
+    }
+    columns = {title: name for title, name in columns.items() if any(name in row for row in rows)}
+    lines = [
+        "",
+        f"{rows[0]['dataset']} {'+'.join(rows[0]['task'])}: {rows[0]['num_queries']} queries, gallery of "
+        f"{rows[0]['gallery_size']}, {rows[0]['protocol']} protocol",
+        "",
+        f"| method | lambda | {' | '.join(columns)} | ms per query |",
+        f"|---|---|{'---|' * len(columns)}---|",
+    ]
+    for row in rows:
+        values = " | ".join(f"{row[name]:.3f}" if name in row else "-" for name in columns.values())
+        strength = "-" if row["lambda"] is None else row["lambda"]
+        lines.append(f"| {row['method']} | {strength} | {values} | {1000 * row['seconds_per_query']:.3f} |")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""The numbered scripts, in order, on the demo data set with a short training."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backward_search.errors import StaleError, UserError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def script(prefix: str):
+    file = next(PROJECT.glob(f"{prefix}*.py"))
+    spec = importlib.util.spec_from_file_location(f"script_{prefix[:2]}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pipeline")
+    return folder, ["--data_root", str(folder / "data")]
+
+
+def words(roots, *more: str) -> list[str]:
+    folder, data = roots
+    return ["--dataset_name", "glyphs", *data, "--weight_root", str(folder / "weight"), "--num_epoch", "2", *more]
+
+
+@pytest.fixture(scope="module")
+def trained(roots):
+    script("A1.Data-Preprocessing-glyphs")(roots[1])
+    script("A2")(["--dataset_name", "glyphs", *roots[1]])
+    script("B1")(words(roots, "--batch_size", "256"))
+    script("C1")(words(roots))
+    return roots
+
+
+def test_tables_and_queries_have_the_promised_form(trained):
+    folder = trained[0] / "data" / "glyphs" / "attributions"
+    assert (folder / "preprocessed_glyphs_test.csv").read_text().startswith("path,family,variant,letter\n")
+    content = json.loads((folder / "query_family-variant_glyphs_test_random.json").read_text())
+    assert len(content["queries"]) == 1000
+    assert set(content["queries"][0]["condition"]) == {"family", "variant"}
+
+
+def test_embeddings_lie_inside_the_cube_with_their_rows(trained):
+    (run,) = (trained[0] / "weight").iterdir()
+    embeddings = np.load(run / "embeddings" / "test.npy", mmap_mode="r")
+    assert embeddings.shape == (1792, 256)
+    assert embeddings.dtype == np.float32
+    assert np.abs(embeddings).max() <= 1
+    assert len((run / "embeddings" / "test.csv").read_text().splitlines()) == 1793
+    assert np.load(run / "embeddings" / "test-logits-letter.npy").shape[0] == 1792
+
+
+def test_every_method_is_evaluated_and_drawn(trained):
+    task = words(trained, "--num_condition", "2")
+    script("D1")([*task, "--student_num_epoch", "3", "--inverse_max_itr", "20"])
+    results = {}
+    for method in ("unchanged", "random", "teacher", "student"):
+        place = script("E1")([*task, "--method", method, "--student_num_epoch", "3", "--inverse_max_itr", "20"])
+        results[method] = json.loads(place.read_text())
+    assert results["teacher"]["precision_at_10"] > results["unchanged"]["precision_at_10"]
+    assert abs(results["random"]["precision_at_10"] - 1 / 16) < 0.02
+    expected = {"dataset", "task", "method", "lambda", "num_queries", "gallery_size", "precision_at_10", "map_at_10"}
+    expected |= {"mts_at_10", "mts_at_10_std", "twin_recall_at_10", "seconds_per_query"}
+    assert expected <= results["teacher"].keys()
+    picture = script("E2")([*task, "--result_root", str(trained[0] / "result"), "--student_num_epoch", "3"])
+    assert picture.name == "query_10.png"
+    assert picture.stat().st_size > 10_000
+
+
+def test_the_strict_protocol_leaves_the_query_out(trained):
+    script("A2")(["--dataset_name", "glyphs", *trained[1], "--protocol", "strict"])
+    place = script("E1")(words(trained, "--method", "unchanged", "--protocol", "strict", "--save_result", "True"))
+    hits = [line.split(",") for line in place.with_suffix(".csv").read_text().splitlines()[1:]]
+    assert len(hits) == 10_000
+    assert all(candidate != hit for _, candidate, _, hit in hits)
+
+
+def test_a_second_run_does_nothing_and_other_settings_are_refused(trained):
+    (run,) = (trained[0] / "weight").iterdir()
+    before = (run / "model.safetensors").stat().st_mtime_ns
+    script("B1")(words(trained, "--batch_size", "256"))
+    assert (run / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(StaleError, match="batch_size"):
+        script("B1")(words(trained, "--batch_size", "128"))
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(trained, monkeypatch):
+    folder, data = trained
+    options = ["--dataset_name", "glyphs", *data, "--num_epoch", "2", "--batch_size", "512", "--n_workers", "0"]
+    whole = script("B1")([*options, "--weight_root", str(folder / "whole")])
+    from backward_search.training import Trainer
+
+    real = Trainer.train_epoch
+
+    def killed(self, batches, epoch):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        return real(self, batches, epoch)
+
+    parts = [*options, "--weight_root", str(folder / "parts")]
+    monkeypatch.setattr(Trainer, "train_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        script("B1")(parts)
+    monkeypatch.setattr(Trainer, "train_epoch", real)
+    again = script("B1")(parts)
+    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    assert (again / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
+
+
+def test_what_is_missing_is_named_with_its_remedy(roots, tmp_path):
+    with pytest.raises(UserError, match="run A1"):
+        script("A2")(["--dataset_name", "glyphs", "--data_root", str(tmp_path)])
+    with pytest.raises(UserError, match="run B1"):
+        script("C1")(["--dataset_name", "glyphs", "--weight_root", str(tmp_path)])

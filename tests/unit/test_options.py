@@ -1,0 +1,56 @@
+"""Command lines become complete, typed options, or one line and exit code 2."""
+
+import pytest
+
+from backward_search.errors import OptionError
+from backward_search.options import EvaluateOptions, TrainOptions, parse
+
+
+def test_what_is_not_named_comes_from_the_data_set():
+    options = parse(TrainOptions, "", ["--dataset_name", "glyphs"])
+    assert (options.encoder_model, options.num_epoch, options.batch_size) == ("small_cnn", 30, 64)
+    assert options.attributes == ("family", "variant", "letter")
+
+
+@pytest.mark.parametrize(("words", "meant"), [([], True), (["True"], True), (["False"], False), (["no"], False)])
+def test_booleans_mean_what_they_say(words, meant):
+    assert parse(TrainOptions, "", ["--dataset_name", "glyphs", "--enc_update", *words]).enc_update is meant
+
+
+def test_the_older_names_of_the_methods():
+    def method(*words):
+        return parse(EvaluateOptions, "", ["--dataset_name", "glyphs", *words]).chosen_method
+
+    assert method() == "teacher"
+    assert method("--evaluation_distill", "True") == "student"
+    assert method("--evaluation_distill", "False") == "teacher"
+    assert method("--search_random", "True", "--method", "random") == "random"
+    with pytest.raises(OptionError, match="disagree"):
+        method("--search_random", "True", "--evaluation_distill", "True")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--num_condition", "4"],
+        ["--num_condition", "0"],
+        ["--condition_on", "style"],
+        ["--inverse_lambda", "-1"],
+        ["--category_type", "birds"],
+    ],
+)
+def test_the_impossible_is_refused(words):
+    with pytest.raises(OptionError):
+        parse(EvaluateOptions, "", ["--dataset_name", "glyphs", *words])
+
+
+def test_an_unknown_data_set_names_the_nearest():
+    with pytest.raises(OptionError, match="did you mean glyphs"):
+        parse(TrainOptions, "", ["--dataset_name", "glyph"])
+
+
+def test_a_malformed_command_line_is_one_line_and_code_2(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(TrainOptions, "", ["--dataset_name", "glyphs", "--num_epoch", "many"])
+    assert stop.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
