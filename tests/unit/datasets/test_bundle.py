@@ -151,7 +151,7 @@ def test_it_is_converted_once_and_by_whatever_loads_a_table(cub: DataPaths) -> N
 def test_without_a_bundle_nothing_happens(cub: DataPaths) -> None:
     assert not convert_bundle(cub, BIRDS)
     assert not cub.folder.exists()
-    with pytest.raises(MissingError, match="run A1-CUB.py"):
+    with pytest.raises(MissingError, match=r"run A1-CUB\.py"):
         load_table(cub, BIRDS, "train")
 
 
