@@ -52,8 +52,8 @@ def plain_search(heads: list[Head], z0: Tensor, y: list[int], config: SearchConf
 def problem():
     heads = trained_heads()
     generator = torch.Generator().manual_seed(1)
-    queries = torch.tanh(torch.randn(40, E, generator=generator, dtype=torch.float64))
-    targets = torch.stack([torch.randint(k, (40,), generator=generator) for k in CLASSES], dim=1)
+    queries = torch.tanh(torch.randn(12, E, generator=generator, dtype=torch.float64))
+    targets = torch.stack([torch.randint(k, (12,), generator=generator) for k in CLASSES], dim=1)
     return heads, queries, targets
 
 
@@ -62,7 +62,7 @@ def frozen(heads: list[Head]) -> FrozenHeads:
 
 
 @pytest.mark.parametrize("conditions", [1, 2, 3])
-@pytest.mark.parametrize("lambda_", [0.0, 0.5, 3.2])
+@pytest.mark.parametrize("lambda_", [0.1, 3.2])
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_it_agrees_with_a_plain_loop_over_single_queries(problem, conditions, lambda_, early_stopping):
     heads, queries, targets = problem
@@ -83,7 +83,7 @@ def test_some_queries_stop_early_and_some_do_not(problem):
 def test_it_does_not_depend_on_how_the_batch_is_split(problem):
     heads, queries, targets = problem
     whole = backward_search(frozen(heads), queries, targets, SearchConfig(1.1))
-    for size in (1, 7, 39):
+    for size in (1, 5, 11):
         parts = [
             backward_search(frozen(heads), queries[i : i + size], targets[i : i + size], SearchConfig(1.1))
             for i in range(0, len(queries), size)
