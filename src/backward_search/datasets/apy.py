@@ -32,14 +32,21 @@ DOWNLOADS = (
     Download(
         url="http://vision.cs.uiuc.edu/attributes/attribute_data.tar.gz",
         target="attribute_data.tar.gz",
-        alternatives=f"{_OTHERWISE} into data/APY/attribute_data/",
+        alternatives=(
+            f"{_OTHERWISE} into data/APY/attribute_data/ and run the command again, or take the authors' own tables "
+            "and images, https://drive.google.com/file/d/1FQGeDeeBLXrlQQ-4bv4sjApUvbku7kXX/view"
+        ),
         unpack=True,
         unless=tuple(f"{layout}/apascal_train.txt" for layout in ("attribute_data", "attributes", ".")),
     ),
     Download(
         url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2008/VOCtrainval_14-Jul-2008.tar",
         target="VOCtrainval_14-Jul-2008.tar",
-        alternatives=f"{_OTHERWISE} into data/APY/images_raw/",
+        alternatives=(
+            "put the same file, such as that of https://huggingface.co/datasets/JimmyUnleashed/Pascal_VOC, into "
+            f"data/APY/ and run the command again; {_OTHERWISE} into data/APY/images_raw/"
+        ),
+        sha256="7f0ca53c1b5a838fbe946965fc106c6e86832183240af5c88e3f6c306318d42e",
         md5="2629fa636546599198acfcfbfcf1904a",
         unpack=True,
         unless=("VOCdevkit/VOC2008/JPEGImages/2008_*", "JPEGImages/2008_*", "images_raw/**/2008_*"),
@@ -316,7 +323,8 @@ def _lying_about(folder: Path, names: set[str]) -> dict[str, Path]:
     seen = {os.path.realpath(folder)}
     for place, folders, files in os.walk(folder, followlinks=True):
         here = Path(place)
-        folders[:] = sorted(name for name in folders if here != folder or name not in _NOT_RAW)
+        # a hidden folder here is an archive that is still being unpacked
+        folders[:] = sorted(name for name in folders if name[0] != "." and (here != folder or name not in _NOT_RAW))
         folders[:] = [name for name in folders if os.path.realpath(here / name) not in seen]
         seen.update(os.path.realpath(here / name) for name in folders)
         for name in names.intersection(files):

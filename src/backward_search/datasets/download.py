@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from backward_search.datasets import registry
@@ -65,7 +66,7 @@ class Download:
             unpack(target)
 
     def _instead(self, folder: Path) -> Path | None:
-        return next((path for pattern in self.unless for path in sorted(folder.glob(pattern))), None)
+        return next((path for pattern in self.unless for path in folder.glob(pattern)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +92,17 @@ class HubDownload:
         if marker.exists() and _complete(target, read_json(marker)):
             LOG.info("%s is fetched already", target)
             return
-        self._snapshot(target)
-        files = sorted(path for pattern in self.patterns for path in target.glob(pattern))
-        if not files:
-            raise MissingError(f"{self.repo_id} has no {' or '.join(self.patterns)} any more: {self.alternatives}")
-        write_json(marker, {path.relative_to(target).as_posix(): path.stat().st_size for path in files})
-        LOG.info("fetched %d files into %s", len(files), target)
+        names = self._snapshot(target)
+        missing = [name for name in names if not (target / name).is_file()]
+        if missing or not names:
+            # without a connection the library is content with what is in the folder
+            found = f"{len(missing)} of {len(names)} files did not come" if names else "it has no such files any more"
+            raise self._unreachable(found)
+        write_json(marker, {name: (target / name).stat().st_size for name in names})
+        LOG.info("fetched %d files into %s", len(names), target)
 
-    def _snapshot(self, target: Path) -> None:
+    def _snapshot(self, target: Path) -> list[str]:
+        """Let the library fetch the files, and return the names of those that have to be there then."""
         try:
             hub = importlib.import_module("huggingface_hub")
             hub_utils = importlib.import_module("huggingface_hub.utils")
@@ -107,21 +111,24 @@ class HubDownload:
                 f"{self.repo_id} is fetched with huggingface_hub, which is not installed: "
                 f"pip install 'huggingface_hub>=0.23', or else {self.alternatives}"
             ) from None
-        LOG.info("fetching %s from the Hugging Face Hub", self.repo_id)
+        LOG.info("fetching %s of %s from the Hugging Face Hub", ", ".join(self.patterns), self.repo_id)
         if not sys.stderr.isatty():
             hub_utils.disable_progress_bars()
+        repository = {"repo_id": self.repo_id, "repo_type": "dataset"}
         try:
-            hub.snapshot_download(
-                self.repo_id, repo_type="dataset", allow_patterns=list(self.patterns), local_dir=target
-            )
+            names = hub.list_repo_files(**repository)
+            hub.snapshot_download(**repository, allow_patterns=list(self.patterns), local_dir=target)
         # whatever the library raises, the user can only try again or turn to the alternatives; its errors have no base
         # class in common, and those of the network come from another package with every other version of it
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise MissingError(
-                f"{self.repo_id} could not be fetched from the Hugging Face Hub ({reason}): "
-                f"run the command again to go on, or else {self.alternatives}"
-            ) from error
+            raise self._unreachable(" ".join(str(error).split()) or type(error).__name__) from error
+        return sorted(name for name in names if any(fnmatch(name, pattern) for pattern in self.patterns))
+
+    def _unreachable(self, reason: str) -> MissingError:
+        return MissingError(
+            f"{self.repo_id} could not be fetched from the Hugging Face Hub ({reason}): "
+            f"run the command again to go on, or else {self.alternatives}"
+        )
 
 
 def _complete(folder: Path, sizes: dict[str, int]) -> bool:

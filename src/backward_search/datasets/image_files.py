@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from backward_search.console import progress
@@ -47,7 +48,7 @@ class ImageJob:
     Attributes:
         row: the row of the table it belongs to.
         name: what a report calls it.
-        source: the file it comes from, or its encoded bytes.
+        source: the file it comes from, its encoded bytes, or its pixels (H, W) or (H, W, 3) uint8.
         target: the file to write; one that exists is finished and never touched.
         box: the part to cut out, (left, top, right, bottom) in pixels from 0, or None for all of it. What of it lies
             outside the image is left out; a box with nothing inside keeps the whole image, which is reported.
@@ -56,7 +57,7 @@ class ImageJob:
 
     row: int
     name: str
-    source: Path | bytes
+    source: Path | bytes | np.ndarray
     target: Path
     box: tuple[int, int, int, int] | None = None
     short_side: int | None = None
@@ -177,14 +178,19 @@ def _make(job: ImageJob) -> _Outcome:
 
 def _decoded(job: ImageJob) -> tuple[Image.Image, str | None]:
     """The image of a job at its final size, and what had to be put right for it."""
-    source = io.BytesIO(job.source) if isinstance(job.source, bytes) else job.source
-    with Image.open(source) as image:
+    with _opened(job.source) as image:
         if job.box is None:
             return _scaled(image, job.short_side), None
         box = _clamped(job.box, image.size)
         whole = image.convert("RGB")
         problem = None if box else "box without area, kept the whole image"
         return _scaled(whole.crop(box) if box else whole, job.short_side), problem
+
+
+def _opened(source: Path | bytes | np.ndarray) -> Image.Image:
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(source)
+    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
 def _scaled(image: Image.Image, short_side: int | None) -> Image.Image:

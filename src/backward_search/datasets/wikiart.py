@@ -18,7 +18,7 @@ from backward_search.datasets.tables import Samples, key_of
 from backward_search.datasets.wikiart_forms import HOMES, HUB, REMEDY, Form, Rows, find_lists, locate
 from backward_search.datasets.wikiart_labels import GENRES, STYLES
 from backward_search.datasets.wikiart_parquet import find_shards, image_jobs
-from backward_search.datasets.wikiart_tags import ATTRIBUTIONS, from_attributions, from_labels
+from backward_search.datasets.wikiart_tags import ATTRIBUTIONS, FIELDS, from_attributions, from_labels
 from backward_search.errors import MissingError
 from backward_search.files.paths import DataPaths
 
@@ -146,12 +146,10 @@ def split(rows: Rows, seed: int | None, findings: Findings) -> tuple[Rows, dict[
 
 def _describe(form: Form, rows: Rows, attributed: bool, seed: int, findings: Findings) -> None:
     """Say how far the tables are the paper's."""
-    names_missing = " and no file name to look up in one" if form.shards else ""
+    why = f"file names to look up in {ATTRIBUTIONS} are not there" if form.shards else f"there is no {ATTRIBUTIONS}"
     findings.facts |= {
         "split": "as published" if form.published else f"made with --seed {seed}, not the published one",
-        "tags": f"genre, style, media and tag of {ATTRIBUTIONS}"
-        if attributed
-        else f"genre, style and artist, as there is no {ATTRIBUTIONS}{names_missing}",
+        "tags": f"{', '.join(FIELDS)} of {ATTRIBUTIONS}" if attributed else f"genre, style and artist, as {why}",
         "test queries": "the paper's" if form.published and attributed else "will not be the paper's",
     }
     findings.expect("styles", len(STYLES), len(set(rows.styles)))
@@ -177,9 +175,13 @@ def plan_images(paths: DataPaths, form: Form, keys: Sequence[str], findings: Fin
         return Plan(list(keys), [], {row for row, key in enumerate(keys) if key not in ready})
     home = _raw_home(paths.folder)
     findings.facts["images"] = f"from {home}, short side {SHORT_SIDE} pixels" if home else f"{images}, as they are"
-    made = match(keys, _image_keys(images))
+    there = list(_image_keys(images))
+    made = match(keys, filter(_is_text, there))
     rest = [key for key in keys if key not in made]
-    raw = {key: home / there for key, there in match(rest, _image_keys(home)).items()} if home and rest else {}
+    # a file name that is not UTF-8 cannot stand in a table: its image is made again, under the name in the list
+    files = {name: images / name for name in there if not _is_text(name)}
+    files |= {name: home / name for name in _image_keys(home)} if home and rest else {}
+    raw = {key: files[name] for key, name in match(rest, files).items()}
     missing = _check_found(paths, keys, made, raw, findings)
     jobs = [
         ImageJob(row, key, raw[key], images / key, short_side=SHORT_SIDE) for row, key in enumerate(keys) if key in raw
@@ -222,6 +224,11 @@ def _raw_home(folder: Path) -> Path | None:
 def _holds_named(images: Path) -> bool:
     """Whether there are images with names of their own; those from Parquet files are numbered."""
     return any(not PurePath(key).stem.isdecimal() for key in _image_keys(images))
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file name was UTF-8; Python smuggles other bytes in as lone surrogates."""
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _image_keys(home: Path) -> Iterator[str]:

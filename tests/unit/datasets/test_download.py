@@ -1,5 +1,7 @@
+import dataclasses
 import fcntl
 import hashlib
+import importlib.util
 import io
 import re
 import sys
@@ -14,7 +16,7 @@ from backward_search.datasets import cub, download, registry
 from backward_search.datasets.download import Download, HubDownload, fetch
 from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.files.fetching import Patience
-from backward_search.files.paths import DataPaths
+from backward_search.files.paths import PROJECT, DataPaths
 
 HASTE = Patience(attempts=3, first_wait=0.01, longest_wait=0.02, timeout=0.3)
 ELSEWHERE = "put it there by hand"
@@ -68,6 +70,28 @@ def test_cub_is_fetched_unpacked_and_found_by_its_reader(server, paths, tmp_path
     assert raw.attributes == paths.folder / "attributes.txt"
     fetch("CUB", paths, [published], HASTE)
     assert file.asked == ["", f"bytes={len(content) // 2}-"]
+
+
+def test_a_script_fetches_and_prepares(server, tmp_path, monkeypatch):
+    write_cub(tmp_path / "made", classes=2, images_per_class=10)
+    content = tape(tmp_path / "made")
+    url, file = server.publish("/CUB_200_2011.tgz", content, cuts=[1000])
+    real = cub.DOWNLOADS[0]
+    md5 = hashlib.md5(content).hexdigest()
+    local = dataclasses.replace(real, url=url, sha256=None, md5=md5, size=len(content))
+    monkeypatch.setattr(cub, "DOWNLOADS", (local,))
+    spec = importlib.util.spec_from_file_location("a1", PROJECT / "A1.Data-Preprocessing-CUB.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    script.main(["--data_root", str(tmp_path / "data"), "--download", "True"])
+    paths = DataPaths(tmp_path / "data", "CUB")
+    rows = [len(paths.table(split).read_text().splitlines()) - 1 for split in ("train", "test")]
+    assert rows == [14, 6]
+    script.main(["--data_root", str(tmp_path / "data"), "--download", "True"])
+    assert file.asked == ["", "bytes=1000-"]
+    log = paths.log.read_text()
+    assert f"fetching {url}" in log
+    assert "fetched and unpacked already" in log
 
 
 def test_an_archive_removed_after_unpacking_is_not_fetched_again(server, paths, lists):
@@ -152,17 +176,26 @@ class Hub(ModuleType):
     def __init__(self):
         super().__init__("huggingface_hub")
         self.calls = []
-        self.names = ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"]
+        self.names = ["README.md", "data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"]
+        self.offline = False
         self.error = None
         self.utils = SimpleNamespace(disable_progress_bars=lambda: self.calls.append("silent"))
 
+    def list_repo_files(self, repo_id, *, repo_type):
+        self.calls.append(("list", repo_id, repo_type))
+        return self.names
+
     def snapshot_download(self, repo_id, *, repo_type, allow_patterns, local_dir):
-        self.calls.append((repo_id, repo_type, allow_patterns, local_dir))
-        for name in self.names:
-            (local_dir / "data").mkdir(parents=True, exist_ok=True)
-            (local_dir / "data" / name).write_bytes(b"PAR1")
+        self.calls.append(("fetch", repo_id, repo_type, allow_patterns, local_dir))
+        for name in self.names[1:2] if self.offline else self.names[1:]:
+            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            (local_dir / name).write_bytes(b"PAR1")
             if self.error:
                 raise self.error
+
+    @property
+    def times(self):
+        return sum(call[0] == "fetch" for call in self.calls)
 
 
 @pytest.fixture
@@ -176,17 +209,21 @@ def hub(monkeypatch):
 def test_shards_come_from_the_hub_once(hub, paths):
     fetch("wikiart", paths, [SHARDS])
     fetch("wikiart", paths, [SHARDS])
-    assert hub.calls == ["silent", ("huggan/wikiart", "dataset", ["data/*.parquet"], paths.folder / "parquet")]
+    assert hub.calls == [
+        "silent",
+        ("list", "huggan/wikiart", "dataset"),
+        ("fetch", "huggan/wikiart", "dataset", ["data/*.parquet"], paths.folder / "parquet"),
+    ]
     assert len(list(paths.folder.rglob("*.parquet"))) == 2
 
 
 @pytest.mark.parametrize("damage", ["missing", "other size"])
 def test_shards_that_went_missing_are_fetched_again(hub, paths, damage):
     fetch("wikiart", paths, [SHARDS])
-    shard = paths.folder / "parquet/data" / hub.names[0]
+    shard = paths.folder / "parquet" / hub.names[1]
     shard.unlink() if damage == "missing" else shard.write_bytes(b"P")
     fetch("wikiart", paths, [SHARDS])
-    assert len(hub.calls) == 4
+    assert hub.times == 2
     assert shard.read_bytes() == b"PAR1"
 
 
@@ -199,13 +236,22 @@ def test_a_hub_that_breaks_off_is_one_line_and_goes_on(hub, paths):
     assert message.endswith(ELSEWHERE)
     hub.error = None
     fetch("wikiart", paths, [SHARDS])
-    assert len(hub.calls) == 4
+    assert hub.times == 2
 
 
 def test_a_repository_without_shards_is_said(hub, paths):
-    hub.names = []
-    with pytest.raises(MissingError, match=r"has no data/\*\.parquet any more"):
+    hub.names = ["README.md"]
+    with pytest.raises(MissingError, match=r"it has no such files any more"):
         fetch("wikiart", paths, [SHARDS])
+
+
+def test_a_library_content_with_what_is_there_is_not_believed(hub, paths):
+    hub.offline = True
+    with pytest.raises(MissingError, match="1 of 2 files did not come"):
+        fetch("wikiart", paths, [SHARDS])
+    hub.offline = False
+    fetch("wikiart", paths, [SHARDS])
+    assert hub.times == 2
 
 
 def test_without_the_library_it_says_what_to_install(paths, monkeypatch):
