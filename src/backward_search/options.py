@@ -95,7 +95,7 @@ class ApyOptions(DownloadOptions):
 class CustomOptions(PrepareOptions):
     """How the user's own images are prepared."""
 
-    source: str = option("a folder of one folder per class, a .csv, a .parquet or an .npz file", "")
+    source: str = option("a folder of one folder per class, a .csv, a .parquet or an .npz file")
     path_column: str = option("the column of the image paths", "path")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
     label_columns: str = option("the label columns, comma-separated (default: all that have no other role)", "")
@@ -111,6 +111,10 @@ class CustomOptions(PrepareOptions):
         super().check()
         require(0 < self.test_size < 1, f"--test_size {self.test_size} must lie between 0 and 1")
         require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
+        require(
+            not self.image_column or self.source.lower().endswith(".parquet"),
+            f"--image_column {self.image_column} is for a .parquet file, and --source is {self.source}",
+        )
 
 
 @dataclass(frozen=True)

@@ -170,11 +170,12 @@ def plan_images(paths: DataPaths, form: Form, keys: Sequence[str], findings: Fin
     """
     images = paths.folder / "images"
     if form.shards:
-        findings.facts["images"] = f"from the Parquet files, short side {SHORT_SIDE} pixels"
+        findings.facts["image files"] = f"from the Parquet files, short side {SHORT_SIDE} pixels"
         ready = set(_image_keys(images))
         return Plan(list(keys), [], {row for row, key in enumerate(keys) if key not in ready})
     home = _raw_home(paths.folder)
-    findings.facts["images"] = f"from {home}, short side {SHORT_SIDE} pixels" if home else f"{images}, as they are"
+    where = os.path.relpath(home, paths.folder) if home else ""
+    findings.facts["image files"] = f"from {where}, short side {SHORT_SIDE} pixels" if home else "images, as they are"
     there = list(_image_keys(images))
     made = match(keys, filter(_is_text, there))
     rest = [key for key in keys if key not in made]

@@ -101,7 +101,7 @@ def _unpickle(content: bytes, path: Path) -> Any:
             "get a copy that you can trust, or remove it"
         ) from None
     except _FAULTS as error:
-        raise DataError(f"{path} is not a complete pickle ({error or 'it ends too soon'}): {advice}") from None
+        raise DataError(f"{path} is not a complete pickle ({str(error) or 'it ends too soon'}): {advice}") from None
     except _LIMITS as error:
         raise DataError(f"{path} does not fit into memory or is nested too deeply ({error}): {advice}") from None
     return value.view(np.ndarray) if isinstance(value, PlainArray) else value

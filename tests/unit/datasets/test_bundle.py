@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from backward_search.datasets import wikiart_tags
 from backward_search.datasets.bundle import class_and_tags, convert_bundle, four_fields
 from backward_search.datasets.registry import DatasetEntry, EmptyTags
 from backward_search.datasets.tables import load_table, load_tags
@@ -226,6 +227,21 @@ def test_the_double_commas_of_the_published_strings() -> None:
     assert four_fields([NAN, "s", NAN, "t"])[1] == "t,,s"
     assert four_fields(["g", NAN, NAN, "Nan, finance"])[1] == "nan,fice,g,"
     assert class_and_tags(["c", "a,,b"], []) == ("a,b,c", "a,,b,c")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Portrait", "Pop Art", None, "Ferdinand, Men"),
+        ("abstract", None, None, None),
+        (None, None, None, None),
+        (None, "Rococo", "oil, canvas", "a,,b"),
+    ],
+)
+def test_the_strings_are_those_of_the_raw_data(fields: tuple[str | None, ...]) -> None:
+    """The bundle and the attributions table that it was made from give the same tags."""
+    pickled = [NAN if field is None else field for field in fields]
+    assert four_fields(pickled) == (wikiart_tags.metric_tags(fields), wikiart_tags.generation_tags(*fields))
 
 
 # --- what is wrong with a bundle

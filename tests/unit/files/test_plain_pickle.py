@@ -247,30 +247,51 @@ def test_an_array_takes_its_content_once(tmp_path: Path) -> None:
         plain_pickle.load(stored(tmp_path, twice))
 
 
+SOON, GROWS = "it ends too soon", "grow far beyond the size"
 BOMBS = {
-    "long text": b"\x80\x04\x8d" + struct.pack("<Q", 2**60) + b"abc.",
-    "long bytes": b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"abc.",
-    "long integer": b"\x80\x02\x8b" + struct.pack("<I", 2**31 - 1) + b"abc.",
-    "memo": b"\x80\x02Nr" + struct.pack("<I", 2**32 - 2) + b".",
-    "memo in text": b"Np99999999999999\n.",
-    "frame": b"\x80\x04\x95" + struct.pack("<Q", 2**60) + b"N.",
-    "bytearray": b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"abc.",
-    "arrays of one content": (
-        b"\x80\x02(X"
+    "long text": (b"\x80\x04\x8d" + struct.pack("<Q", 2**60) + b"abc.", SOON),
+    "long bytes": (b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"abc.", SOON),
+    "long integer": (b"\x80\x02\x8b" + struct.pack("<I", 2**31 - 1) + b"abc.", SOON),
+    "memo": (b"\x80\x02Nr" + struct.pack("<I", 2**26) + b".", "the memo index 67108864"),
+    "memo in text": (b"Np67108864\n.", "the memo index 67108864"),
+    "frame": (b"\x80\x04\x95" + struct.pack("<Q", 2**60) + b"N.", SOON),
+    "bytearray": (b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"abc.", "the instruction BYTEARRAY8"),
+    "text encoded many times": (
+        b"(X"
         + struct.pack("<I", 2**20)
         + b"a" * 2**20
-        + b"q\x00" * 1
-        + b"c_codecs\nencode\nq\x01X\x06\x00\x00\x00latin1q\x02"
+        + b"q\x000c_codecs\nencode\nq\x010Vlatin1\nq\x020"
         + b"h\x01h\x00h\x02\x86R" * 9
-        + b"l."
+        + b"t.",
+        GROWS,
+    ),
+    "sets of one list": (
+        b"((" + b"K\x01" * 2**19 + b"lq\x000cbuiltins\nset\nq\x010" + b"h\x01h\x00\x85R" * 9 + b"t.",
+        GROWS,
+    ),
+    "arrays of one content": (
+        b"\x80\x03(B" + struct.pack("<I", 2**20) + b"a" * 2**20 + b"q\x000cnumpy._core.multiarray\n_reconstruct\nq\x010"
+        b"cnumpy\nndarray\nq\x020cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85Rq\x030"
+        + b"h\x01h\x02K\x00\x85C\x01b\x87R(K\x01J\x00\x00\x10\x00\x85h\x03\x89h\x00tb" * 9
+        + b"t.",
+        GROWS,
     ),
 }
 
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_small_files_that_announce_or_make_much(name: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError):
-        plain_pickle.load(stored(tmp_path, BOMBS[name]))
+    content, message = BOMBS[name]
+    with pytest.raises(DataError, match=message):
+        plain_pickle.load(stored(tmp_path, content))
+
+
+@pytest.mark.parametrize("name", [name for name in BOMBS if BOMBS[name][1] == GROWS])
+def test_the_same_in_moderation_is_read(name: str, tmp_path: Path) -> None:
+    content = BOMBS[name][0]
+    unit = content[content.rindex(b"h\x01") : -2]
+    once = content[: content.index(unit)] + unit + b"t."
+    assert len(plain_pickle.load(stored(tmp_path, once))) == 1
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4])

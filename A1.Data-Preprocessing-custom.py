@@ -1,0 +1,62 @@
+"""Prepare your own images under a name of your choice; every other script then takes it as --dataset_name.
+
+Reads:  --source, in one of four forms:
+        - a folder of one folder per class (or train/ and test/ folders of such): the attribute is called label
+        - a .csv with the columns path (relative to its own folder, or absolute) and one or more of labels; optional:
+          tags (comma-separated), split (train, test or val) and a --group_column
+        - a .parquet with such paths, or with images as bytes (as the Hugging Face libraries write them)
+        - an .npz with images (N, H, W) or (N, H, W, 3) uint8, and labels or several named arrays of length N
+Writes: data/NAME/images/, data/NAME/attributions/.
+
+    python A1.Data-Preprocessing-custom.py --dataset_name pets --source ~/pets                        (class folders)
+    python A1.Data-Preprocessing-custom.py --dataset_name shop --source items.csv --label_columns colour,brand
+    python A1.Data-Preprocessing-custom.py --dataset_name fashion --source fashion.npz --image_size 32
+
+Images larger than 256 pixels on their short side are brought down to that (or to --image_size). Without a split of your
+own a fifth of each combination of labels is the test split; with --group_column no group is on both sides of it.
+70,000 images of 28 x 28 pixels take half a minute on two cores.
+Demo data set: A1.Data-Preprocessing-glyphs.py.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from backward_search.console import run_script, script_log
+from backward_search.options import CustomOptions, parse
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Prepare the images and return the folder of their tables."""
+    options = parse(CustomOptions, __doc__, argv)
+    from backward_search.datasets import custom, registry
+    from backward_search.stages.prepare import prepare
+
+    roles = custom.Roles(
+        options.path_column,
+        options.image_column,
+        tuple(name.strip() for name in options.label_columns.split(",") if name.strip()),
+        options.tags_column,
+        options.split_column,
+        options.group_column,
+    )
+    with script_log(None if options.check_only else options.data.log, options):
+        source = custom.source(
+            options.data,
+            Path(options.source).expanduser().absolute(),
+            roles,
+            custom.Split(options.test_size, options.seed),
+            image_size=options.image_size,
+            augment=options.augment,
+            workers=options.n_workers,
+        )
+        folder = prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
+        if not options.check_only:
+            registry.save(source.entry, options.data_root)
+        return folder
+
+
+if __name__ == "__main__":
+    run_script(main)

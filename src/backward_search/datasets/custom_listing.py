@@ -1,0 +1,114 @@
+"""What a source of the user's own images lists: rows of text about images, and the images, whatever they come as."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+Content = Path | bytes | np.ndarray
+"""An image on its way in: its file, its encoded bytes, or its pixels (H, W) or (H, W, 3) uint8."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column says what; those with a default may be absent.
+
+    Attributes:
+        path: paths of images.
+        image: bytes of images, instead of paths.
+        labels: the attributes; empty for all columns without another role.
+        tags: comma-separated tags.
+        split: train, test or val.
+        group: what an image shows, where several show the same thing.
+    """
+
+    path: str = "path"
+    image: str = ""
+    labels: tuple[str, ...] = ()
+    tags: str = "tags"
+    split: str = "split"
+    group: str = ""
+
+
+class Images(Protocol):
+    """The images of a listing."""
+
+    def contents(self, rows: Sequence[int]) -> Iterator[Content]:
+        """The images of some rows in ascending order, one after the other."""
+        ...
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images in files.
+
+    Attributes:
+        paths: the file of each row.
+        sizes: its bytes; -1 where there is none.
+    """
+
+    paths: list[Path]
+    sizes: list[int]
+
+    @classmethod
+    def of(cls, paths: list[Path]) -> "Files":
+        """The files at these places."""
+        return cls(paths, [path.stat().st_size if path.is_file() else -1 for path in paths])
+
+    def contents(self, rows: Sequence[int]) -> Iterator[Content]:
+        """The files of some rows."""
+        return (self.paths[row] for row in rows)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Images in one array.
+
+    Attributes:
+        array: (N, H, W) or (N, H, W, 3) uint8.
+    """
+
+    array: np.ndarray
+
+    def contents(self, rows: Sequence[int]) -> Iterator[Content]:
+        """The pixels of some rows."""
+        return (self.array[row] for row in rows)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source lists, row by row.
+
+    Attributes:
+        form: what the source was recognised as, for people.
+        columns: everything that is said about the images, as text; empty text where nothing is said.
+        names: what a report calls each row.
+        keys: of the images to be, `<folder>/<file>`, each once.
+        rows: which image of `images` belongs to each row.
+        images: all images of the source.
+        inputs: the files that hold the list.
+        left_out: for each reason the rows that are not in the list.
+    """
+
+    form: str
+    columns: pd.DataFrame
+    names: list[str]
+    keys: list[str]
+    rows: Sequence[int]
+    images: Images
+    inputs: dict[str, Path] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+    def take(self, places: Sequence[int]) -> "Listing":
+        """Some of the rows, in the order given."""
+        return dataclasses.replace(
+            self,
+            columns=self.columns.iloc[list(places)].reset_index(drop=True),
+            names=[self.names[place] for place in places],
+            keys=[self.keys[place] for place in places],
+            rows=[self.rows[place] for place in places],
+        )
