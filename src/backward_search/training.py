@@ -143,7 +143,7 @@ class Trainer:
         stored["state"] = {}
         for name, value in _below(tensors, "optimizer.").items():
             index, key = name.split(".", 1)
-            stored["state"].setdefault(int(index), {})[key] = value.clone()  # aligned, which a mapped file is not
+            stored["state"].setdefault(int(index), {})[key] = value
         self._optimizer.load_state_dict(stored)
 
 

@@ -187,7 +187,7 @@ class ImageLoader:
             batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in batches],
             num_workers=min(self._workers, len(batches)),
             collate_fn=_stack,
-            pin_memory=False,
+            generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
         for pixels, rows in loader:
             if self._kept is not None:
