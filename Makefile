@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GLYPHS := --dataset_name glyphs
 TASK := $(GLYPHS) --num_condition 2
-RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch30-final
+RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-final
 
 .PHONY: help demo test lint types check clean
 .DEFAULT_GOAL := help

@@ -8,7 +8,7 @@ from backward_search.options import EvaluateOptions, TrainOptions, parse
 
 def test_what_is_not_named_comes_from_the_data_set():
     options = parse(TrainOptions, "", ["--dataset_name", "glyphs"])
-    assert (options.encoder_model, options.num_epoch, options.batch_size) == ("small_cnn", 30, 64)
+    assert (options.encoder_model, options.num_epoch, options.batch_size) == ("small_cnn", 24, 64)
     assert options.attributes == ("family", "variant", "letter")
 
 

@@ -28,8 +28,9 @@ ENTRY = DatasetEntry(
     category_types={"familyvariantletter": ("family", "variant", "letter")},
     preprocessing=Preprocessing(size=SIZE, augment=False),
     encoder_model="small_cnn",
+    num_epoch=24,
     lr=0.003,
-    inverse_lambda=0.1,
+    inverse_lambda=0.5,
     prepare="A1.Data-Preprocessing-glyphs.py",
 )
 
