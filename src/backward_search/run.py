@@ -10,6 +10,7 @@ import torch
 from backward_search.datasets.registry import Preprocessing
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
+from backward_search.files.manifest import refuse_stale
 from backward_search.files.paths import RunPaths, require
 from backward_search.files.tensors import load_tensors
 from backward_search.model import Model, ModelConfig
@@ -81,10 +82,12 @@ class Run:
 
         Raises:
             MissingError: they have not been extracted.
+            StaleError: they are those of other weights.
             DataError: they are those of another table.
         """
         remedy = "run C1.ModelTest.py with the same options"
         require(self.paths.manifest("C1"), "finished embeddings", remedy)
+        refuse_stale(self.paths.manifest("C1"), {"weights": self.paths.weights}, f"{remedy} and --overwrite True")
         stored = self.paths.rows(split).read_text(encoding="utf-8").splitlines()[1:]
         if stored != keys:
             raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")

@@ -12,6 +12,7 @@ from backward_search.datasets.registry import EmptyTags
 from backward_search.datasets.tables import Table, Tags, load_table, load_tags
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
+from backward_search.files.manifest import refuse_stale
 from backward_search.files.paths import require
 from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
@@ -47,10 +48,12 @@ def load_student(run: Run, options: TaskOptions, device: torch.device) -> Studen
 
     Raises:
         MissingError: it has not been trained.
+        StaleError: it was trained with other weights.
     """
     folder = student_folder(run, options)
     remedy = "run D1.Train-KD-Model.py with the same options"
     require(folder / "manifest.json", f"student of lambda {options.inverse_lambda}", remedy)
+    refuse_stale(folder / "manifest.json", {"weights": run.paths.weights}, f"{remedy} and --overwrite True")
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
     student.load_state_dict(load_tensors(folder / "student.safetensors")[0])
     return student.to(device).eval()
@@ -152,6 +155,10 @@ def _load_queries(options: TaskOptions, split: str, strict: bool) -> list[Query]
     what = f"queries for {options.dataset_name} {'+'.join(options.conditioned)}"
     further = ("" if split == "test" else f" --split {split}") + (" --protocol strict" if strict else "")
     require(file, what, f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further}")
+    manifest = options.data.manifest(file.stem)
+    if manifest.exists():  # queries of the authors' bundle have none
+        again = "run A2.Query-Generating.py again with --overwrite True"
+        refuse_stale(manifest, {"table": options.data.table(split)}, again)
     content = read_json(file)
     if content.get("dataset") != options.dataset_name or content.get("attributes") != list(options.conditioned):
         raise DataError(f"{file} holds queries of another task: run A2 again with --overwrite True")

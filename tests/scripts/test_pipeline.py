@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,29 @@ def test_what_is_missing_is_named_with_its_remedy(roots, tmp_path):
         script("A2")(["--dataset_name", "glyphs", "--data_root", str(tmp_path)])
     with pytest.raises(UserError, match="run B1"):
         script("C1")(["--dataset_name", "glyphs", "--weight_root", str(tmp_path)])
+
+
+def test_results_of_other_weights_are_refused(trained):
+    folder, data = trained
+    options = ["--dataset_name", "glyphs", *data, "--num_epoch", "1", "--weight_root", str(folder / "stale")]
+    script("B1")([*options, "--batch_size", "512"])
+    script("C1")(options)
+    script("E1")([*options, "--method", "unchanged"])
+    script("B1")([*options, "--batch_size", "512", "--lr", "0.01", "--overwrite", "True"])
+    with pytest.raises(StaleError, match="weights"):
+        script("E1")([*options, "--method", "teacher"])
+
+
+def test_a_user_error_is_one_line_and_exit_code_2(tmp_path):
+    words = [
+        sys.executable,
+        str(PROJECT / "C1.ModelTest.py"),
+        "--dataset_name",
+        "glyphs",
+        "--weight_root",
+        str(tmp_path),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "run B1.BuildModel.py" in done.stderr

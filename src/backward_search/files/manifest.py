@@ -96,3 +96,20 @@ class Stage:
                 "seconds": round(time.perf_counter() - self._start, 3),
             },
         )
+
+
+def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> None:
+    """Refuse outputs whose inputs have changed since they were made.
+
+    Args:
+        manifest: of the stage that made the outputs.
+        inputs: some of its inputs, by the names it recorded them under, as they are now.
+        remedy: what to do.
+
+    Raises:
+        StaleError: an input has another content now.
+    """
+    stored = read_json(manifest)["inputs"]
+    changed = [name for name, path in inputs.items() if stored.get(name) != file_hash(path)]
+    if changed:
+        raise StaleError(f"{manifest.parent} was made from other {', '.join(changed)} than there are now: {remedy}")

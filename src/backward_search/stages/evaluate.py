@@ -42,7 +42,7 @@ def evaluate(options: EvaluateOptions) -> Path:
         if options.save_result:
             _write_hits(place.with_suffix(".csv"), task, hits)
         stage.finish()
-    LOG.info("%s", table([place]))
+    LOG.info("%s", table(_beside(place)))
     LOG.info("wrote %s; next: python E2.Model-Query-Visualization.py --dataset_name %s", place, options.dataset_name)
     return place
 
@@ -57,6 +57,16 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
     name += "" if options.split == "test" else f"-{options.split}"
     name += "-strict" if options.protocol == "strict" else ""
     return paths.result("-".join(options.conditioned), name)
+
+
+def _beside(place: Path) -> list[Path]:
+    """The finished results that fit into one table: same task, split, protocol and number of hits; this one last."""
+    same = ("protocol", "split", "num_queries", "gallery_size")
+    this = read_json(place)
+    others = [file for file in sorted(place.parent.glob("*.json")) if not file.name.endswith(".manifest.json")]
+    rows = [(file, read_json(file)) for file in others if file != place and file.with_suffix(".manifest.json").exists()]
+    k = next(name for name in this if name.startswith("precision_at_"))
+    return [file for file, row in rows if k in row and all(row[name] == this[name] for name in same)] + [place]
 
 
 def _settings(options: EvaluateOptions) -> dict[str, Any]:
