@@ -175,11 +175,15 @@ class TrainOptions(RunOptions):
     lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
     lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
     pretrained: bool = option("start the encoder from ImageNet weights", True)
+    image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
+    verbose_step: int = option("steps between two looks at the loss, shown beside the progress bar", 100)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
+        require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
+        require(self.verbose_step > 0, f"--verbose_step {self.verbose_step} must be positive")
         require(self.lr > 0, f"--lr {self.lr} must be positive")
         require(self.lr_scheduler_step > 0, f"--lr_scheduler_step {self.lr_scheduler_step} must be positive")
 
@@ -220,7 +224,7 @@ class TaskOptions(RunOptions):
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
-        assert self.conditioned is not None  # the property refuses what does not exist
+        conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
         require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
         require(self.inverse_lr > 0, f"--inverse_lr {self.inverse_lr} must be positive")
         require(self.inverse_lambda >= 0, f"--inverse_lambda {self.inverse_lambda} must not be negative")

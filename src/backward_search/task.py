@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from backward_search.answers import Answerer
+from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import EmptyTags
-from backward_search.datasets.tables import Table, Tags, load_table, load_tags
+from backward_search.datasets.tables import Table, Tags
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import refuse_stale

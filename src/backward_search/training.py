@@ -1,6 +1,6 @@
 """Training the model: one epoch, its evaluation, and a state from which training goes on as if never interrupted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -92,8 +92,10 @@ class Trainer:
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._optimizer = torch.optim.Adam(self._parameters, lr=config.lr, weight_decay=config.weight_decay)
 
-    def train_epoch(self, batches: Iterable[Batch], epoch: int) -> EpochResult:
-        """Train on the batches of one epoch, counted from 0."""
+    def train_epoch(
+        self, batches: Iterable[Batch], epoch: int, on_step: Callable[[int, Tensor], object] | None = None
+    ) -> EpochResult:
+        """Train on the batches of one epoch, counted from 0; `on_step` is called with each step's number and loss."""
         self.model.train()
         if not self._config.enc_update:
             self.model.encoder.eval()
@@ -101,13 +103,15 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.rate(epoch)
         tally = self._tally()
-        for images, labels in self._inputs(batches):
+        for step, (images, labels) in enumerate(self._inputs(batches), 1):
             logits = self.model(images)
             loss = classification_loss(logits, labels)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             tally.add(loss, logits, labels)
+            if on_step is not None:
+                on_step(step, loss.detach())
         return tally.result()
 
     @torch.inference_mode()

@@ -102,10 +102,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(trained, monkeypatch
 
     real = Trainer.train_epoch
 
-    def killed(self, batches, epoch):
+    def killed(self, batches, epoch, on_step=None):
         if epoch == 1:
             raise KeyboardInterrupt
-        return real(self, batches, epoch)
+        return real(self, batches, epoch, on_step)
 
     parts = [*options, "--weight_root", str(folder / "parts")]
     monkeypatch.setattr(Trainer, "train_epoch", killed)
@@ -133,6 +133,25 @@ def test_results_of_other_weights_are_refused(trained):
     script("B1")([*options, "--batch_size", "512", "--lr", "0.01", "--overwrite", "True"])
     with pytest.raises(StaleError, match="weights"):
         script("E1")([*options, "--method", "teacher"])
+
+
+def test_results_of_other_settings_are_other_files(trained):
+    task = words(trained, "--method", "teacher")
+    usual, slower = script("E1")(task), script("E1")([*task, "--inverse_lr", "0.05"])
+    assert (usual.name, slower.name) == ("teacher-lambda0.5.json", "teacher-lambda0.5-lr0.05.json")
+    numbers = [json.loads(place.read_text()) for place in (usual, slower)]
+    assert numbers[0]["precision_at_10"] != numbers[1]["precision_at_10"]
+
+
+def test_the_image_size_of_a_run_is_that_of_its_embeddings(trained):
+    folder, data = trained
+    options = ["--dataset_name", "glyphs", *data, "--num_epoch", "1", "--weight_root", str(folder / "small")]
+    run = script("B1")([*options, "--batch_size", "512", "--image_size", "24"])
+    assert json.loads((run / "config.json").read_text())["look"]["size"] == 24
+    script("C1")(options)
+    assert np.load(run / "embeddings" / "test.npy", mmap_mode="r").shape == (1792, 256)
+    with pytest.raises(StaleError, match="image_size"):
+        script("B1")([*options, "--batch_size", "512"])
 
 
 def test_a_user_error_is_one_line_and_exit_code_2(tmp_path):

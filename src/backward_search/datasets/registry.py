@@ -81,6 +81,11 @@ class DatasetEntry:
     prepare: str = ""
 
     @property
+    def image_size(self) -> int:
+        """Side of the network's input in pixels, unless another is asked for."""
+        return self.preprocessing.size
+
+    @property
     def default_category_type(self) -> str:
         """The category type taken when none is named."""
         return next(iter(self.category_types))

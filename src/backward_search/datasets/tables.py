@@ -1,6 +1,5 @@
 """Tables, class lists and tags of a data set: the one form that readers bring their data into and stages start from."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from backward_search.datasets.registry import DatasetEntry
-from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import read_json, write_csv, write_json
-from backward_search.files.paths import DataPaths, require
+from backward_search.errors import DataError
+from backward_search.files.atomic import write_csv, write_json
+from backward_search.files.paths import DataPaths
 
 SPLITS = ("train", "test")
 
@@ -127,49 +126,3 @@ def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
         columns["group"] = samples.groups
     written.append(write_csv(paths.tags, tuple(columns), zip(*columns.values(), strict=True)))
     return written
-
-
-def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
-    """Read one split; if the data set came as the authors' preprocessed bundle, that is converted first, once.
-
-    Raises:
-        MissingError: the data set has not been prepared.
-        DataError: the table lacks an attribute, or a class id lies outside the class list.
-    """
-    from backward_search.datasets.bundle import convert_bundle  # not above: it builds on this module
-
-    convert_bundle(paths, entry)
-    remedy = f"run {entry.prepare}"
-    file = require(paths.table(split), f"table of {entry.name} {split}", remedy)
-    classes: dict[str, list[str]] = read_json(require(paths.classes, f"class list of {entry.name}", remedy))
-    frame = pd.read_csv(file, dtype={"path": str}, keep_default_na=False)
-    for column in ("path", *entry.attributes):
-        if column not in frame:
-            raise DataError(f"{file} has no column {column}: {remedy} --overwrite True")
-    if frame.empty:
-        raise DataError(f"{file} has no rows: the {split} split of {entry.name} is empty")
-    ids = {name: frame[name].to_numpy(np.int64) for name in classes if name in frame}
-    for name, values in ids.items():
-        if values.min() < 0 or values.max() >= len(classes[name]):
-            raise DataError(
-                f"{file}: {name} has the class id {values.max()}, but the class list ends at {len(classes[name]) - 1}: "
-                f"{remedy} --overwrite True"
-            )
-    return Table(entry, split, frame["path"].tolist(), ids, classes)
-
-
-def load_tags(paths: DataPaths) -> Tags:
-    """Read the tag table.
-
-    Raises:
-        MissingError: the data set has not been prepared.
-    """
-    if not paths.tags.exists():
-        raise MissingError(f"no tag table at {paths.tags}: run the A1 script of {paths.name}")
-    with paths.tags.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-
-    def column(name: str) -> dict[str, str]:
-        return {row["key"]: row[name] for row in rows} if rows and name in rows[0] else {}
-
-    return Tags(column("tags"), column("query_tags"), column("group"))

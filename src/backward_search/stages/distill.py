@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from backward_search.console import progress
-from backward_search.datasets.tables import load_table
+from backward_search.datasets.prepared import load_table
 from backward_search.files.manifest import Stage
 from backward_search.files.tensors import save_tensors
 from backward_search.options import TaskOptions

@@ -8,7 +8,8 @@ import torch
 
 from backward_search.console import progress
 from backward_search.datasets.images import ImageLoader, normalise
-from backward_search.datasets.tables import SPLITS, load_table
+from backward_search.datasets.prepared import load_table
+from backward_search.datasets.tables import SPLITS
 from backward_search.files.atomic import write_array, write_csv
 from backward_search.files.manifest import Stage
 from backward_search.model import Model

@@ -51,8 +51,15 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
     name = options.chosen_method
     if name in ("teacher", "student"):
         name += f"-lambda{options.inverse_lambda}"
-    if name.startswith("teacher") and not options.inverse_earlystopping:
-        name += "-allsteps"
+    if name.startswith("teacher"):
+        name += "" if options.inverse_earlystopping else "-allsteps"
+        name += "" if options.inverse_lr == 0.2 else f"-lr{options.inverse_lr}"
+        name += "" if options.inverse_max_itr == 100 else f"-itr{options.inverse_max_itr}"
+    if name.startswith("student"):
+        name += "" if options.student_reg == 0 else f"-reg{options.student_reg}"
+        name += "" if options.student_num_epoch == 50 else f"-epoch{options.student_num_epoch - 1}"
+    if name == "random":
+        name += "" if options.seed == 0 else f"-seed{options.seed}"
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
     name += "" if options.split == "test" else f"-{options.split}"
     name += "-strict" if options.protocol == "strict" else ""

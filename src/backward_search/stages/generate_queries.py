@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from backward_search.datasets.tables import load_table, load_tags
+from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.errors import DataError
 from backward_search.files.atomic import write_json
 from backward_search.files.manifest import Stage

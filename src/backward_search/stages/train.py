@@ -2,13 +2,17 @@
 
 import dataclasses
 import logging
+from functools import partial
 from pathlib import Path
 
 import torch
+from tqdm import tqdm
 
 from backward_search.console import progress
-from backward_search.datasets.images import ImageLoader
-from backward_search.datasets.tables import Table, load_table
+from backward_search.datasets.images import Batch, ImageLoader
+from backward_search.datasets.prepared import load_table
+from backward_search.datasets.registry import Preprocessing
+from backward_search.datasets.tables import Table
 from backward_search.errors import DataError, StaleError
 from backward_search.files.atomic import read_json, write_csv, write_json
 from backward_search.files.manifest import Stage
@@ -43,6 +47,7 @@ def train(options: TrainOptions) -> Path:
         options.seed,
     )
     settings = dataclasses.asdict(config) | {"batch_size": options.batch_size, "pretrained": options.pretrained}
+    settings["image_size"] = options.image_size
     inputs = {split: options.data.table(split) for split in tables} | {"classes": options.data.classes}
     stage = Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
     if stage.is_done(overwrite=options.overwrite):
@@ -53,14 +58,15 @@ def train(options: TrainOptions) -> Path:
         options.encoder_model,
         options.encoding_size,
         {name: len(labels) for name, labels in classes.items()},
-        entry.preprocessing.size,
+        options.image_size,
     )
+    look = dataclasses.replace(entry.preprocessing, size=options.image_size)
     torch.manual_seed(options.seed)
-    trainer = Trainer(Model(model_config, pretrained=options.pretrained), config, entry.preprocessing, device)
+    trainer = Trainer(Model(model_config, pretrained=options.pretrained), config, look, device)
     LOG.info("training on %s: %d images, seed %d", device, len(tables["train"]), options.seed)
     history = _resumed(trainer, paths, stage, overwrite=options.overwrite)
-    _fit(trainer, options, tables, paths, history)
-    write_json(paths.config, config_json(model_config, entry.preprocessing, classes))
+    _fit(trainer, options, look, tables, paths, history)
+    write_json(paths.config, config_json(model_config, look, classes))
     save_tensors(paths.weights, trainer.model.state_dict())
     stage.finish(seed=options.seed, epochs=len(history))
     for leftover in (paths.checkpoint, paths.reserved):
@@ -87,14 +93,24 @@ def _resumed(trainer: Trainer, paths: RunPaths, stage: Stage, *, overwrite: bool
     return []
 
 
+def _show_loss(bar: "tqdm[Batch]", every: int, step: int, loss: torch.Tensor) -> None:
+    if step % every == 0 and not bar.disable:  # reading the loss waits for the device
+        bar.set_postfix(loss=f"{float(loss):.3f}")
+
+
 def _fit(
-    trainer: Trainer, options: TrainOptions, tables: dict[str, Table], paths: RunPaths, history: list[list[float]]
+    trainer: Trainer,
+    options: TrainOptions,
+    look: Preprocessing,
+    tables: dict[str, Table],
+    paths: RunPaths,
+    history: list[list[float]],
 ) -> None:
     loaders = {
         split: ImageLoader(
             [options.data.image(path) for path in table.paths],
             {name: table.ids[name] for name in options.attributes},
-            options.entry.preprocessing,
+            look,
             batch_size=options.batch_size,
             workers=options.n_workers,
             seed=options.seed if split == "train" else None,
@@ -104,7 +120,7 @@ def _fit(
     steps = len(loaders["train"].batches())
     for epoch in range(len(history), options.num_epoch):
         batches = progress(loaders["train"].epoch(epoch), f"epoch {epoch + 1}/{options.num_epoch}", "batch", steps)
-        trained = trainer.train_epoch(batches, epoch)
+        trained = trainer.train_epoch(batches, epoch, partial(_show_loss, batches, options.verbose_step))
         tested = trainer.evaluate(loaders["test"].epoch())
         history.append([trained.loss, tested.loss, *trained.accuracy.values(), *tested.accuracy.values()])
         save_tensors(paths.checkpoint, trainer.state() | {"history": torch.tensor(history, dtype=torch.float64)})

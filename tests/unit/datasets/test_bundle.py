@@ -14,8 +14,8 @@ import pytest
 
 from backward_search.datasets import wikiart_tags
 from backward_search.datasets.bundle import class_and_tags, convert_bundle, four_fields
+from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import DatasetEntry, EmptyTags
-from backward_search.datasets.tables import load_table, load_tags
 from backward_search.errors import DataError, MissingError
 from backward_search.files.paths import DataPaths
 

@@ -9,9 +9,9 @@ from PIL import Image
 from raw_cub import attribute_name, write_cub
 
 from backward_search.datasets import cub, cub_images, registry
+from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import EmptyTags, Preprocessing
 from backward_search.datasets.report import Findings
-from backward_search.datasets.tables import load_table, load_tags
 from backward_search.errors import DataError, MissingError, StaleError
 from backward_search.files.paths import PROJECT, DataPaths
 

@@ -17,7 +17,7 @@ from backward_search.console import run_script
 from backward_search.datasets import custom_images, registry
 from backward_search.datasets.custom_listing import Pixels
 from backward_search.datasets.custom_names import unique_keys
-from backward_search.datasets.tables import load_table, load_tags
+from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
 from backward_search.files.paths import PROJECT, DataPaths
 
