@@ -13,6 +13,10 @@ class DataError(UserError):
     """A file or folder whose content is not what its place promises."""
 
 
+class TooFewQueriesError(DataError):
+    """A task that cannot have as many queries as asked for."""
+
+
 class MissingError(UserError):
     """A file that an earlier stage or a download should have put in place."""
 

@@ -5,6 +5,7 @@ option, so that what reaches the package is typed and complete.
 """
 
 import argparse
+import math
 import os
 import types
 import typing
@@ -227,7 +228,9 @@ class TaskOptions(RunOptions):
         conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
         require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
         require(self.inverse_lr > 0, f"--inverse_lr {self.inverse_lr} must be positive")
-        require(self.inverse_lambda >= 0, f"--inverse_lambda {self.inverse_lambda} must not be negative")
+        require(
+            0 <= self.inverse_lambda < math.inf, f"--inverse_lambda {self.inverse_lambda} must be a number from 0 on"
+        )
         require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
         require(self.student_reg >= 0, f"--student_reg {self.student_reg} must not be negative")
         require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
@@ -277,6 +280,22 @@ class VisualizeOptions(TaskOptions):
         super().check()
         require(self.query_key >= 0, f"--query_key {self.query_key} must not be negative")
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
+
+
+def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions]) -> str:
+    """The command that runs `script`, whose options are `kind`, on what was made with `options`.
+
+    It names what differs from the defaults; batch sizes and --overwrite are each script's own.
+    """
+    words = [f"python {script} --dataset_name {options.dataset_name}"]
+    for definition in fields(kind):
+        name, source = definition.name, definition.metadata["of_dataset"]
+        if name in ("dataset_name", "batch_size", "overwrite") or not hasattr(options, name):
+            continue
+        default = getattr(options.entry, source) if source else definition.default
+        if getattr(options, name) != default:
+            words.append(f"--{name} {getattr(options, name)}")
+    return " ".join(words)
 
 
 def conditioned_attributes(attributes: tuple[str, ...], num_condition: int, condition_on: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from backward_search.datasets.registry import EmptyTags
 from backward_search.datasets.tables import Table, Tags
-from backward_search.errors import DataError
+from backward_search.errors import TooFewQueriesError
 
 PYTHON_SEED = 1234
 NUMPY_SEED = 777
@@ -79,7 +79,7 @@ class QueryGenerator:
         """Draw `count` queries.
 
         Raises:
-            DataError: there are not that many.
+            TooFewQueriesError: there are not that many.
         """
         self._refuse_unless_possible(count, self._upper_bound())
         python, legacy = random.Random(PYTHON_SEED), np.random.RandomState(NUMPY_SEED)
@@ -141,7 +141,7 @@ class QueryGenerator:
 
     def _refuse_unless_possible(self, count: int, possible: int) -> None:
         if possible < count:
-            raise DataError(
+            raise TooFewQueriesError(
                 f"{self._table.entry.name} {self._table.split} has at most {possible} queries on "
                 f"{'+'.join(self._conditioned)} with {LEAST_CANDIDATES} candidates each, {count} are asked for: "
                 "pass a smaller --num_queries or other attributes"

@@ -65,11 +65,16 @@ class Run:
 
         Raises:
             MissingError: it has not been trained.
+            DataError: its configuration is damaged.
         """
         paths = run_paths(options)
         remedy = f"run B1.BuildModel.py --dataset_name {options.dataset_name} with the same options"
         require(paths.manifest("B1"), "finished training", remedy)
-        return cls(paths, **_parsed(read_json(paths.config)))
+        require(paths.weights, "trained network", f"{remedy} and --overwrite True")
+        try:
+            return cls(paths, **_parsed(read_json(paths.config)))
+        except (KeyError, TypeError, AttributeError):
+            raise DataError(f"{paths.config} is not a run's configuration: {remedy} and --overwrite True") from None
 
     def load_model(self, device: torch.device) -> Model:
         """The network in evaluation mode."""
@@ -91,7 +96,13 @@ class Run:
         stored = self.paths.rows(split).read_text(encoding="utf-8").splitlines()[1:]
         if stored != keys:
             raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
-        array: np.ndarray = np.load(self.paths.embeddings(split), mmap_mode="r", allow_pickle=False)
+        file = self.paths.embeddings(split)
+        try:
+            array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise DataError(f"{file} is damaged ({error}): {remedy} and --overwrite True") from None
+        if array.shape != (len(keys), self.model.encoding_size):
+            raise DataError(f"{file} has the shape {array.shape}: {remedy} and --overwrite True")
         return array
 
 

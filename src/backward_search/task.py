@@ -106,7 +106,9 @@ class Task:
             rows = np.array([row_of[query.candidate] for query in queries])
             targets = np.array([[ids[name][query.condition[name]] for name in ids] for query in queries])
         except KeyError as error:
-            raise DataError(f"{file} names {error}, which the table of {split} does not have: run A2 again") from None
+            raise DataError(
+                f"{file} names {error}, unknown to {split}: run A2 with --overwrite True"
+            ) from None
         tagged = np.array([not tags.tags or not omit_tagless or bool(tags.tags.get(key)) for key in table.keys])
         embeddings = torch.tensor(run.load_embeddings(split, table.keys), device=device)
         gallery = np.flatnonzero(tagged)
@@ -158,12 +160,17 @@ def _load_queries(options: TaskOptions, split: str, strict: bool) -> list[Query]
     require(file, what, f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further}")
     manifest = options.data.manifest(file.stem)
     if manifest.exists():  # queries of the authors' bundle have none
-        again = "run A2.Query-Generating.py again with --overwrite True"
-        refuse_stale(manifest, {"table": options.data.table(split)}, again)
+        refuse_stale(manifest, {"table": options.data.table(split)}, "run A2.Query-Generating.py --overwrite True")
     content = read_json(file)
-    if content.get("dataset") != options.dataset_name or content.get("attributes") != list(options.conditioned):
-        raise DataError(f"{file} holds queries of another task: run A2 again with --overwrite True")
-    return [Query(**query) for query in content["queries"]]
+    again = f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further} --overwrite True"
+    try:
+        same = (content["dataset"], content["attributes"]) == (options.dataset_name, list(options.conditioned))
+        stored = [Query(**query) for query in content["queries"]]
+    except (KeyError, TypeError):
+        raise DataError(f"{file} is not a query file: {again}") from None
+    if not same or not stored:
+        raise DataError(f"{file} holds {'queries of another task' if stored else 'no queries'}: {again}")
+    return stored
 
 
 def check_topk(k: int, gallery: int) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from backward_search.errors import StaleError, UserError
+from backward_search.options import EmbedOptions, TaskOptions, next_command, parse
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -167,3 +169,61 @@ def test_a_user_error_is_one_line_and_exit_code_2(tmp_path):
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "run B1.BuildModel.py" in done.stderr
+
+
+@pytest.fixture
+def copied(trained, tmp_path):
+    for folder in ("data", "weight"):
+        shutil.copytree(trained[0] / folder, tmp_path / folder)
+    return tmp_path, ["--data_root", str(tmp_path / "data")]
+
+
+DAMAGE = {
+    "class list": ("data/glyphs/attributions/classes.json", "{}"),
+    "labels": ("data/glyphs/attributions/classes.json", '{"family": 3}'),
+    "queries": ("data/glyphs/attributions/query_family_glyphs_test_random.json", '{"queries": 5}'),
+    "query list": ("data/glyphs/attributions/query_family_glyphs_test_random.json", "[]"),
+    "manifest": ("weight/*/manifest-C1.json", "[]"),
+    "configuration": ("weight/*/config.json", "{}"),
+    "embeddings": ("weight/*/embeddings/test.npy", ""),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_file_is_named(copied, what):
+    pattern, content = DAMAGE[what]
+    (file,) = copied[0].glob(pattern)
+    file.write_text(content)
+    with pytest.raises(UserError, match=file.name):
+        script("E1")(words(copied, "--method", "unchanged", "--overwrite", "True"))
+
+
+def test_a_finished_stage_notices_that_its_output_was_changed(copied):
+    (weights,) = copied[0].glob("weight/*/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(StaleError, match=r"model\.safetensors"):
+        script("B1")(words(copied, "--batch_size", "256"))
+
+
+def test_a_refused_overwrite_leaves_what_was_finished(copied):
+    (manifest,) = copied[0].glob("weight/*/manifest-C1.json")
+    with pytest.raises(UserError, match="--device"):
+        script("C1")(words(copied, "--device", "nonsense", "--overwrite", "True"))
+    assert manifest.exists()
+
+
+def test_a_missing_image_is_named_and_a1_makes_it_again(copied):
+    image = copied[0] / "data" / "glyphs" / "images" / "DejaVuSans" / "U+0041.png"
+    pixels = image.read_bytes()
+    image.unlink()
+    with pytest.raises(UserError) as failure:
+        script("C1")(words(copied, "--overwrite", "True", "--n_workers", "2"))
+    assert str(failure.value).startswith(f"image {image} does not exist")
+    script("A1.Data-Preprocessing-glyphs")(copied[1])
+    assert image.read_bytes() == pixels
+
+
+def test_the_hint_names_what_is_not_a_default():
+    options = parse(EmbedOptions, "", ["--dataset_name", "glyphs", "--num_epoch", "2", "--batch_size", "9"])
+    hint = next_command(options, "D1.Train-KD-Model.py", TaskOptions)
+    assert hint == "python D1.Train-KD-Model.py --dataset_name glyphs --num_epoch 2"

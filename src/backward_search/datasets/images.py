@@ -98,7 +98,7 @@ def normalise(pixels: Tensor, look: Preprocessing, device: torch.device) -> Tens
     return pixels.to(device, non_blocking=True).float().sub_(mean).div_(std)
 
 
-class ImageRows(Dataset[tuple[np.ndarray, int]]):
+class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
     """The images of a table by (epoch, row); random crops and flips depend on nothing but seed, epoch and row."""
 
     def __init__(self, files: Sequence[Path], look: Preprocessing, seed: int | None) -> None:
@@ -117,12 +117,18 @@ class ImageRows(Dataset[tuple[np.ndarray, int]]):
         """The number of rows."""
         return len(self._files)
 
-    def __getitem__(self, place: tuple[int, int]) -> tuple[np.ndarray, int]:
-        """The image of (epoch, row), (size, size, 3) uint8, and its row."""
+    def __getitem__(self, place: tuple[int, int]) -> tuple[np.ndarray | DataError, int]:
+        """The image of (epoch, row), (size, size, 3) uint8, and its row; an unreadable one is its error.
+
+        Raised in a worker process, the error would arrive wrapped in that process's traceback.
+        """
         epoch, row = place
         random = self._look.augment and self._seed is not None
         generator = np.random.default_rng((self._seed or 0, epoch, row)) if random else None
-        return fit(load_image(self._files[row]), self._look, generator), row
+        try:
+            return fit(load_image(self._files[row]), self._look, generator), row
+        except DataError as error:
+            return error, row
 
 
 class ImageLoader:
@@ -190,6 +196,8 @@ class ImageLoader:
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
         for pixels, rows in loader:
+            if isinstance(pixels, DataError):
+                raise pixels
             if self._kept is not None:
                 self._kept[rows] = pixels
             yield self._batch(pixels, rows)
@@ -201,6 +209,11 @@ class ImageLoader:
         return batch.pin_memory() if torch.cuda.is_available() else batch
 
 
-def _stack(items: Sequence[tuple[np.ndarray, int]]) -> tuple[Tensor, np.ndarray]:
-    pixels = torch.from_numpy(np.stack([image for image, _ in items]))
-    return pixels, np.array([row for _, row in items])
+def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:
+    rows = np.array([row for _, row in items])
+    images: list[np.ndarray] = []
+    for image, _ in items:
+        if isinstance(image, DataError):
+            return image, rows
+        images.append(image)
+    return torch.from_numpy(np.stack(images)), rows

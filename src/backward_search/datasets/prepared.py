@@ -24,6 +24,10 @@ def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
     remedy = f"run {entry.prepare}"
     file = require(paths.table(split), f"table of {entry.name} {split}", remedy)
     classes: dict[str, list[str]] = read_json(require(paths.classes, f"class list of {entry.name}", remedy))
+    for name in entry.attributes:
+        labels = classes.get(name) if isinstance(classes, dict) else None
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise DataError(f"{paths.classes} does not list the labels of {name}: {remedy} --overwrite True")
     frame = pd.read_csv(file, dtype={"path": str}, keep_default_na=False)
     for column in ("path", *entry.attributes):
         if column not in frame:

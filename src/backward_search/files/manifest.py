@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from backward_search.errors import StaleError
+from backward_search.errors import DataError, StaleError
 from backward_search.files.atomic import file_hash, read_json, write_json
 
 LOG = logging.getLogger(__name__)
@@ -28,6 +28,19 @@ def _differences(stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[s
         for key in sorted(stored.keys() | wanted.keys())
         if stored.get(key) != wanted.get(key)
     ]
+
+
+def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """Read a manifest.
+
+    Raises:
+        DataError: the file is not one.
+    """
+    content = read_json(path)
+    parts = ("settings", "inputs", "outputs")
+    if not isinstance(content, dict) or not all(isinstance(content.get(part), dict) for part in parts):
+        raise DataError(f"{path} is not a manifest: delete it and run the stage that writes it again")
+    return content
 
 
 @dataclass
@@ -61,11 +74,12 @@ class Stage:
         """Whether the outputs of exactly these settings and inputs are already there.
 
         Raises:
-            StaleError: there are outputs, but of other settings or inputs, and `overwrite` is False.
+            StaleError: there are outputs, but of other settings or inputs, or changed since they were written, and
+                `overwrite` is False.
         """
         if overwrite or not self.manifest.exists():
             return False
-        stored = read_json(self.manifest)
+        stored = read_manifest(self.manifest)
         changed = _differences(stored["settings"], self.settings)
         changed += [f"input {line.split(' (')[0]}" for line in _differences(stored["inputs"], self.hashes)]
         if changed:
@@ -75,6 +89,12 @@ class Stage:
             )
         if not all(path.exists() for path in self.outputs):
             return False
+        damaged = [name for name, value in self._output_hashes().items() if stored["outputs"].get(name) != value]
+        if damaged:
+            raise StaleError(
+                f"{self.manifest.parent} holds {', '.join(damaged)} in another state than {self.name} left it: "
+                "pass --overwrite True to make it again"
+            )
         LOG.info("%s: already done with these settings and inputs, nothing to do", self.name)
         return True
 
@@ -90,12 +110,16 @@ class Stage:
                 "stage": self.name,
                 "settings": self.settings,
                 "inputs": self.hashes,
-                "outputs": [path.name for path in self.outputs],
+                "outputs": self._output_hashes(),
                 **facts,
                 "versions": _versions(),
                 "seconds": round(time.perf_counter() - self._start, 3),
             },
         )
+
+    def _output_hashes(self) -> dict[str, str]:
+        folder = self.manifest.parent
+        return {path.relative_to(folder).as_posix(): file_hash(path) for path in self.outputs}
 
 
 def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> None:
@@ -109,7 +133,7 @@ def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> Non
     Raises:
         StaleError: an input has another content now.
     """
-    stored = read_json(manifest)["inputs"]
+    stored = read_manifest(manifest)["inputs"]
     changed = [name for name, path in inputs.items() if stored.get(name) != file_hash(path)]
     if changed:
         raise StaleError(f"{manifest.parent} was made from other {', '.join(changed)} than there are now: {remedy}")

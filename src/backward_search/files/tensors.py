@@ -21,7 +21,10 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping
     """
     content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # the library makes its file private, whatever the umask says
         save_file(content, temporary, dict(facts or {}))
+        temporary.chmod(mode)
     return path
 
 

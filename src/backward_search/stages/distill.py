@@ -10,7 +10,7 @@ from backward_search.console import progress
 from backward_search.datasets.prepared import load_table
 from backward_search.files.manifest import Stage
 from backward_search.files.tensors import save_tensors
-from backward_search.options import TaskOptions
+from backward_search.options import EvaluateOptions, TaskOptions, next_command
 from backward_search.run import Run, find_device
 from backward_search.student import Student
 from backward_search.student import distill as train_student
@@ -41,6 +41,7 @@ def distill(options: TaskOptions) -> Path:
     stage = Stage("D1", folder / "manifest.json", settings, inputs, [folder / "student.safetensors"])
     if stage.is_done(overwrite=options.overwrite):
         return folder
+    heads = frozen_heads(run, options, embeddings.device)
     stage.begin()
     torch.manual_seed(options.seed)
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
@@ -53,7 +54,7 @@ def distill(options: TaskOptions) -> Path:
 
         train_student(
             student.to(embeddings.device),
-            frozen_heads(run, options, embeddings.device),
+            heads,
             embeddings,
             search,
             epochs=epochs,
@@ -65,5 +66,5 @@ def distill(options: TaskOptions) -> Path:
     save_tensors(folder / "student.safetensors", student.state_dict())
     stage.finish(losses=losses)
     LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", epochs, losses[0], losses[-1])
-    LOG.info("wrote %s; next: python E1.Model-Evaluation.py --dataset_name %s", folder, options.dataset_name)
+    LOG.info("wrote %s; next: %s", folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return folder

@@ -13,7 +13,7 @@ from backward_search.datasets.tables import SPLITS
 from backward_search.files.atomic import write_array, write_csv
 from backward_search.files.manifest import Stage
 from backward_search.model import Model
-from backward_search.options import EmbedOptions
+from backward_search.options import EmbedOptions, TaskOptions, next_command
 from backward_search.run import Run, find_device
 
 LOG = logging.getLogger(__name__)
@@ -33,12 +33,12 @@ def embed(options: EmbedOptions) -> Path:
     folder = run.paths.embeddings("test").parent
     if stage.is_done(overwrite=options.overwrite):
         return folder
-    stage.begin()
     device = find_device(options.device)
     model = run.load_model(device)
+    stage.begin()
     shapes = {split: _embed_split(run, model, options, split, device) for split in SPLITS}
     stage.finish(shapes=shapes)
-    LOG.info("wrote %s; next: python D1.Train-KD-Model.py --dataset_name %s", folder, options.dataset_name)
+    LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", TaskOptions))
     return folder
 
 

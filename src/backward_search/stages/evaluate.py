@@ -12,11 +12,12 @@ from backward_search.answers import Answer
 from backward_search.files.atomic import read_json, write_csv, write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
-from backward_search.options import EvaluateOptions
+from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.run import Run
 from backward_search.task import Task, check_topk, search_config, student_folder
 
 LOG = logging.getLogger(__name__)
+TABLE_ORDER = ("random", "unchanged", "teacher", "student")
 
 
 def evaluate(options: EvaluateOptions) -> Path:
@@ -34,16 +35,16 @@ def evaluate(options: EvaluateOptions) -> Path:
         "E1", place.with_name(f"{place.stem}.manifest.json"), _settings(options), _inputs(run, options), [place]
     )
     if not stage.is_done(overwrite=options.overwrite):
-        stage.begin()
         answerer = task.answerer(run, options, with_student=method == "student")
         answer = answerer.answer(method, task.query_embeddings(), task.target_ids(), options.search_topk + strict)
         hits = _hit_rows(task, answer, options.search_topk, strict=strict)
+        stage.begin()
         write_json(place, _results(options, task, answer, hits))
         if options.save_result:
             _write_hits(place.with_suffix(".csv"), task, hits)
         stage.finish()
     LOG.info("%s", table(_beside(place)))
-    LOG.info("wrote %s; next: python E2.Model-Query-Visualization.py --dataset_name %s", place, options.dataset_name)
+    LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
     return place
 
 
@@ -67,13 +68,15 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
 
 
 def _beside(place: Path) -> list[Path]:
-    """The finished results that fit into one table: same task, split, protocol and number of hits; this one last."""
+    """The finished results that fit into one table: same task, split, protocol and number of hits."""
     same = ("protocol", "split", "num_queries", "gallery_size")
     this = read_json(place)
     others = [file for file in sorted(place.parent.glob("*.json")) if not file.name.endswith(".manifest.json")]
     rows = [(file, read_json(file)) for file in others if file != place and file.with_suffix(".manifest.json").exists()]
     k = next(name for name in this if name.startswith("precision_at_"))
-    return [file for file, row in rows if k in row and all(row[name] == this[name] for name in same)] + [place]
+    fitting = [(file, row) for file, row in rows if k in row and all(row[name] == this[name] for name in same)]
+    ranked = sorted([*fitting, (place, this)], key=lambda pair: (TABLE_ORDER.index(pair[1]["method"]), pair[0].name))
+    return [file for file, _ in ranked]
 
 
 def _settings(options: EvaluateOptions) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 
 from backward_search.datasets.prepared import load_table, load_tags
-from backward_search.errors import DataError
+from backward_search.errors import TooFewQueriesError
 from backward_search.files.atomic import write_json
 from backward_search.files.manifest import Stage
-from backward_search.options import QueryOptions
+from backward_search.options import QueryOptions, TrainOptions, next_command
 from backward_search.query_generation import NUMPY_SEED, PYTHON_SEED, QueryGenerator, as_json
 
 LOG = logging.getLogger(__name__)
@@ -20,7 +20,7 @@ def generate_queries(options: QueryOptions) -> Path:
         The folder of the query files.
 
     Raises:
-        DataError: no task has as many queries as asked for.
+        TooFewQueriesError: no task has as many queries as asked for.
     """
     attributes = options.entry.attributes_of(options.category_type)
     named = tuple(options.condition_on.split(",")) if options.condition_on else ()
@@ -30,11 +30,11 @@ def generate_queries(options: QueryOptions) -> Path:
         try:
             _generate(options, task)
             written += 1
-        except DataError as error:
+        except TooFewQueriesError as error:
             if task == tasks[0]:
                 raise
             LOG.warning("skipped %s: %s", "+".join(task), error)
-    LOG.info("next: python B1.BuildModel.py --dataset_name %s", options.dataset_name)
+    LOG.info("next: %s", next_command(options, "B1.BuildModel.py", TrainOptions))
     return options.data.attributions
 
 

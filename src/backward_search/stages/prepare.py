@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backward_search.datasets.prepared import load_table
 from backward_search.datasets.report import Findings, lines, summary
 from backward_search.datasets.source import Source
 from backward_search.datasets.tables import Samples, write_tables
@@ -35,7 +36,7 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     """
     outputs = [paths.table("train"), paths.table("test"), paths.classes, paths.tags, paths.report]
     stage = Stage("A1", paths.manifest("A1"), source.settings, source.inputs, outputs)
-    if not check_only and stage.is_done(overwrite=overwrite):
+    if not check_only and stage.is_done(overwrite=overwrite) and not _images_are_missing(source, paths):
         return paths.attributions
     findings = Findings()
     samples = source.read(findings)
@@ -57,6 +58,15 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     stage.finish()
     LOG.info("wrote %s; next: python A2.Query-Generating.py --dataset_name %s", paths.attributions, paths.name)
     return paths.attributions
+
+
+def _images_are_missing(source: Source, paths: DataPaths) -> bool:
+    """Whether an image of the finished tables is no longer there, which brings A1 back to work."""
+    tables = [load_table(paths, source.entry, split) for split in ("train", "test")]
+    missing = sum(not paths.image(path).exists() for table in tables for path in table.paths)
+    if missing:
+        LOG.info("%d images of the tables are missing: preparing the data set again", missing)
+    return missing > 0
 
 
 def _without(samples: Samples, missing: set[int]) -> Samples:

@@ -19,7 +19,7 @@ from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
 from backward_search.files.tensors import load_tensors, save_tensors
 from backward_search.model import Model, ModelConfig
-from backward_search.options import TrainOptions
+from backward_search.options import EmbedOptions, TrainOptions, next_command
 from backward_search.run import config_json, find_device, run_paths
 from backward_search.training import Trainer, TrainingConfig
 
@@ -52,7 +52,6 @@ def train(options: TrainOptions) -> Path:
     stage = Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
     if stage.is_done(overwrite=options.overwrite):
         return paths.folder
-    stage.begin()
     device = find_device(options.device)
     model_config = ModelConfig(
         options.encoder_model,
@@ -63,6 +62,7 @@ def train(options: TrainOptions) -> Path:
     look = dataclasses.replace(entry.preprocessing, size=options.image_size)
     torch.manual_seed(options.seed)
     trainer = Trainer(Model(model_config, pretrained=options.pretrained), config, look, device)
+    stage.begin()
     LOG.info("training on %s: %d images, seed %d", device, len(tables["train"]), options.seed)
     history = _resumed(trainer, paths, stage, overwrite=options.overwrite)
     _fit(trainer, options, look, tables, paths, history)
@@ -71,7 +71,7 @@ def train(options: TrainOptions) -> Path:
     stage.finish(seed=options.seed, epochs=len(history))
     for leftover in (paths.checkpoint, paths.reserved):
         leftover.unlink(missing_ok=True)
-    LOG.info("wrote %s; next: python C1.ModelTest.py --dataset_name %s", paths.weights, options.dataset_name)
+    LOG.info("wrote %s; next: %s", paths.weights, next_command(options, "C1.ModelTest.py", EmbedOptions))
     return paths.folder
 
 
