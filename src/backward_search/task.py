@@ -106,9 +106,7 @@ class Task:
             rows = np.array([row_of[query.candidate] for query in queries])
             targets = np.array([[ids[name][query.condition[name]] for name in ids] for query in queries])
         except KeyError as error:
-            raise DataError(
-                f"{file} names {error}, unknown to {split}: run A2 with --overwrite True"
-            ) from None
+            raise DataError(f"{file} names {error}, unknown to {split}: run A2 with --overwrite True") from None
         tagged = np.array([not tags.tags or not omit_tagless or bool(tags.tags.get(key)) for key in table.keys])
         embeddings = torch.tensor(run.load_embeddings(split, table.keys), device=device)
         gallery = np.flatnonzero(tagged)
