@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     from backward_search.stages.prepare import prepare
 
     with script_log(None if options.check_only else options.data.log, options):
-        source = glyphs.source(options.data, options.seed)
+        source = glyphs.source(options.data, options.seed, overwrite=options.overwrite)
         return prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
 
 

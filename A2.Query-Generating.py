@@ -3,6 +3,7 @@
 Reads:  the tables and tags that A1 wrote.
 Writes: data/<name>/attributions/query_<attributes>_<name>_<split>_random.json.
 
+    python A2.Query-Generating.py                           (every data set that is prepared)
     python A2.Query-Generating.py --dataset_name wikiart    (also CUB, APY)
     python A2.Query-Generating.py --dataset_name glyphs     (seconds)
 """
@@ -14,16 +15,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from backward_search.console import run_script, script_log
-from backward_search.options import QueryOptions, parse
+from backward_search.options import QueryOptions, parse_each
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Draw queries and return the folder of their files."""
-    options = parse(QueryOptions, __doc__, argv)
+    """Draw queries and return the folder of the last data set's files."""
+    every = parse_each(QueryOptions, __doc__, argv)
     from backward_search.stages.generate_queries import generate_queries
 
-    with script_log(options.data.log, options):
-        return generate_queries(options)
+    for options in every:
+        with script_log(options.data.log, options):
+            folder = generate_queries(options)
+    return folder
 
 
 if __name__ == "__main__":

@@ -16,12 +16,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from backward_search.console import run_script, script_log
-from backward_search.options import TaskOptions, parse
+from backward_search.options import DistillOptions, parse
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Distill and return the student's folder."""
-    options = parse(TaskOptions, __doc__, argv)
+    options = parse(DistillOptions, __doc__, argv)
     from backward_search.run import run_paths
     from backward_search.stages.distill import distill
 

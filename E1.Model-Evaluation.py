@@ -1,7 +1,7 @@
 """Evaluate a method on the test queries.
 
 Reads:  queries (A2), embeddings (C1) and, for --method student, the student (D1).
-Writes: weight/<run>/results/<task>/<method>.json.
+Writes: weight/<run>/results/<task>/<method>[-lambda0.5][-...].json.
 
     python E1.Model-Evaluation.py --dataset_name wikiart --category_type stylegenre --inverse_lambda 1.1
     python E1.Model-Evaluation.py --dataset_name CUB --category_type birds --inverse_lambda 0.51

@@ -43,4 +43,4 @@ types: .venv/installed-dev ## check types
 check: lint types test ## lint, types and tests
 
 clean: ## remove what the demo made, but not the environment
-	rm -rf data/glyphs $(RUN) result
+	rm -rf data/glyphs $(RUN) result/$(notdir $(RUN))

@@ -81,7 +81,8 @@ def run_script(main: Callable[[], object]) -> None:
     except OSError as error:
         sys.exit(_one_line(f"{error.strerror or error}: {error.filename}" if error.filename else str(error)))
     except KeyboardInterrupt:
-        print("interrupted: the same command goes on from what is stored", file=sys.stderr)
+        advice = "run the same command again, without --overwrite; training goes on from its last epoch"
+        print(f"interrupted: {advice}", file=sys.stderr)
         sys.exit(130)
 
 

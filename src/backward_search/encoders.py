@@ -127,8 +127,16 @@ def _without_classifier(head: nn.Module, final_norm: bool) -> nn.Module:
 
 @torch.no_grad()
 def feature_size(encoder: nn.Module, image_size: int) -> int:
-    """The number d of features that an encoder makes of an image."""
+    """The number d of features that an encoder makes of an image.
+
+    Raises:
+        OptionError: the encoder does not take images of this size.
+    """
     was_training = encoder.training
-    features: Tensor = encoder.eval()(torch.zeros(1, 3, image_size, image_size))
+    try:
+        features: Tensor = encoder.eval()(torch.zeros(1, 3, image_size, image_size))
+    except (RuntimeError, AssertionError) as error:
+        reason = f"the encoder takes no images of {image_size} pixels ({error})"
+        raise OptionError(f"{reason}: pass --image_size 224") from None
     encoder.train(was_training)
     return features.shape[1]

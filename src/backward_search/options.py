@@ -7,6 +7,7 @@ option, so that what reaches the package is typed and complete.
 import argparse
 import math
 import os
+import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -60,7 +61,9 @@ class DatasetOptions:
         Raises:
             OptionError: there is such a value.
         """
-        require(self.seed >= 0, f"--seed {self.seed} must not be negative")
+        require(0 <= self.seed < 2**32, f"--seed {self.seed} must lie between 0 and 2^32")
+        for name, value in vars(self).items():
+            require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,8 @@ class TrainOptions(RunOptions):
         super().check()
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
         require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
+        require(self.weight_decay >= 0, f"--weight_decay {self.weight_decay} must not be negative")
+        require(self.lr_scheduler_gamma > 0, f"--lr_scheduler_gamma {self.lr_scheduler_gamma} must be positive")
         require(self.verbose_step > 0, f"--verbose_step {self.verbose_step} must be positive")
         require(self.lr > 0, f"--lr {self.lr} must be positive")
         require(self.lr_scheduler_step > 0, f"--lr_scheduler_step {self.lr_scheduler_step} must be positive")
@@ -219,7 +224,7 @@ class TaskOptions(RunOptions):
 
     @property
     def conditioned(self) -> tuple[str, ...]:
-        """The conditioned attributes, in the order of the category type."""
+        """The conditioned attributes: in the order of the category type, or as `condition_on` names them."""
         return conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
 
     def check(self) -> None:
@@ -228,12 +233,22 @@ class TaskOptions(RunOptions):
         conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
         require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
         require(self.inverse_lr > 0, f"--inverse_lr {self.inverse_lr} must be positive")
-        require(
-            0 <= self.inverse_lambda < math.inf, f"--inverse_lambda {self.inverse_lambda} must be a number from 0 on"
-        )
+        require(self.inverse_lambda >= 0, f"--inverse_lambda {self.inverse_lambda} must not be negative")
         require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
         require(self.student_reg >= 0, f"--student_reg {self.student_reg} must not be negative")
         require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
+
+
+@dataclass(frozen=True)
+class DistillOptions(TaskOptions):
+    """How the student is trained."""
+
+    batch_size: int = option("embeddings in a step", 512)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
 
 
 @dataclass(frozen=True)
@@ -399,3 +414,20 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
     settings = kind(**given)
     settings.check()
     return settings
+
+
+def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None) -> list[Settings]:
+    """Read a command line for the data set it names, or, where it names none, for every one that is prepared.
+
+    Raises:
+        OptionError: as `parse`; or no data set is named and none is prepared.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(word.split("=")[0] in ("--dataset_name", "--help", "-h") for word in words):
+        return [parse(kind, description, words)]
+    first = _Parser(add_help=False, allow_abbrev=False)
+    first.add_argument("--data_root", default="data")
+    root = first.parse_known_args(words)[0].data_root
+    prepared = [name for name in registry.names(root) if DataPaths.of(root, name).is_prepared]
+    require(bool(prepared), f"no data set is prepared in {root}: run its A1 script, or name it with --dataset_name")
+    return [parse(kind, description, [*words, "--dataset_name", name]) for name in prepared]

@@ -70,7 +70,7 @@ class QueryGenerator:
         self._table, self._conditioned, self._strict = table, tuple(conditioned), strict
         self._keys = table.keys
         self._strings = [tags.query_tags.get(key, "") for key in self._keys]
-        self._tagged = bool(tags.query_tags)
+        self._tagged = any(self._strings)
         self._ids = np.stack([table.ids[name] for name in conditioned], axis=1)
         stripped = table.entry.empty_tags is EmptyTags.OF_THE_QUERY
         self._overlap = _TagOverlap(self._strings, stripped) if self._tagged else None
@@ -92,7 +92,7 @@ class QueryGenerator:
         if self._table.entry.discard_first_draw:
             image()
         pairs = [[(label, i) for i, label in enumerate(self._table.classes[name])] for name in self._conditioned]
-        kept: dict[tuple[int, tuple[int, ...]], Query] = {}
+        kept: dict[tuple[str, tuple[int, ...]], Query] = {}
         failures = 0
         while len(kept) < count:
             row = image()
@@ -107,9 +107,9 @@ class QueryGenerator:
                 self._refuse_unless_possible(count, self._possible())
             if not self._serves(row, wanted):
                 continue
-            if (row, wanted) not in kept:
+            if (self._keys[row], wanted) not in kept:
                 condition = {name: label for name, (label, _) in zip(self._conditioned, drawn, strict=True)}
-                kept[row, wanted] = Query(self._keys[row], self._strings[row], condition)
+                kept[self._keys[row], wanted] = Query(self._keys[row], self._strings[row], condition)
                 failures = 0
             python.choice([row])  # the published code draws from a list of one, which advances the generator
         return list(kept.values())

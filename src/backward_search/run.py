@@ -1,5 +1,6 @@
 """A trained model on disk: its name, its configuration, and what later stages read of it."""
 
+import csv
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 
 from backward_search.datasets.registry import Preprocessing
+from backward_search.datasets.tables import SPLITS
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import refuse_stale
@@ -65,12 +67,17 @@ class Run:
 
         Raises:
             MissingError: it has not been trained.
+            StaleError: it was trained on other tables than there are now.
             DataError: its configuration is damaged.
         """
         paths = run_paths(options)
         remedy = f"run B1.BuildModel.py --dataset_name {options.dataset_name} with the same options"
         require(paths.manifest("B1"), "finished training", remedy)
         require(paths.weights, "trained network", f"{remedy} and --overwrite True")
+        tables = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+        for file in tables.values():
+            require(file, f"table of {options.dataset_name}", f"run {options.entry.prepare}")
+        refuse_stale(paths.manifest("B1"), tables, f"{remedy} and --overwrite True")
         try:
             return cls(paths, **_parsed(read_json(paths.config)))
         except (KeyError, TypeError, AttributeError):
@@ -93,7 +100,8 @@ class Run:
         remedy = "run C1.ModelTest.py with the same options"
         require(self.paths.manifest("C1"), "finished embeddings", remedy)
         refuse_stale(self.paths.manifest("C1"), {"weights": self.paths.weights}, f"{remedy} and --overwrite True")
-        stored = self.paths.rows(split).read_text(encoding="utf-8").splitlines()[1:]
+        with self.paths.rows(split).open(encoding="utf-8", newline="") as rows:
+            stored = [row["key"] for row in csv.DictReader(rows)]
         if stored != keys:
             raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
         file = self.paths.embeddings(split)

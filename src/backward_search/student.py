@@ -64,9 +64,8 @@ def distill(
         targets = targets.to(embeddings.device)
         answers = teacher.answers(targets)
         total = embeddings.new_zeros(())
-        for rows in torch.randperm(count, generator=generator).to(embeddings.device).split(batch_size):  # type: ignore[no-untyped-call]
-            if len(rows) < 2:  # BatchNorm has no statistics of a single row
-                continue
+        order = torch.randperm(count, generator=generator).to(embeddings.device)
+        for rows in _batches(order, batch_size):
             moved = student.train().move(embeddings[rows], targets[rows])
             loss = nn.functional.mse_loss(moved, answers[rows]) + reg * (moved - embeddings[rows]).abs().mean()
             optimizer.zero_grad(set_to_none=True)
@@ -75,6 +74,14 @@ def distill(
             total += loss.detach() * len(rows)
         on_epoch(epoch, float(total) / count)
     student.eval()
+
+
+def _batches(order: Tensor, size: int) -> list[Tensor]:
+    """The rows of each step; a rest of one row joins the batch before it (BatchNorm needs two)."""
+    cuts = list(range(size, len(order), size))
+    if cuts and len(order) - cuts[-1] == 1:
+        cuts.pop()
+    return list(torch.tensor_split(order, cuts))
 
 
 class _Teacher:

@@ -1,6 +1,6 @@
 """A task on disk: conditioned attributes, queries and gallery of one run, put together for the methods."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,9 @@ from backward_search.answers import Answerer
 from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import EmptyTags
 from backward_search.datasets.tables import Table, Tags
-from backward_search.errors import DataError, OptionError
+from backward_search.errors import DataError, OptionError, StaleError
 from backward_search.files.atomic import read_json
-from backward_search.files.manifest import refuse_stale
+from backward_search.files.manifest import read_manifest, refuse_stale
 from backward_search.files.paths import require
 from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
@@ -49,15 +49,24 @@ def load_student(run: Run, options: TaskOptions, device: torch.device) -> Studen
 
     Raises:
         MissingError: it has not been trained.
-        StaleError: it was trained with other weights.
+        StaleError: it was trained with other weights or another teacher.
     """
     folder = student_folder(run, options)
     remedy = "run D1.Train-KD-Model.py with the same options"
     require(folder / "manifest.json", f"student of lambda {options.inverse_lambda}", remedy)
     refuse_stale(folder / "manifest.json", {"weights": run.paths.weights}, f"{remedy} and --overwrite True")
+    settings = read_manifest(folder / "manifest.json")["settings"]
+    other = [name for name, value in asdict(search_config(options)).items() if settings.get(name) != _plain(value)]
+    if other:
+        raise StaleError(f"the student in {folder} learnt from a teacher of other {', '.join(other)}: {remedy}")
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
     student.load_state_dict(load_tensors(folder / "student.safetensors")[0])
     return student.to(device).eval()
+
+
+def _plain(value: object) -> object:
+    """A value as JSON gives it back."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,9 @@ class Task:
             targets = np.array([[ids[name][query.condition[name]] for name in ids] for query in queries])
         except KeyError as error:
             raise DataError(f"{file} names {error}, unknown to {split}: run A2 with --overwrite True") from None
-        tagged = np.array([not tags.tags or not omit_tagless or bool(tags.tags.get(key)) for key in table.keys])
+        tagged = np.array([bool(tags.query_tags.get(key)) for key in table.keys])
+        if not omit_tagless or not tagged.any():  # a split without any tag loses no image
+            tagged[:] = True
         embeddings = torch.tensor(run.load_embeddings(split, table.keys), device=device)
         gallery = np.flatnonzero(tagged)
         return cls(options.conditioned, table, tags, queries, rows, targets, gallery, embeddings, device)
@@ -140,10 +151,10 @@ class Task:
         return np.asarray(self.meets() & (groups[self.rows][:, None] == groups[self.gallery_rows][None]))
 
     def query_tags(self, query: Query) -> set[str]:
-        """A query's tags as the metrics take them."""
-        pieces = query.candidate_tags.split(",")
-        keep_empty = self.table.entry.empty_tags is EmptyTags.OF_THE_QUERY
-        return {piece for piece in pieces if piece or keep_empty}
+        """A query's tags as the metrics take them: the stored string as it stands, or those of its image."""
+        if self.table.entry.empty_tags is EmptyTags.OF_THE_QUERY:
+            return set(query.candidate_tags.split(","))
+        return {tag for tag in self.tags.tags.get(query.candidate, "").split(",") if tag}
 
     def gallery_tags(self) -> list[set[str]]:
         """The tags of every gallery image."""
@@ -158,7 +169,8 @@ def _load_queries(options: TaskOptions, split: str, strict: bool) -> list[Query]
     require(file, what, f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further}")
     manifest = options.data.manifest(file.stem)
     if manifest.exists():  # queries of the authors' bundle have none
-        refuse_stale(manifest, {"table": options.data.table(split)}, "run A2.Query-Generating.py --overwrite True")
+        inputs = {"table": options.data.table(split), "classes": options.data.classes, "tags": options.data.tags}
+        refuse_stale(manifest, inputs, "run A2.Query-Generating.py --overwrite True")
     content = read_json(file)
     again = f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further} --overwrite True"
     try:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backward_search.errors import StaleError, UserError
-from backward_search.options import EmbedOptions, TaskOptions, next_command, parse
+from backward_search.options import DistillOptions, EmbedOptions, next_command, parse
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -70,11 +70,14 @@ def test_every_method_is_evaluated_and_drawn(trained):
         place = script("E1")([*task, "--method", method, "--student_num_epoch", "3", "--inverse_max_itr", "20"])
         results[method] = json.loads(place.read_text())
     assert results["teacher"]["precision_at_10"] > results["unchanged"]["precision_at_10"]
+    assert results["student"]["precision_at_10"] > results["unchanged"]["precision_at_10"]
     assert abs(results["random"]["precision_at_10"] - 1 / 16) < 0.02
     expected = {"dataset", "task", "method", "lambda", "num_queries", "gallery_size", "precision_at_10", "map_at_10"}
     expected |= {"mts_at_10", "mts_at_10_std", "twin_recall_at_10", "seconds_per_query"}
     assert expected <= results["teacher"].keys()
-    picture = script("E2")([*task, "--result_root", str(trained[0] / "result"), "--student_num_epoch", "3"])
+    picture = script("E2")(
+        [*task, "--result_root", str(trained[0] / "result"), "--student_num_epoch", "3", "--inverse_max_itr", "20"]
+    )
     assert picture.name == "query_10.png"
     assert picture.stat().st_size > 10_000
 
@@ -152,7 +155,7 @@ def test_the_image_size_of_a_run_is_that_of_its_embeddings(trained):
     assert json.loads((run / "config.json").read_text())["look"]["size"] == 24
     script("C1")(options)
     assert np.load(run / "embeddings" / "test.npy", mmap_mode="r").shape == (1792, 256)
-    with pytest.raises(StaleError, match="image_size"):
+    with pytest.raises(StaleError, match="look"):
         script("B1")([*options, "--batch_size", "512"])
 
 
@@ -179,8 +182,6 @@ def copied(trained, tmp_path):
 
 
 DAMAGE = {
-    "class list": ("data/glyphs/attributions/classes.json", "{}"),
-    "labels": ("data/glyphs/attributions/classes.json", '{"family": 3}'),
     "queries": ("data/glyphs/attributions/query_family_glyphs_test_random.json", '{"queries": 5}'),
     "query list": ("data/glyphs/attributions/query_family_glyphs_test_random.json", "[]"),
     "manifest": ("weight/*/manifest-C1.json", "[]"),
@@ -196,6 +197,13 @@ def test_a_damaged_file_is_named(copied, what):
     file.write_text(content)
     with pytest.raises(UserError, match=file.name):
         script("E1")(words(copied, "--method", "unchanged", "--overwrite", "True"))
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", '{"family": 3}'])
+def test_a_damaged_class_list_is_named(copied, content):
+    (copied[0] / "data" / "glyphs" / "attributions" / "classes.json").write_text(content)
+    with pytest.raises(UserError, match=r"classes\.json"):
+        script("A2")(["--dataset_name", "glyphs", *copied[1], "--overwrite", "True"])
 
 
 def test_a_finished_stage_notices_that_its_output_was_changed(copied):
@@ -225,5 +233,61 @@ def test_a_missing_image_is_named_and_a1_makes_it_again(copied):
 
 def test_the_hint_names_what_is_not_a_default():
     options = parse(EmbedOptions, "", ["--dataset_name", "glyphs", "--num_epoch", "2", "--batch_size", "9"])
-    hint = next_command(options, "D1.Train-KD-Model.py", TaskOptions)
+    hint = next_command(options, "D1.Train-KD-Model.py", DistillOptions)
     assert hint == "python D1.Train-KD-Model.py --dataset_name glyphs --num_epoch 2"
+
+
+def test_a_run_on_other_classes_is_refused(copied):
+    file = copied[0] / "data" / "glyphs" / "attributions" / "classes.json"
+    classes = json.loads(file.read_text())
+    file.write_text(json.dumps(classes | {"family": classes["family"][::-1]}))
+    with pytest.raises(StaleError, match="classes"):
+        script("E1")(words(copied, "--method", "unchanged", "--overwrite", "True"))
+
+
+def test_a_student_of_another_teacher_is_refused(copied):
+    task = words(copied, "--student_num_epoch", "2")
+    script("D1")([*task, "--inverse_max_itr", "3", "--overwrite", "True"])
+    with pytest.raises(StaleError, match="max_itr"):
+        script("E1")([*task, "--method", "student"])
+
+
+def test_saving_the_hits_later_is_no_other_result(copied):
+    task = words(copied, "--method", "unchanged")
+    place = script("E1")(task)
+    assert not place.with_suffix(".csv").exists()
+    script("E1")([*task, "--save_result", "True"])
+    assert len(place.with_suffix(".csv").read_text().splitlines()) == 10_001
+
+
+def test_tables_without_their_manifest_are_not_finished(copied):
+    (copied[0] / "data" / "glyphs" / "attributions" / "manifest-A1.json").unlink()
+    with pytest.raises(UserError, match="no finished preprocessing"):
+        script("A2")(["--dataset_name", "glyphs", *copied[1], "--overwrite", "True"])
+
+
+def test_a2_without_a_name_serves_what_is_prepared(copied, tmp_path_factory):
+    attributions = copied[0] / "data" / "glyphs" / "attributions"
+    before = (attributions / "query_family_glyphs_test_random.json").read_bytes()
+    for file in attributions.glob("*query*"):
+        file.unlink()
+    assert script("A2")(copied[1]) == attributions
+    assert (attributions / "query_family_glyphs_test_random.json").read_bytes() == before
+    with pytest.raises(UserError, match="no data set is prepared"):
+        script("A2")(["--data_root", str(tmp_path_factory.mktemp("empty"))])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--weight_decay", "-1"], ["--image_size", "2"], ["--seed", str(2**70)], ["--lr", "nan"]],
+)
+def test_values_that_cannot_work_are_refused(copied, wrong):
+    with pytest.raises(UserError):
+        script("B1")(words(copied, "--overwrite", "True", *wrong))
+
+
+@pytest.mark.parametrize("content", ["", "path,family,variant,letter\nx.png,0,0\n", "path,family\n1,2,3,4,5\n6\n"])
+def test_a_damaged_table_is_named(copied, content):
+    (copied[0] / "data" / "glyphs" / "attributions" / "preprocessed_glyphs_test.csv").write_text(content)
+    with pytest.raises(UserError, match="preprocessed_glyphs_test"):
+        script("A2")(["--dataset_name", "glyphs", *copied[1], "--overwrite", "True"])

@@ -80,3 +80,17 @@ def test_too_few_possible_queries_are_refused(count):
     tags.query_tags.update(dict.fromkeys(table.keys[:30], "t0,t1,t2,t3,t4,t5,t6,t7,t8,t9,t10,t11,"))
     with pytest.raises(DataError, match="at most"):
         QueryGenerator(table, tags, ("style",)).draw(count)
+
+
+def test_a_split_without_tags_is_drawn_from_as_a_set_without_tags():
+    table, _ = make_table(300, EmptyTags.NOWHERE, False)
+    of_others = {"train/1.jpg": "t1"}
+    without = QueryGenerator(table, Tags({}, {}, {}), ("style",)).draw(50)
+    assert QueryGenerator(table, Tags(of_others, of_others, {}), ("style",)).draw(50) == without
+
+
+def test_an_image_listed_twice_gives_no_query_twice():
+    table, _ = make_table(300, EmptyTags.NOWHERE, False)
+    table.paths[150:] = table.paths[:150]
+    queries = QueryGenerator(table, Tags({}, {}, {}), ("style",)).draw(400)
+    assert len({(query.candidate, query.condition["style"]) for query in queries}) == 400

@@ -77,7 +77,8 @@ def test_it_agrees_with_a_plain_loop_over_single_queries(problem, conditions, la
 def test_some_queries_stop_early_and_some_do_not(problem):
     heads, queries, targets = problem
     steps = backward_search(frozen(heads[:1]), queries, targets[:, :1], SearchConfig(0.5)).steps
-    assert 11 < steps.min() < 100
+    assert steps.min() < 100
+    assert steps.max() == 100
 
 
 def test_it_does_not_depend_on_how_the_batch_is_split(problem):

@@ -110,22 +110,22 @@ def key(face: Face, character: str) -> str:
     return f"{Path(face.file).stem}/U+{ord(character):04X}.png"
 
 
-def draw(paths: DataPaths) -> Iterator[Path]:
-    """Draw the images that are not there yet, below `images/`, and yield each path."""
+def draw(paths: DataPaths, *, overwrite: bool) -> Iterator[Path]:
+    """Draw the images below `images/`, those that are there already only to `overwrite` them, and yield each path."""
     for name, image in drawings():
         place = paths.folder / "images" / name
-        if not place.exists():
+        if overwrite or not place.exists():
             with replacing(place) as temporary:
                 image.save(temporary)
         yield place
 
 
-def source(paths: DataPaths, seed: int) -> Source:
+def source(paths: DataPaths, seed: int, *, overwrite: bool = False) -> Source:
     """The data set as `stages.prepare` takes it."""
 
     def make_images(_samples: Samples, _findings: Findings) -> set[int]:
         total = len(FACES) * len(characters())
-        for _ in progress(draw(paths), "drawing", "image", total):
+        for _ in progress(draw(paths, overwrite=overwrite), "drawing", "image", total):
             pass
         return set()
 

@@ -181,9 +181,9 @@ class ImageLoader:
             cuts.pop()
         return np.split(order, cuts)
 
-    def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from batch number `start` on."""
-        batches = self.batches(epoch)[start:]
+    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch."""
+        batches = self.batches(epoch)
         if self._filled and self._kept is not None:
             for rows in batches:
                 yield self._batch(self._kept[rows], rows)
@@ -201,7 +201,7 @@ class ImageLoader:
             if self._kept is not None:
                 self._kept[rows] = pixels
             yield self._batch(pixels, rows)
-        self._filled = self._kept is not None and start == 0
+        self._filled = self._kept is not None
 
     def _batch(self, pixels: Tensor, rows: np.ndarray) -> Batch:
         places = torch.from_numpy(rows)

@@ -22,19 +22,26 @@ def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
     """
     convert_bundle(paths, entry)
     remedy = f"run {entry.prepare}"
+    require(paths.manifest("A1"), f"finished preprocessing of {entry.name}", remedy)
     file = require(paths.table(split), f"table of {entry.name} {split}", remedy)
     classes: dict[str, list[str]] = read_json(require(paths.classes, f"class list of {entry.name}", remedy))
     for name in entry.attributes:
         labels = classes.get(name) if isinstance(classes, dict) else None
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
             raise DataError(f"{paths.classes} does not list the labels of {name}: {remedy} --overwrite True")
-    frame = pd.read_csv(file, dtype={"path": str}, keep_default_na=False)
+    try:
+        frame = pd.read_csv(file, dtype={"path": str}, keep_default_na=False)
+    except ValueError as error:
+        raise DataError(f"{file} is not a table ({error}): {remedy} --overwrite True") from None
     for column in ("path", *entry.attributes):
         if column not in frame:
             raise DataError(f"{file} has no column {column}: {remedy} --overwrite True")
     if frame.empty:
         raise DataError(f"{file} has no rows: the {split} split of {entry.name} is empty")
-    ids = {name: frame[name].to_numpy(np.int64) for name in classes if name in frame}
+    try:
+        ids = {name: frame[name].to_numpy(np.int64) for name in classes if name in frame}
+    except ValueError as error:
+        raise DataError(f"{file} has a class id that is no number ({error}): {remedy} --overwrite True") from None
     for name, values in ids.items():
         if values.min() < 0 or values.max() >= len(classes[name]):
             raise DataError(

@@ -58,6 +58,12 @@ class DataPaths:
         """The same folder under the name that the published code gives it."""
         return self.folder / "attributes"
 
+    @property
+    def is_prepared(self) -> bool:
+        """Whether there are tables, ours or those of the authors' bundle."""
+        folders = (self.attributions, self.published_attributes)
+        return any((folder / self.table("test").name).exists() for folder in folders)
+
     def table(self, split: str) -> Path:
         """The table of one split: path and one class id per attribute."""
         return self.attributions / f"preprocessed_{self.name}_{split}.csv"

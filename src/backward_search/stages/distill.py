@@ -10,7 +10,7 @@ from backward_search.console import progress
 from backward_search.datasets.prepared import load_table
 from backward_search.files.manifest import Stage
 from backward_search.files.tensors import save_tensors
-from backward_search.options import EvaluateOptions, TaskOptions, next_command
+from backward_search.options import DistillOptions, EvaluateOptions, next_command
 from backward_search.run import Run, find_device
 from backward_search.student import Student
 from backward_search.student import distill as train_student
@@ -19,7 +19,7 @@ from backward_search.task import frozen_heads, search_config, student_folder
 LOG = logging.getLogger(__name__)
 
 
-def distill(options: TaskOptions) -> Path:
+def distill(options: DistillOptions) -> Path:
     """Train the student of the named task and lambda on the training split.
 
     Returns:

@@ -13,7 +13,7 @@ from backward_search.datasets.tables import SPLITS
 from backward_search.files.atomic import write_array, write_csv
 from backward_search.files.manifest import Stage
 from backward_search.model import Model
-from backward_search.options import EmbedOptions, TaskOptions, next_command
+from backward_search.options import DistillOptions, EmbedOptions, next_command
 from backward_search.run import Run, find_device
 
 LOG = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def embed(options: EmbedOptions) -> Path:
     stage.begin()
     shapes = {split: _embed_split(run, model, options, split, device) for split in SPLITS}
     stage.finish(shapes=shapes)
-    LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", TaskOptions))
+    LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
     return folder
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from backward_search import metrics
 from backward_search.answers import Answer
 from backward_search.files.atomic import read_json, write_csv, write_json
-from backward_search.files.manifest import Stage
+from backward_search.files.manifest import Stage, read_manifest
 from backward_search.files.paths import RunPaths
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.run import Run
@@ -31,9 +31,8 @@ def evaluate(options: EvaluateOptions) -> Path:
     task = Task.load(run, options, options.split, strict=strict, omit_tagless=options.omit_tagless_img)
     check_topk(options.search_topk, len(task.gallery_rows) - strict)
     place = _place(run.paths, options)
-    stage = Stage(
-        "E1", place.with_name(f"{place.stem}.manifest.json"), _settings(options), _inputs(run, options), [place]
-    )
+    outputs = [place, place.with_suffix(".csv")] if options.save_result else [place]
+    stage = Stage("E1", _manifest_of(place), _settings(options), _inputs(run, options), outputs)
     if not stage.is_done(overwrite=options.overwrite):
         answerer = task.answerer(run, options, with_student=method == "student")
         answer = answerer.answer(method, task.query_embeddings(), task.target_ids(), options.search_topk + strict)
@@ -63,16 +62,27 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
         name += "" if options.seed == 0 else f"-seed{options.seed}"
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
     name += "" if options.split == "test" else f"-{options.split}"
+    name += "" if options.omit_tagless_img else "-tagless"
     name += "-strict" if options.protocol == "strict" else ""
     return paths.result("-".join(options.conditioned), name)
 
 
+def _manifest_of(place: Path) -> Path:
+    return place.with_name(f"{place.stem}.manifest.json")
+
+
+def _inputs_of(place: Path) -> dict[str, str]:
+    inputs = read_manifest(_manifest_of(place))["inputs"]
+    return {name: value for name, value in inputs.items() if name != "student"}
+
+
 def _beside(place: Path) -> list[Path]:
-    """The finished results that fit into one table: same task, split, protocol and number of hits."""
+    """The finished results that fit into one table: same inputs, task, split, protocol and number of hits."""
     same = ("protocol", "split", "num_queries", "gallery_size")
     this = read_json(place)
     others = [file for file in sorted(place.parent.glob("*.json")) if not file.name.endswith(".manifest.json")]
-    rows = [(file, read_json(file)) for file in others if file != place and file.with_suffix(".manifest.json").exists()]
+    finished = [file for file in others if file != place and _manifest_of(file).exists()]
+    rows = [(file, read_json(file)) for file in finished if _inputs_of(file) == _inputs_of(place)]
     k = next(name for name in this if name.startswith("precision_at_"))
     fitting = [(file, row) for file, row in rows if k in row and all(row[name] == this[name] for name in same)]
     ranked = sorted([*fitting, (place, this)], key=lambda pair: (TABLE_ORDER.index(pair[1]["method"]), pair[0].name))
@@ -80,9 +90,10 @@ def _beside(place: Path) -> list[Path]:
 
 
 def _settings(options: EvaluateOptions) -> dict[str, Any]:
-    names = ("search_topk", "split", "protocol", "omit_tagless_img", "save_result", "seed")
-    chosen = {name: getattr(options, name) for name in names} | {"method": options.chosen_method}
-    return chosen | (dataclasses.asdict(search_config(options)) if options.chosen_method == "teacher" else {})
+    method = options.chosen_method
+    names = ("search_topk", "split", "protocol", "omit_tagless_img", *(["seed"] if method == "random" else []))
+    chosen = {name: getattr(options, name) for name in names} | {"method": method}
+    return chosen | (dataclasses.asdict(search_config(options)) if method == "teacher" else {})
 
 
 def _inputs(run: Run, options: EvaluateOptions) -> dict[str, Path]:

@@ -47,7 +47,8 @@ def train(options: TrainOptions) -> Path:
         options.seed,
     )
     settings = dataclasses.asdict(config) | {"batch_size": options.batch_size, "pretrained": options.pretrained}
-    settings["image_size"] = options.image_size
+    look = dataclasses.replace(entry.preprocessing, size=options.image_size)
+    settings["look"] = dataclasses.asdict(look)
     inputs = {split: options.data.table(split) for split in tables} | {"classes": options.data.classes}
     stage = Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
     if stage.is_done(overwrite=options.overwrite):
@@ -59,7 +60,6 @@ def train(options: TrainOptions) -> Path:
         {name: len(labels) for name, labels in classes.items()},
         options.image_size,
     )
-    look = dataclasses.replace(entry.preprocessing, size=options.image_size)
     torch.manual_seed(options.seed)
     trainer = Trainer(Model(model_config, pretrained=options.pretrained), config, look, device)
     stage.begin()
