@@ -43,3 +43,20 @@ def tag_similarity(query: Collection[str], hits: Sequence[Collection[str]]) -> f
     wanted = set(query)
     overlaps = [len(wanted & set(tags)) / max(len(wanted | set(tags)), 1) for tags in hits]
     return sum(overlaps) / len(overlaps)
+
+
+def tag_similarities(
+    queries: Sequence[Collection[str]], gallery: Sequence[Collection[str]], hits: np.ndarray
+) -> np.ndarray:
+    """TS@k, whose mean over queries is mTS@k: the mean tag overlap of each query with its hits, (B,) in [0, 1].
+
+    Args:
+        queries: the tags of each query.
+        gallery: the tags of each gallery image.
+        hits: gallery rows (B, k).
+
+    >>> tag_similarities([{"a", "b"}], [{"a"}, {"c"}], np.array([[1, 0]]))
+    array([0.25])
+    """
+    found = zip(queries, hits.tolist(), strict=True)
+    return np.array([tag_similarity(tags, [gallery[row] for row in rows]) for tags, rows in found])

@@ -143,6 +143,11 @@ class Task:
         ids = np.stack([self.table.ids[name][self.gallery_rows] for name in self.conditioned], axis=1)
         return np.asarray((ids[None] == self.targets[:, None]).all(axis=2))
 
+    def met_already(self) -> np.ndarray:
+        """Which queries meet their whole condition as they are, (B,) bool."""
+        own = np.stack([self.table.ids[name][self.rows] for name in self.conditioned], axis=1)
+        return np.asarray((own == self.targets).all(axis=1))
+
     def twins(self) -> np.ndarray | None:
         """Which gallery images show what the query shows and meet its condition, (B, N) bool; None without groups."""
         if not self.tags.groups:

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from backward_search import metrics
 from backward_search.answers import Answer
-from backward_search.datasets.provenance import in_words, provenance
+from backward_search.datasets.provenance import provenance
+from backward_search.evaluation import measured, per_query_rows
 from backward_search.files.atomic import read_json, write_csv, write_json
 from backward_search.files.manifest import Stage, read_manifest
 from backward_search.files.paths import RunPaths
+from backward_search.intervals import differences, estimates
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
+from backward_search.result_tables import depth, difference_table, result_table
 from backward_search.run import Run
 from backward_search.task import Task, check_topk, search_config, student_folder
 
@@ -32,18 +35,23 @@ def evaluate(options: EvaluateOptions) -> Path:
     task = Task.load(run, options, options.split, strict=strict, omit_tagless=options.omit_tagless_img)
     check_topk(options.search_topk, len(task.gallery_rows) - strict)
     place = _place(run.paths, options)
-    outputs = [place, place.with_suffix(".csv")] if options.save_result else [place]
+    outputs = [place, _per_query(place), *([place.with_suffix(".csv")] if options.save_result else [])]
     stage = Stage("E1", _manifest_of(place), _settings(options), _inputs(run, options), outputs)
     if not stage.is_done(overwrite=options.overwrite):
         answerer = task.answerer(run, options, with_student=method == "student")
         answer = answerer.answer(method, task.query_embeddings(), task.target_ids(), options.search_topk + strict)
         hits = _hit_rows(task, answer, options.search_topk, strict=strict)
+        values = measured(task, hits, strict=strict)
         stage.begin()
-        write_json(place, _results(options, task, answer, hits))
+        write_json(place, _results(options, task, answer, values))
+        write_csv(_per_query(place), ("query", *values), per_query_rows(values))
         if options.save_result:
             _write_hits(place.with_suffix(".csv"), task, hits)
         stage.finish()
-    LOG.info("%s", table(_beside(place)))
+    files = _beside(place)
+    LOG.info("%s", result_table([read_json(file) for file in files]))
+    if len(files) > 1:
+        LOG.info("%s", _differences(place, files))
     LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
     return place
 
@@ -68,6 +76,20 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
     return paths.result("-".join(options.conditioned), name)
 
 
+def _per_query(place: Path) -> Path:
+    return place.with_name(f"{place.stem}.queries.csv")
+
+
+def _differences(place: Path, files: list[Path]) -> str:
+    values = {file: pd.read_csv(_per_query(file), index_col="query") for file in files}
+    own = {str(name): column.to_numpy() for name, column in values.pop(place).items()}
+    pairs = {
+        file.stem: differences(own, {str(name): column.to_numpy() for name, column in frame.items()})
+        for file, frame in values.items()
+    }
+    return difference_table(place.stem, pairs, depth(read_json(place)))
+
+
 def _manifest_of(place: Path) -> Path:
     return place.with_name(f"{place.stem}.manifest.json")
 
@@ -82,7 +104,7 @@ def _beside(place: Path) -> list[Path]:
     same = ("protocol", "split", "num_queries", "gallery_size")
     this = read_json(place)
     others = [file for file in sorted(place.parent.glob("*.json")) if not file.name.endswith(".manifest.json")]
-    finished = [file for file in others if file != place and _manifest_of(file).exists()]
+    finished = [file for file in others if file != place and _manifest_of(file).exists() and _per_query(file).exists()]
     rows = [(file, read_json(file)) for file in finished if _inputs_of(file) == _inputs_of(place)]
     k = next(name for name in this if name.startswith("precision_at_"))
     fitting = [(file, row) for file, row in rows if k in row and all(row[name] == this[name] for name in same)]
@@ -119,11 +141,7 @@ def _hit_rows(task: Task, answer: Answer, k: int, *, strict: bool) -> np.ndarray
     return np.take_along_axis(rows, order, axis=1)[:, :k]
 
 
-def _results(options: EvaluateOptions, task: Task, answer: Answer, hits: np.ndarray) -> dict[str, Any]:
-    meets, k = task.meets(), hits.shape[1]
-    if options.protocol == "strict":
-        meets &= task.gallery_rows[None] != task.rows[:, None]
-    relevant = np.take_along_axis(meets, hits, axis=1)
+def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[str, np.ndarray]) -> dict[str, Any]:
     method = options.chosen_method
     results: dict[str, Any] = {
         "dataset": options.dataset_name,
@@ -135,35 +153,14 @@ def _results(options: EvaluateOptions, task: Task, answer: Answer, hits: np.ndar
         "split": options.split,
         "num_queries": len(task.queries),
         "gallery_size": len(task.gallery_rows),
-        f"precision_at_{k}": float(metrics.precision(relevant).mean()),
-        f"map_at_{k}": float(metrics.average_precision(relevant, meets.sum(axis=1)).mean()),
     }
-    if task.tags.tags:
-        tags = task.gallery_tags()
-        overlaps = np.array(
-            [
-                metrics.tag_similarity(task.query_tags(query), [tags[row] for row in rows])
-                for query, rows in zip(task.queries, hits.tolist(), strict=True)
-            ]
-        )
-        results |= {f"mts_at_{k}": float(overlaps.mean()), f"mts_at_{k}_std": float(overlaps.std())}
-    results |= _twin_recall(task, hits)
+    for name, estimate in estimates(values, options.seed).items():
+        results |= {name: estimate.mean, f"{name}_interval": [estimate.low, estimate.high]}
+        if estimate.count < len(task.queries):
+            results[f"{name}_queries"] = estimate.count
+        if name.startswith("mts"):
+            results[f"{name}_std"] = float(values[name].std())  # of the population of queries, as published
     return results | {"gradient_evaluations": answer.steps, "seconds_per_query": answer.seconds}
-
-
-def _twin_recall(task: Task, hits: np.ndarray) -> dict[str, float]:
-    """How often a twin is among the hits: of the queries that have one, and of those whose condition is not met yet."""
-    twins = task.twins()
-    if twins is None or not twins.any():
-        return {}
-    found = np.asarray(np.take_along_axis(twins, hits, axis=1).any(axis=1))
-    exists = np.asarray(twins.any(axis=1))
-    own = np.stack([task.table.ids[name][task.rows] for name in task.conditioned], axis=1)
-    elsewhere = exists & (own != task.targets).any(axis=1)
-    results = {f"twin_recall_at_{hits.shape[1]}": float(found[exists].mean())}
-    if elsewhere.any():
-        results[f"twin_recall_at_{hits.shape[1]}_unmet"] = float(found[elsewhere].mean())
-    return results
 
 
 def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:
@@ -174,34 +171,3 @@ def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:
         for rank, row in enumerate(found)
     )
     write_csv(place, ("query", "candidate", "rank", "hit"), rows)
-
-
-def table(files: list[Path]) -> str:
-    """The results of some methods on one task as a Markdown table.
-
-    The paper's mAP@10 is the mean precision@10; the column "rank-aware mAP" is what the field calls mAP@k.
-    """
-    rows = [read_json(file) for file in files]
-    k = next(name for name in rows[0] if name.startswith("precision_at_")).removeprefix("precision_at_")
-    columns = {
-        f"mAP@{k} of the paper (precision@{k})": f"precision_at_{k}",
-        f"rank-aware mAP@{k}": f"map_at_{k}",
-        f"mTS@{k}": f"mts_at_{k}",
-        "std": f"mts_at_{k}_std",
-        f"twin in top {k}": f"twin_recall_at_{k}",
-        "twin, condition unmet": f"twin_recall_at_{k}_unmet",
-    }
-    columns = {title: name for title, name in columns.items() if any(name in row for row in rows)}
-    lines = [
-        "",
-        f"{rows[0]['dataset']} {'+'.join(rows[0]['task'])}: {rows[0]['num_queries']} queries, gallery of "
-        f"{rows[0]['gallery_size']}, {rows[0]['protocol']} protocol; tables: {in_words(rows[0]['tables'])}",
-        "",
-        f"| method | lambda | {' | '.join(columns)} | ms per query |",
-        f"|---|---|{'---|' * len(columns)}---|",
-    ]
-    for row in rows:
-        values = " | ".join(f"{row[name]:.3f}" if name in row else "-" for name in columns.values())
-        strength = "-" if row["lambda"] is None else row["lambda"]
-        lines.append(f"| {row['method']} | {strength} | {values} | {1000 * row['seconds_per_query']:.3f} |")
-    return "\n".join(lines)
