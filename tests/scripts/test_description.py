@@ -47,7 +47,7 @@ def project(tmp_path_factory):
     write_apy(folder / "data" / "APY")
     write_cub(folder / "data" / "CUB")
     folder.joinpath("paintings.json").write_text(
-        json.dumps([[p.key, genre_label(p.genre)] for p in write_wikiart(folder / "data" / "wikiart")])
+        json.dumps([[p.key, genre_label(p.genre)] for p in write_wikiart(folder / "data" / "wikiart", genres=5)])
     )
     for command in (*A1, A2):
         run(folder, command)
