@@ -28,13 +28,13 @@ ROWS = {"CUB": (560, 240), "APY": (400, 300), "wikiart": (1200, 300)}
 TASKS = [("CUB", "birds"), ("APY", "category"), ("wikiart", "style"), ("wikiart", "style-genre")]
 
 
-def run(project: Path, command: str) -> str:
-    """Run a command of the description in the project's folder and return what it said."""
+def run(project: Path, command: str, code: int = 0) -> str:
+    """Run a command of the description in the project's folder and return what it said, or its error."""
     python, *words = shlex.split(command)
     assert python == "python"
     done = subprocess.run([sys.executable, *words], cwd=project, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert (done.returncode, bool(done.stderr)) == (code, code > 0)
+    return done.stderr or done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -165,17 +165,36 @@ def test_every_query_has_ten_other_images_to_find(project, name, task):
         assert sizes[wanted] - (own[query["candidate"]] == wanted) >= 10
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_a2_by_name_draws_the_same_queries_from_the_tables_alone(project, tmp_path, name):
-    for script in ("A2.Query-Generating.py", "src"):
-        (shutil.copytree if script == "src" else shutil.copy)(project / script, tmp_path / script)
-    there = attributions(tmp_path, name)
-    shutil.copytree(attributions(project, name), there, ignore=shutil.ignore_patterns("*query*"))
-    run(tmp_path, f"{A2} --dataset_name {name}")
-    tasks = [task for owner, task in TASKS if owner == name]
-    assert len(list(there.glob("query_*"))) == len(tasks)
-    for task in tasks:
-        assert query_file(tmp_path, name, task).read_bytes() == query_file(project, name, task).read_bytes()
+@pytest.fixture
+def tables_alone(project, tmp_path):
+    """The scripts and the tables as A1 left them, without images and queries."""
+    shutil.copy(project / "A2.Query-Generating.py", tmp_path)
+    shutil.copytree(project / "src", tmp_path / "src")
+    for name in ROWS:
+        without = shutil.ignore_patterns("*query*")
+        shutil.copytree(attributions(project, name), attributions(tmp_path, name), ignore=without)
+    return tmp_path
+
+
+def drawn(project):
+    return {file.name: file.read_bytes() for file in project.glob("data/*/attributions/query_*")}
+
+
+def test_a2_by_name_draws_the_same_queries_from_the_tables_alone(project, tables_alone):
+    for name in ROWS:
+        run(tables_alone, f"{A2} --dataset_name {name}")
+    assert len(drawn(project)) == len(TASKS)
+    assert drawn(tables_alone) == drawn(project)
+
+
+def test_a_data_set_without_enough_queries_does_not_keep_the_others_from_theirs(project, tables_alone):
+    table_of_cub = attributions(tables_alone, "CUB") / "preprocessed_CUB_test.csv"
+    lines = table_of_cub.read_text(encoding="utf-8").splitlines(keepends=True)
+    table_of_cub.write_text("".join(lines[:41]), encoding="utf-8")
+    error = run(tables_alone, A2, code=2)
+    assert len(error.splitlines()) == 1
+    assert "CUB test has at most 0 queries" in error
+    assert drawn(tables_alone) == {name: content for name, content in drawn(project).items() if "CUB" not in name}
 
 
 def test_a2_again_finds_everything_done(project):
