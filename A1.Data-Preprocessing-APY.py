@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare aPY and return the folder of its tables."""
     options = parse(ApyOptions, __doc__, argv, dataset_name="APY")
     from backward_search.datasets import apy
-    from backward_search.stages.prepare import prepare
+    from backward_search.stages.prepare import prepare_published
 
     with script_log(None if options.check_only else options.data.log, options):
         if options.download:
@@ -34,8 +34,13 @@ def main(argv: Sequence[str] | None = None) -> Path:
             fetch("APY", options.data)
             if options.with_yahoo:
                 fetch("APY", options.data, [apy.YAHOO_DOWNLOAD])
-        source = apy.source(options.data, with_yahoo=options.with_yahoo, workers=options.n_workers)
-        return prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
+        return prepare_published(
+            lambda: apy.source(options.data, with_yahoo=options.with_yahoo, workers=options.n_workers),
+            apy.ENTRY,
+            options.data,
+            overwrite=options.overwrite,
+            check_only=options.check_only,
+        )
 
 
 if __name__ == "__main__":

@@ -25,15 +25,20 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare CUB and return the folder of its tables."""
     options = parse(CubOptions, __doc__, argv, dataset_name="CUB")
     from backward_search.datasets import cub
-    from backward_search.stages.prepare import prepare
+    from backward_search.stages.prepare import prepare_published
 
     with script_log(None if options.check_only else options.data.log, options):
         if options.download:
             from backward_search.datasets.download import fetch
 
             fetch("CUB", options.data)
-        source = cub.source(options.data, as_published=options.as_published)
-        return prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
+        return prepare_published(
+            lambda: cub.source(options.data, as_published=options.as_published),
+            cub.ENTRY,
+            options.data,
+            overwrite=options.overwrite,
+            check_only=options.check_only,
+        )
 
 
 if __name__ == "__main__":

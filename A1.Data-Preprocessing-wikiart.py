@@ -29,15 +29,20 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare WikiArt and return the folder of its tables."""
     options = parse(DownloadOptions, __doc__, argv, dataset_name="wikiart")
     from backward_search.datasets import wikiart
-    from backward_search.stages.prepare import prepare
+    from backward_search.stages.prepare import prepare_published
 
     with script_log(None if options.check_only else options.data.log, options):
         if options.download:
             from backward_search.datasets.download import fetch
 
             fetch("wikiart", options.data)
-        source = wikiart.source(options.data, options.seed, workers=options.n_workers)
-        return prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
+        return prepare_published(
+            lambda: wikiart.source(options.data, options.seed, workers=options.n_workers),
+            wikiart.ENTRY,
+            options.data,
+            overwrite=options.overwrite,
+            check_only=options.check_only,
+        )
 
 
 if __name__ == "__main__":

@@ -33,5 +33,21 @@ class Gallery:
     def search(self, queries: Tensor, k: int) -> Hits:
         """The `k` nearest images of each query (B, E)."""
         similarity = torch.nn.functional.normalize(queries, dim=1) @ self._unit.T
-        ranked = similarity.sort(dim=1, descending=True, stable=True)
-        return Hits(ranked.indices[:, :k], ranked.values[:, :k])
+        return ranked(similarity, k)
+
+
+def ranked(scores: Tensor, k: int) -> Hits:
+    """The `k` best of each row of scores (B, N), best first; equal scores stand in gallery order.
+
+    `torch.topk` alone leaves the order of equal scores open. A row where they reach beyond the k-th place is sorted.
+    """
+    values, rows = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    rows, order = rows.sort(dim=1)
+    values, place = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    rows = rows.gather(1, place)
+    if values.shape[1] > k:
+        cut = (values[:, k - 1] == values[:, k]).nonzero().squeeze(1)
+        if len(cut):
+            whole = scores[cut].sort(dim=1, descending=True, stable=True)
+            values[cut, :k], rows[cut, :k] = whole.values[:, :k], whole.indices[:, :k]
+    return Hits(rows[:, :k], values[:, :k])

@@ -80,6 +80,11 @@ class DownloadOptions(PrepareOptions):
 
     download: bool = option("fetch first what the data set's owners publish", False)
 
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(not (self.download and self.check_only), "--check_only writes nothing: leave --download out, or it")
+
 
 @dataclass(frozen=True)
 class CubOptions(DownloadOptions):

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backward_search.datasets.query_files import SEEDS
 from backward_search.datasets.registry import EmptyTags
 from backward_search.datasets.tables import Table, Tags
 from backward_search.errors import TooFewQueriesError
 
-PYTHON_SEED = 1234
-NUMPY_SEED = 777
 LEAST_CANDIDATES = 10
 MOST_SIMILAR = 0.1
 """At least one candidate has to share less than this with the query."""
@@ -83,7 +82,7 @@ class QueryGenerator:
             TooFewQueriesError: there are not that many.
         """
         self._refuse_unless_possible(count, self._upper_bound())
-        python, legacy = random.Random(PYTHON_SEED), np.random.RandomState(NUMPY_SEED)
+        python, legacy = random.Random(SEEDS["python"]), np.random.RandomState(SEEDS["numpy"])
         weights = np.cumsum(self._weights())
         weights /= weights[-1]
 

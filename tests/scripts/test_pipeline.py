@@ -72,6 +72,8 @@ def test_every_method_is_evaluated_and_drawn(trained):
     assert results["teacher"]["precision_at_10"] > results["unchanged"]["precision_at_10"]
     assert results["student"]["precision_at_10"] > results["unchanged"]["precision_at_10"]
     assert abs(results["random"]["precision_at_10"] - 1 / 16) < 0.02
+    settings = json.loads((trained[0] / "data/glyphs/attributions/manifest-A1.json").read_text())["settings"]
+    assert settings == results["teacher"]["tables"] != {}
     expected = {"dataset", "task", "method", "lambda", "num_queries", "gallery_size", "precision_at_10", "map_at_10"}
     expected |= {"mts_at_10", "mts_at_10_std", "twin_recall_at_10", "seconds_per_query"}
     assert expected <= results["teacher"].keys()

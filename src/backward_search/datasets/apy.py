@@ -37,7 +37,7 @@ DOWNLOADS = (
             "and images, https://drive.google.com/file/d/1FQGeDeeBLXrlQQ-4bv4sjApUvbku7kXX/view"
         ),
         unpack=True,
-        unless=tuple(f"{layout}/apascal_train.txt" for layout in ("attribute_data", "attributes", ".")),
+        unless=tuple((f"{layout}/apascal_train.txt",) for layout in ("attribute_data", "attributes", ".")),
     ),
     Download(
         url="https://thor.robots.ox.ac.uk/pascal/VOC/voc2008/VOCtrainval_14-Jul-2008.tar",
@@ -49,7 +49,7 @@ DOWNLOADS = (
         sha256="7f0ca53c1b5a838fbe946965fc106c6e86832183240af5c88e3f6c306318d42e",
         md5="2629fa636546599198acfcfbfcf1904a",
         unpack=True,
-        unless=("VOCdevkit/VOC2008/JPEGImages/2008_*", "JPEGImages/2008_*", "images_raw/**/2008_*"),
+        unless=(("VOCdevkit/VOC2008/JPEGImages/2008_*",), ("JPEGImages/2008_*",), ("images_raw/**/2008_*",)),
     ),
 )
 YAHOO_DOWNLOAD = Download(
@@ -57,7 +57,7 @@ YAHOO_DOWNLOAD = Download(
     target="ayahoo_test_images.tar.gz",
     alternatives=f"{_OTHERWISE} into data/APY/ayahoo_test_images/, or leave --with_yahoo out",
     unpack=True,
-    unless=("ayahoo_test_images/*", "images_raw/**/bag_227.*"),
+    unless=(("ayahoo_test_images/*",), ("images_raw/**/bag_227.*",)),
 )
 """Only for `--with_yahoo`."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backward_search.datasets.query_files import QueryFile
 from backward_search.datasets.registry import DatasetEntry
 from backward_search.datasets.report import Findings, lines, summary
 from backward_search.datasets.tables import SPLITS, Samples, key_of
@@ -23,8 +24,6 @@ from backward_search.files.paths import DataPaths
 LOG = logging.getLogger(__name__)
 
 CLASSES, TAGS = "classes.label2num.pkl", "filename.tag.pkl"
-SEEDS = {"python": 1234, "numpy": 777}
-"""Those of the published queries."""
 REMEDY = "get the bundle again, or run the data set's A1 script on the raw data"
 
 
@@ -78,15 +77,16 @@ def is_prepared(paths: DataPaths) -> bool:
     return paths.manifest("A1").exists() and all(path.exists() for path in outputs)
 
 
-def convert_bundle(paths: DataPaths, entry: DatasetEntry) -> bool:
+def convert_bundle(paths: DataPaths, entry: DatasetEntry, *, check_only: bool = False) -> bool:
     """Convert the bundle of a data set, unless that has been done or the data set was prepared from its raw data.
 
     Args:
         paths: where the bundle lies and where the converted files go.
         entry: the data set.
+        check_only: report on the bundle and write nothing.
 
     Returns:
-        Whether something was converted.
+        Whether there was something to convert.
 
     Raises:
         DataError: the bundle is damaged, or holds something other than data.
@@ -97,11 +97,20 @@ def convert_bundle(paths: DataPaths, entry: DatasetEntry) -> bool:
     if bundle is None:
         return False
     folder = bundle.classes.parent
-    LOG.info("found the authors' preprocessed bundle in %s: converting it, once", folder)
+    LOG.info("found the authors' preprocessed bundle in %s%s", folder, "" if check_only else ": converting it, once")
+    findings = Findings(facts={"layout": "the authors' preprocessed bundle", "folder": folder.name})
+    content = read(bundle, paths, entry, findings)
+    report = summary(paths.name, content.samples, findings)
+    for line in lines(report):
+        LOG.info("%s", line)
+    if check_only:
+        return True
     stage = Stage("A1", paths.manifest("A1"), {"bundle": True, "folder": folder.name}, bundle.files, _outputs(paths))
     stage.begin()
-    _convert(bundle, paths, entry)
+    _write(content, paths, stage.settings)
+    write_json(paths.report, report)
     stage.finish()
+    LOG.info("wrote %s: tables, classes, tags and %d query files", paths.attributions, len(content.queries))
     return True
 
 
@@ -109,26 +118,47 @@ def _outputs(paths: DataPaths) -> list[Path]:
     return [*(paths.table(split) for split in SPLITS), paths.classes, paths.tags, paths.report]
 
 
-def _convert(bundle: Bundle, paths: DataPaths, entry: DatasetEntry) -> None:
-    findings = Findings(facts={"layout": "the authors' preprocessed bundle", "folder": bundle.classes.parent.name})
+@dataclass(frozen=True)
+class Content:
+    """What a bundle says.
+
+    Attributes:
+        classes: for each attribute its labels, in the order of their ids.
+        frames: by split, paths and class ids.
+        samples: the rows of both splits.
+        queries: of each task, by its split and attributes.
+    """
+
+    classes: dict[str, list[str]]
+    frames: dict[str, pd.DataFrame]
+    samples: Samples
+    queries: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]]
+
+
+def read(bundle: Bundle, paths: DataPaths, entry: DatasetEntry, findings: Findings) -> Content:
+    """Read a bundle.
+
+    Raises:
+        DataError: it is damaged, or holds something other than data.
+    """
     classes = read_classes(bundle.classes, entry)
     frames = {
         split: read_bundle_table(file, paths.name, classes, entry.attributes) for split, file in bundle.tables.items()
     }
     samples = _samples(frames, classes, bundle.tags, findings)
-    queries = _read_queries(bundle, samples, classes, entry, findings)
-    write_json(paths.classes, classes)
-    for split, frame in frames.items():
+    return Content(classes, frames, samples, _read_queries(bundle, samples, classes, entry, findings))
+
+
+def _write(content: Content, paths: DataPaths, settings: Mapping[str, Any]) -> None:
+    samples = content.samples
+    write_json(paths.classes, content.classes)
+    for split, frame in content.frames.items():
         write_csv(paths.table(split), tuple(frame.columns), frame.itertuples(index=False, name=None))
     tags = zip([key_of(path) for path in samples.paths], samples.tags or (), samples.query_tags or (), strict=True)
     write_csv(paths.tags, ("key", "tags", "query_tags"), tags)
-    for content in queries:
-        write_json(paths.queries(tuple(content["attributes"]), content["split"]), content)
-    report = summary(paths.name, samples, findings)
-    write_json(paths.report, report)
-    for line in lines(report):
-        LOG.info("%s", line)
-    LOG.info("wrote %s: tables, classes, tags and %d query files", paths.attributions, len(queries))
+    for (split, attributes), queries in content.queries.items():
+        file = QueryFile(paths, attributes, split)
+        file.write(file.stage(len(queries)), queries, settings)
 
 
 def read_classes(file: Path, entry: DatasetEntry) -> dict[str, list[str]]:
@@ -261,9 +291,9 @@ def four_fields(fields: Sequence[Any]) -> tuple[str, str]:
 
 def _read_queries(
     bundle: Bundle, samples: Samples, classes: Mapping[str, Sequence[str]], entry: DatasetEntry, findings: Findings
-) -> list[dict[str, Any]]:
-    """The content of the query files; a pickle that does not fit the tables is left out."""
-    found = []
+) -> dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]]:
+    """The queries of each task; a pickle that does not fit the tables is left out."""
+    found = {}
     for file in bundle.queries:
         split = file.stem.removesuffix("_random").rsplit("_", 1)[-1]
         queries = read_queries(file, entry)
@@ -274,8 +304,7 @@ def _read_queries(
         if not queries or not known or not all(label in classes.get(name, ()) for name, label in labels):
             findings.drop("query files without queries on these images and labels (run A2)", file.name)
             continue
-        facts = {"dataset": entry.name, "attributes": attributes, "split": split, "protocol": "paper", "seeds": SEEDS}
-        found.append({**facts, "queries": queries})
+        found[split, tuple(attributes)] = queries
         findings.facts[f"queries on {'+'.join(attributes)}"] = len(queries)
     return found
 

@@ -35,7 +35,11 @@ DOWNLOADS = (
         md5="97eceeb196236b17998738112f37df78",
         size=1_150_585_339,
         unpack=True,
-        unless=(f"{ARCHIVE}/images.txt", "attributes/images.txt", "images.txt"),
+        unless=tuple(
+            (f"{lists}images.txt", f"{images}images/*/*.jpg")
+            for lists in (f"{ARCHIVE}/", "attributes/", "")
+            for images in (f"{ARCHIVE}/", "")
+        ),
     ),
 )
 

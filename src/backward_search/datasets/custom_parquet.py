@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet
 
-from backward_search.datasets.custom_forms import listing_of_paths
+from backward_search.datasets.custom_csv import listing_of_paths
 from backward_search.datasets.custom_listing import Content, Listing, Roles
 from backward_search.datasets.custom_names import column_text, row_keys
 from backward_search.errors import DataError

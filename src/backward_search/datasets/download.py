@@ -34,7 +34,8 @@ class Download:
         md5: its published checksum, in hexadecimal.
         size: its published size in bytes.
         unpack: whether it is a tar or zip archive that is unpacked beside itself.
-        unless: patterns of files below `data/<name>/`; where one is there that came by another way, nothing is fetched.
+        unless: sets of patterns of files below `data/<name>/`; where there is a file for each pattern of one set, they
+            came by another way, and nothing is fetched.
     """
 
     url: str
@@ -44,7 +45,7 @@ class Download:
     md5: str | None = None
     size: int | None = None
     unpack: bool = False
-    unless: tuple[str, ...] = ()
+    unless: tuple[tuple[str, ...], ...] = ()
 
     @property
     def remote(self) -> Remote:
@@ -66,7 +67,11 @@ class Download:
             unpack(target)
 
     def _instead(self, folder: Path) -> Path | None:
-        return next((path for pattern in self.unless for path in folder.glob(pattern)), None)
+        for patterns in self.unless:
+            found = [next(folder.glob(pattern), None) for pattern in patterns]
+            if all(found):
+                return found[0]
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

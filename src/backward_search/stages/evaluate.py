@@ -9,6 +9,7 @@ import numpy as np
 
 from backward_search import metrics
 from backward_search.answers import Answer
+from backward_search.datasets.provenance import in_words, provenance
 from backward_search.files.atomic import read_json, write_csv, write_json
 from backward_search.files.manifest import Stage, read_manifest
 from backward_search.files.paths import RunPaths
@@ -126,6 +127,7 @@ def _results(options: EvaluateOptions, task: Task, answer: Answer, hits: np.ndar
     method = options.chosen_method
     results: dict[str, Any] = {
         "dataset": options.dataset_name,
+        "tables": provenance(options.data),
         "task": list(options.conditioned),
         "method": method,
         "lambda": options.inverse_lambda if method in ("teacher", "student") else None,
@@ -193,7 +195,7 @@ def table(files: list[Path]) -> str:
     lines = [
         "",
         f"{rows[0]['dataset']} {'+'.join(rows[0]['task'])}: {rows[0]['num_queries']} queries, gallery of "
-        f"{rows[0]['gallery_size']}, {rows[0]['protocol']} protocol",
+        f"{rows[0]['gallery_size']}, {rows[0]['protocol']} protocol; tables: {in_words(rows[0]['tables'])}",
         "",
         f"| method | lambda | {' | '.join(columns)} | ms per query |",
         f"|---|---|{'---|' * len(columns)}---|",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from backward_search.console import script_log
 from backward_search.datasets.prepared import load_table, load_tags
+from backward_search.datasets.provenance import provenance
+from backward_search.datasets.query_files import QueryFile
 from backward_search.errors import TooFewQueriesError, UserError
-from backward_search.files.atomic import write_json
-from backward_search.files.manifest import Stage
 from backward_search.options import QueryOptions, TrainOptions, next_command
-from backward_search.query_generation import NUMPY_SEED, PYTHON_SEED, QueryGenerator, as_json
+from backward_search.query_generation import QueryGenerator, as_json
 
 LOG = logging.getLogger(__name__)
 
@@ -68,28 +68,12 @@ def generate_queries(options: QueryOptions) -> Path:
 
 
 def _generate(options: QueryOptions, task: tuple[str, ...]) -> None:
-    paths, strict = options.data, options.protocol == "strict"
+    paths = options.data
     table, tags = load_table(paths, options.entry, options.split), load_tags(paths)
-    place = paths.queries(task, options.split, strict=strict)
-    stage = Stage(
-        "A2",
-        paths.manifest(place.stem),
-        {"num_queries": options.num_queries, "protocol": options.protocol},
-        {"table": paths.table(options.split), "tags": paths.tags, "classes": paths.classes},
-        [place],
-    )
+    file = QueryFile(paths, task, options.split, options.protocol)
+    stage = file.stage(options.num_queries)
     if stage.is_done(overwrite=options.overwrite):
         return
-    queries = QueryGenerator(table, tags, task, strict=strict).draw(options.num_queries)
-    stage.begin()
-    content = {
-        "dataset": options.dataset_name,
-        "attributes": list(task),
-        "split": options.split,
-        "protocol": options.protocol,
-        "seeds": {"python": PYTHON_SEED, "numpy": NUMPY_SEED},
-        "queries": as_json(queries),
-    }
-    write_json(place, content)
-    stage.finish()
-    LOG.info("wrote %s: %d queries on %s", place, len(queries), "+".join(task))
+    queries = QueryGenerator(table, tags, task, strict=options.protocol == "strict").draw(options.num_queries)
+    file.write(stage, as_json(queries), provenance(paths))
+    LOG.info("wrote %s: %d queries on %s", stage.outputs[0], len(queries), "+".join(task))

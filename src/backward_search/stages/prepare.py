@@ -2,15 +2,18 @@
 
 import dataclasses
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from backward_search.datasets.bundle import convert_bundle, find_bundle, is_prepared
 from backward_search.datasets.prepared import load_table
+from backward_search.datasets.registry import DatasetEntry
 from backward_search.datasets.report import Findings, lines, summary
 from backward_search.datasets.source import Source
 from backward_search.datasets.tables import Samples, write_tables
-from backward_search.errors import DataError
+from backward_search.errors import DataError, MissingError
 from backward_search.files.atomic import write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import DataPaths
@@ -58,6 +61,37 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     stage.finish()
     LOG.info("wrote %s; next: python A2.Query-Generating.py --dataset_name %s", paths.attributions, paths.name)
     return paths.attributions
+
+
+def prepare_published(
+    source: Callable[[], Source], entry: DatasetEntry, paths: DataPaths, *, overwrite: bool, check_only: bool
+) -> Path:
+    """Prepare a published data set from what its owners publish, or, where that is not there, from the authors' bundle.
+
+    Args:
+        source: finds the raw data.
+        entry: the data set.
+        paths: where it lies and where the tables go.
+        overwrite: replace tables of other settings or inputs.
+        check_only: read and report, and write nothing.
+
+    Returns:
+        The folder of the tables.
+
+    Raises:
+        MissingError: there is neither.
+        DataError: what is there cannot be used.
+        StaleError: there are tables of other settings or inputs, and `overwrite` is False.
+    """
+    try:
+        found = source()
+    except MissingError:
+        if is_prepared(paths) and find_bundle(paths) is not None:
+            LOG.info("%s was converted from the authors' bundle already, nothing to do", paths.attributions)
+        elif not convert_bundle(paths, entry, check_only=check_only):
+            raise
+        return paths.attributions
+    return prepare(found, paths, overwrite=overwrite, check_only=check_only)
 
 
 def _images_are_missing(source: Source, paths: DataPaths) -> bool:

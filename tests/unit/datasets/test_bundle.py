@@ -1,5 +1,6 @@
 """The authors' preprocessed bundle, built small in its real form: tables with ids, pickles, no images."""
 
+import importlib.util
 import json
 import logging
 import os
@@ -16,8 +17,8 @@ from backward_search.datasets import wikiart_tags
 from backward_search.datasets.bundle import class_and_tags, convert_bundle, four_fields
 from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import DatasetEntry, EmptyTags
-from backward_search.errors import DataError, MissingError
-from backward_search.files.paths import DataPaths
+from backward_search.errors import DataError, MissingError, StaleError
+from backward_search.files.paths import PROJECT, DataPaths
 
 NAN = float("nan")
 BIRDS = DatasetEntry("CUB", {"birds": ("birds",)}, empty_tags=EmptyTags.OF_THE_QUERY, prepare="A1-CUB.py")
@@ -131,6 +132,7 @@ def test_queries_in_the_order_of_their_numbers(cub: DataPaths) -> None:
         "split": "test",
         "protocol": "paper",
         "seeds": {"python": 1234, "numpy": 777},
+        "tables": {"bundle": True, "folder": "attributions"},
     }
     assert [query["condition"]["birds"] for query in queries] == ["001.Auk", "002.Crow", "001.Auk"]
     assert list(queries[0]) == ["candidate", "candidate_tags", "condition"]
@@ -147,6 +149,42 @@ def test_it_is_converted_once_and_by_whatever_loads_a_table(cub: DataPaths) -> N
     before = cub.tags.stat().st_mtime_ns
     load_table(cub, BIRDS, "train")
     assert cub.tags.stat().st_mtime_ns == before
+
+
+def script(name: str, *arguments: str) -> Any:
+    spec = importlib.util.spec_from_file_location("script", PROJECT / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main(arguments)
+
+
+def test_a1_takes_a_bundle_where_there_is_nothing_else(cub: DataPaths, caplog: pytest.LogCaptureFixture) -> None:
+    birds_bundle(cub, folder="attributes")
+    root = ("--data_root", str(cub.root))
+    with caplog.at_level(logging.INFO):
+        script("A1.Data-Preprocessing-CUB.py", *root, "--check_only")
+        assert "images: 6 (train 4, test 2)" in caplog.text
+        assert not cub.attributions.exists()
+        assert script("A1.Data-Preprocessing-CUB.py", *root) == cub.attributions
+    assert cub.tags.exists()
+    with caplog.at_level(logging.INFO):
+        script("A1.Data-Preprocessing-CUB.py", *root)
+    assert "converted from the authors' bundle already" in caplog.text
+
+
+def test_a2_keeps_the_queries_of_the_bundle(cub: DataPaths, caplog: pytest.LogCaptureFixture) -> None:
+    birds_bundle(cub)
+    convert_bundle(cub, BIRDS)
+    place = cub.queries(("birds",), "test")
+    before = place.read_bytes()
+    with caplog.at_level(logging.INFO):
+        script("A2.Query-Generating.py", "--dataset_name", "CUB", "--data_root", str(cub.root), "--num_queries", "3")
+    assert "already done" in caplog.text
+    assert place.read_bytes() == before
+    with pytest.raises(StaleError, match="num_queries"):
+        script("A2.Query-Generating.py", "--dataset_name", "CUB", "--data_root", str(cub.root))
 
 
 def test_without_a_bundle_nothing_happens(cub: DataPaths) -> None:

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from backward_search.datasets import cub, cub_images, registry
 from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import EmptyTags, Preprocessing
 from backward_search.datasets.report import Findings
-from backward_search.errors import DataError, MissingError, StaleError
+from backward_search.errors import DataError, MissingError, OptionError, StaleError
 from backward_search.files.paths import PROJECT, DataPaths
+from backward_search.options import QueryOptions, parse
+from backward_search.stages.generate_queries import generate_queries
 
 SMALL = {"classes": 3, "images_per_class": 10, "attributes": 40}
 
@@ -53,6 +56,23 @@ def plain_tags(names, attributes, present, shift):
     counts = {a: sum(a in row for row in rows.values()) for a in range(1, len(attributes) + 1)}
     rare = [a for a in counts if counts[a] / len(rows) < 0.1849]
     return {name: ",".join(attributes[a - 1] for a in rare if a in row) for name, row in rows.items()}
+
+
+def test_nothing_is_written_and_nothing_fetched_by_a_check(paths):
+    with pytest.raises(OptionError, match="--check_only writes nothing"):
+        main(paths, "--check_only", "--download")
+    assert not paths.folder.exists()
+
+
+def test_the_archive_is_fetched_where_only_the_lists_are(paths):
+    def there(source):
+        return all(any(paths.folder.glob(pattern)) for pattern in source)
+
+    (download,) = cub.DOWNLOADS
+    write_cub(paths.folder, **SMALL)
+    assert any(there(patterns) for patterns in download.unless)
+    shutil.rmtree(paths.folder / "CUB_200_2011" / "images")
+    assert not any(there(patterns) for patterns in download.unless)
 
 
 def all_rows(paths):
@@ -125,6 +145,16 @@ def test_as_published_shifts_the_attributes_by_one_image(paths):
     assert not any(path.endswith(names[-1]) for path in all_rows(paths))
     assert report(paths)["tables"] == "as published"
     assert json.loads(paths.manifest("A1").read_text())["settings"]["as_published"] is True
+
+
+@pytest.mark.parametrize("as_published", [True, False])
+def test_queries_say_which_tables_they_were_drawn_from(paths, as_published):
+    write_cub(paths.folder, classes=3, images_per_class=40, attributes=40)
+    main(paths, "--as_published", str(as_published))
+    options = parse(QueryOptions, "", ["--dataset_name", "CUB", "--data_root", str(paths.root), "--num_queries", "9"])
+    generate_queries(options)
+    content = json.loads(paths.queries(("birds",), "test").read_text())
+    assert content["tables"]["as_published"] is as_published
 
 
 def test_as_published_and_corrected_tables_are_not_mixed_up(paths):

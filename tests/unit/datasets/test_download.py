@@ -129,7 +129,7 @@ def test_a_dead_link_stops_unless_the_files_came_by_another_way(server, paths, l
     dead = f"http://127.0.0.1:{server.server_port}/dead.tar.gz"
     url, file = server.publish("/images.tar.gz", lists)
     published = [
-        Download(url=dead, target="dead.tar.gz", alternatives=ELSEWHERE, unless=("attributes/*.txt", "*.txt")),
+        Download(url=dead, target="dead.tar.gz", alternatives=ELSEWHERE, unless=(("attributes/*.txt",), ("*.txt",))),
         Download(url=url, target="images.tar.gz", alternatives=ELSEWHERE),
     ]
     with pytest.raises(MissingError, match=rf"{re.escape(dead)} could not be fetched \(HTTP 404 .*\): {ELSEWHERE}$"):
