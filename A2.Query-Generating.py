@@ -14,19 +14,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
+from backward_search.console import run_script
 from backward_search.options import QueryOptions, parse_each
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Draw queries and return the folder of the last data set's files."""
     every = parse_each(QueryOptions, __doc__, argv)
-    from backward_search.stages.generate_queries import generate_queries
+    from backward_search.stages.generate_queries import generate_each
 
-    for options in every:
-        with script_log(options.data.log, options):
-            folder = generate_queries(options)
-    return folder
+    return generate_each(every)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Drawing test queries, bit for bit as published (docs/method.md, 4)."""
 
-import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +70,8 @@ class QueryGenerator:
         self._strings = [tags.query_tags.get(key, "") for key in self._keys]
         self._tagged = any(self._strings)
         self._ids = np.stack([table.ids[name] for name in conditioned], axis=1)
+        self._combinations, group, self._sizes = np.unique(self._ids, axis=0, return_inverse=True, return_counts=True)
+        self._group = group.reshape(-1)  # of each image, as an index into the combinations of labels that occur
         stripped = table.entry.empty_tags is EmptyTags.OF_THE_QUERY
         self._overlap = _TagOverlap(self._strings, stripped) if self._tagged else None
 
@@ -115,8 +116,7 @@ class QueryGenerator:
 
     def _weights(self) -> np.ndarray:
         """One over the images of the class, over the number of classes that occur."""
-        _, group, size = np.unique(self._ids, axis=0, return_inverse=True, return_counts=True)
-        return np.asarray(1 / size[group.reshape(-1)] / len(size))
+        return np.asarray(1 / self._sizes[self._group] / len(self._sizes))
 
     def _serves(self, row: int, wanted: tuple[int, ...]) -> bool:
         """Whether a tagged query has enough images that meet the condition, some of them unlike it."""
@@ -131,12 +131,33 @@ class QueryGenerator:
         return self._overlap is None or bool((self._overlap.similarity(self._strings[row])[meets] < MOST_SIMILAR).any())
 
     def _upper_bound(self) -> int:
-        combinations, sizes = np.unique(self._ids, axis=0, return_counts=True)
-        return int((sizes >= LEAST_CANDIDATES).sum()) * len(self._ids) if len(combinations) else 0
+        return int((self._sizes >= LEAST_CANDIDATES).sum()) * len(set(self._keys))
 
     def _possible(self) -> int:
-        every = itertools.product(*(range(len(self._table.classes[name])) for name in self._conditioned))
-        return sum(self._serves(row, wanted) for wanted in every for row in range(len(self._ids)))
+        """The number of different queries there are; an image listed twice counts once."""
+        order = np.argsort(self._group, kind="stable")
+        served: dict[str, np.ndarray] = {}
+        for row, key in enumerate(self._keys):
+            if self._strings[row] or not self._tagged:
+                served[key] = served.get(key, False) | self._served(row, order)
+        return int(sum(conditions.sum() for conditions in served.values()))
+
+    def _served(self, row: int, order: np.ndarray) -> np.ndarray:
+        """What `_serves` says of a tagged query and each combination of labels that occurs, (C,) bool.
+
+        Args:
+            row: of the query.
+            order: all rows, those of a combination side by side, (N,).
+        """
+        others = self._sizes - (np.arange(len(self._sizes)) == self._group[row])
+        served = others >= LEAST_CANDIDATES
+        if self._strict:
+            served &= (self._combinations != self._ids[row]).all(axis=1)
+        if self._overlap is not None:
+            unlike = self._overlap.similarity(self._strings[row]) < MOST_SIMILAR
+            unlike[row] = False
+            served &= np.logical_or.reduceat(unlike[order], np.cumsum(self._sizes) - self._sizes)
+        return np.asarray(served)
 
     def _refuse_unless_possible(self, count: int, possible: int) -> None:
         if possible < count:

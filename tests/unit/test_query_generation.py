@@ -5,9 +5,10 @@ import random
 import numpy as np
 import pytest
 
+from backward_search import query_generation
 from backward_search.datasets.registry import DatasetEntry, EmptyTags
 from backward_search.datasets.tables import Table, Tags
-from backward_search.errors import DataError
+from backward_search.errors import DataError, TooFewQueriesError
 from backward_search.query_generation import QueryGenerator
 
 
@@ -80,6 +81,35 @@ def test_too_few_possible_queries_are_refused(count):
     tags.query_tags.update(dict.fromkeys(table.keys[:30], "t0,t1,t2,t3,t4,t5,t6,t7,t8,t9,t10,t11,"))
     with pytest.raises(DataError, match="at most"):
         QueryGenerator(table, tags, ("style",)).draw(count)
+
+
+def plain_possible(table, tags, names, strict):
+    keys = table.keys
+    own = [tuple(table.labels(name)[i] for name in names) for i in range(len(keys))]
+    found = set()
+    for row, key in enumerate(keys):
+        query = set(tags.query_tags[key].split(","))
+        for wanted in set(own):
+            others = [i for i in range(len(keys)) if i != row and own[i] == wanted]
+            sets = [set(tags.query_tags[keys[i]].split(",")) if tags.query_tags[keys[i]] else set() for i in others]
+            unlike = any(len(query & other) / len(query | other) < 0.1 for other in sets)
+            repeats = strict and any(label == mine for label, mine in zip(wanted, own[row], strict=True))
+            if tags.query_tags[key] and len(others) >= 10 and unlike and not repeats:
+                found.add((key, wanted))
+    return len(found)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("names", [("style",), ("style", "genre")])
+def test_all_queries_that_are_possible_can_be_drawn_and_no_more(monkeypatch, names, strict):
+    table, tags = make_table(130, EmptyTags.IN_GENERATION, False)
+    tags.query_tags.update(dict.fromkeys(table.keys[:20], "t0,t1,t2,t3,t4,t5,t6,t7,t8,t9,t10,t11,"))
+    table.paths[100:] = table.paths[:30]
+    monkeypatch.setattr(query_generation, "PATIENCE", 500)
+    possible = plain_possible(table, tags, names, strict)
+    assert len(QueryGenerator(table, tags, names, strict=strict).draw(possible)) == possible
+    with pytest.raises(TooFewQueriesError, match=f"at most {possible} queries"):
+        QueryGenerator(table, tags, names, strict=strict).draw(possible + 1)
 
 
 def test_a_split_without_tags_is_drawn_from_as_a_set_without_tags():

@@ -1,16 +1,45 @@
 """A2: draw the test queries of a data set."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
+from backward_search.console import script_log
 from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.provenance import provenance
 from backward_search.datasets.query_files import QueryFile
-from backward_search.errors import TooFewQueriesError
+from backward_search.errors import TooFewQueriesError, UserError
 from backward_search.options import QueryOptions, TrainOptions, next_command
 from backward_search.query_generation import QueryGenerator, as_json
 
 LOG = logging.getLogger(__name__)
+
+
+def generate_each(every: Sequence[QueryOptions]) -> Path:
+    """Draw the queries of one or several data sets; one that cannot have them does not keep the others from theirs.
+
+    Args:
+        every: the options of each data set; it is logged in the `run.log` of its own.
+
+    Returns:
+        The folder of the last data set's query files.
+
+    Raises:
+        UserError: a data set could not be served; with several, after all others have been.
+    """
+    failures: list[UserError] = []
+    for options in every:
+        with script_log(options.data.log, options):
+            try:
+                generate_queries(options)
+            except UserError as error:
+                if len(every) == 1:
+                    raise
+                LOG.warning("no queries for %s: %s", options.dataset_name, error)
+                failures.append(error)
+    if failures:
+        raise UserError("; ".join(map(str, failures)))
+    return every[-1].data.attributions
 
 
 def generate_queries(options: QueryOptions) -> Path:
