@@ -70,7 +70,7 @@ class DatasetOptions:
 class PrepareOptions(DatasetOptions):
     """How a data set is prepared; each A1 script names its data set itself."""
 
-    check_only: bool = option("report on the raw data and write nothing", False)
+    check_only: bool = option("report on the raw data and write nothing but the report", False)
     n_workers: int = option("processes that write images (default: number of cores)", os.cpu_count() or 1)
 
 
@@ -83,7 +83,10 @@ class DownloadOptions(PrepareOptions):
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
-        require(not (self.download and self.check_only), "--check_only writes nothing: leave --download out, or it")
+        require(
+            not (self.download and self.check_only),
+            "--check_only writes nothing but its report: leave --download out, or it",
+        )
 
 
 @dataclass(frozen=True)

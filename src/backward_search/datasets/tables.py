@@ -26,6 +26,7 @@ class Samples:
         tags: per image its tags, comma-separated, none of them empty; None for a data set without tags.
         query_tags: per image the string that query generation compares and stores, where it differs from `tags`.
         groups: per image the thing it shows, where several images show the same thing.
+        missing: the rows of which it is known already that there is no image.
     """
 
     paths: Sequence[str]
@@ -34,6 +35,7 @@ class Samples:
     tags: Sequence[str] | None = None
     query_tags: Sequence[str] | None = None
     groups: Sequence[str] | None = None
+    missing: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,11 @@ class DataPaths:
         return self.attributions / "report.json"
 
     @property
+    def check(self) -> Path:
+        """What a look at the raw data found, where nothing was prepared."""
+        return self.attributions / "check.json"
+
+    @property
     def description(self) -> Path:
         """The data set's own entry, for data sets that the registry does not list."""
         return self.attributions / "dataset.json"

@@ -602,10 +602,10 @@ def test_names_of_the_package_are_refused(name, source, root):
     assert not (root / name / "attributions").exists()
 
 
-def test_check_only_writes_nothing(source, root):
+def test_check_only_writes_nothing_but_its_report(source, root):
     draw_classes(source)
     MAIN(["--dataset_name", "mine", "--source", str(source), "--data_root", str(root), "--check_only"])
-    assert not root.exists()
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["check.json"]
 
 
 def test_the_source_is_required(root, capsys):
