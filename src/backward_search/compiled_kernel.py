@@ -8,7 +8,7 @@ from numba import njit
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
 def _dots(matrix: np.ndarray, vector: np.ndarray, bias: np.ndarray, out: np.ndarray) -> None:
-    """out = matrix @ vector + bias, row by row."""
+    """Out = matrix @ vector + bias, row by row."""
     for i in range(matrix.shape[0]):
         total = matrix[i, 0] * vector[0]
         for j in range(1, matrix.shape[1]):
@@ -18,7 +18,7 @@ def _dots(matrix: np.ndarray, vector: np.ndarray, bias: np.ndarray, out: np.ndar
 
 @njit(cache=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
 def _sums(rows: np.ndarray, factors: np.ndarray, out: np.ndarray) -> None:
-    """out += factors @ rows, without the rows whose factor is 0."""
+    """Out += factors @ rows, without the rows whose factor is 0."""
     for i in range(rows.shape[0]):
         factor = factors[i]
         if factor != 0:

@@ -85,8 +85,10 @@ class Conditions:
             log_likelihood = torch.where(self.any_of, of_set, log_likelihood)
             target = torch.where(self.any_of[..., None], (members - of_set[..., None]).exp(), target)
         slope = log_p.exp_().sub_(target)
+        if self.weight is None and len(slope) == 1:
+            return log_likelihood.neg_().squeeze(0), slope
         if self.weight is None:
-            return -log_likelihood.mean(0), slope if len(slope) == 1 else slope.div_(len(slope))
+            return log_likelihood.sum(0).div_(-len(slope)), slope.div_(len(slope))
         share = self.weight / self.weight.sum(0)
         return -(log_likelihood * share).sum(0), slope.mul_(share[..., None])
 

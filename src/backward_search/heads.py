@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -67,14 +68,19 @@ class FrozenHeads:
         slope = torch.bmm(slope, w3).mul_(hidden2.sign_())  # the sign of a rectified unit is its derivative
         slope = torch.bmm(slope, w2).mul_(hidden1.sign_())
         gradient = torch.bmm(slope, w1)
-        return loss, gradient[0] if len(gradient) == 1 else gradient.sum(0)
+        return loss, gradient.squeeze(0) if len(w1) == 1 else gradient.sum(0)
 
     def _forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The two rectified hidden layers (A, B, 256) and (A, B, 128), and the logits (A, B, K)."""
-        (w1, b1), (w2, b2), (w3, b3) = self.layers
-        hidden1 = torch.baddbmm(b1, z.expand(len(w1), *z.shape), w1.mT).relu_()
-        hidden2 = torch.baddbmm(b2, hidden1, w2.mT).relu_()
-        return hidden1, hidden2, torch.baddbmm(b3, hidden2, w3.mT)
+        (w1, b1), (w2, b2), (w3, b3) = self._transposed
+        hidden1 = torch.baddbmm(b1, z.expand(len(w1), *z.shape), w1).relu_()
+        hidden2 = torch.baddbmm(b2, hidden1, w2).relu_()
+        return hidden1, hidden2, torch.baddbmm(b3, hidden2, w3)
+
+    @cached_property
+    def _transposed(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The layers with weights (A, in, out), views of the others."""
+        return tuple((weight.mT, bias) for weight, bias in self.layers)
 
 
 def _fold(head: Head) -> tuple[tuple[Tensor, Tensor], ...]:

@@ -71,11 +71,15 @@ class SearchResult:
 
 @dataclass
 class _Walk:
-    """The queries still under way; every tensor has one row per query, and `lambda_` and `best` have one column."""
+    """The queries still under way; every tensor has one row per query, `best` and `pull` (lambda / E) one column.
+
+    `eps` is a tensor too: a number would be made one at every step.
+    """
 
     row: Tensor
     start: Tensor
-    lambda_: Tensor
+    pull: Tensor
+    eps: Tensor
     z: Tensor
     kept: Tensor
     first: Tensor
@@ -117,10 +121,7 @@ def backward_search(
         targets = Conditions.of_ids(targets, class_count(heads, queries), queries.dtype)
     targets = targets.to(queries.device, queries.dtype)
     objective: Objective
-    if isinstance(heads, FrozenHeads):
-        objective = HeadsObjective(heads, targets)
-    else:
-        objective = ModuleObjective(heads, targets)
+    objective = HeadsObjective(heads, targets) if isinstance(heads, FrozenHeads) else ModuleObjective(heads, targets)
     if lambdas is None:
         lambdas = queries.new_full((len(queries),), config.lambda_)
     return descend(objective, queries, lambdas.to(queries), config, trace=trace, on_step=on_step)
@@ -169,16 +170,16 @@ def _advance(objective: Objective, walk: _Walk, config: SearchConfig, share1: fl
     """
     loss, gradient = objective.loss_and_gradient(walk.z)
     way = walk.z - walk.start
-    gradient.addcmul_(way.sign(), walk.lambda_, value=1 / way.shape[1])
-    loss = torch.addcmul(loss[:, None], way.abs_().mean(1, keepdim=True), walk.lambda_)
+    gradient.addcmul_(way.sign(), walk.pull)
+    loss = torch.addcmul(loss.unsqueeze(1), way.abs_().sum(1, keepdim=True), walk.pull)
     walk.first.lerp_(gradient, share1)
-    walk.second.lerp_(gradient.square_(), share2)
-    walk.z.addcdiv_(walk.first, walk.second.sqrt().add_(config.eps), value=-config.lr)
+    walk.second.lerp_(gradient.mul_(gradient), share2)
+    walk.z.addcdiv_(walk.first, walk.second.sqrt().add_(walk.eps), value=-config.lr)
     if config.early_stopping:
-        better = (loss <= walk.best).logical_and_(walk.failures[:, None] <= PATIENCE)
+        better = (loss <= walk.best).logical_and_(walk.failures.unsqueeze(1) <= PATIENCE)
         torch.where(better, loss, walk.best, out=walk.best)
         torch.where(better, walk.z, walk.kept, out=walk.kept)
-        walk.failures.add_(1).masked_fill_(better[:, 0], 0)
+        walk.failures.add_(1).masked_fill_(better.squeeze(1), 0)
     else:
         walk.best.copy_(loss)
     return loss
@@ -198,7 +199,8 @@ def _start(queries: Tensor, lambdas: Tensor, config: SearchConfig) -> _Walk:
     return _Walk(
         row=torch.arange(len(queries), device=queries.device),
         start=queries,
-        lambda_=lambdas[:, None],
+        pull=lambdas[:, None] / queries.shape[1],
+        eps=queries.new_full((len(queries), 1), config.eps),
         z=z,
         kept=queries.clone() if config.early_stopping else z,
         first=torch.zeros_like(queries),
