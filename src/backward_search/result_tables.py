@@ -58,8 +58,8 @@ def _cost(row: Row) -> str:
     milliseconds = f"{1000 * row['seconds_per_query']:.3f}"
     if not row["gradient_evaluations"]:
         return f"- | - | {milliseconds}"
-    stopped = row.get("stopped_early")
-    return f"{row['gradient_evaluations']:.1f} | {'-' if stopped is None else f'{stopped:.1%}'} | {milliseconds}"
+    stopped = row.get("share_stopped_early")
+    return f"{row['gradient_evaluations']:.1f} | {'-' if stopped is None else f'{stopped:.0%}'} | {milliseconds}"
 
 
 def difference_table(method: str, differences: Mapping[str, Mapping[str, Estimate]], k: str) -> str:
