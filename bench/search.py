@@ -1,7 +1,7 @@
 """Time the search and the student beside a loop like the published one, on heads that are trained here.
 
 The heads (E = 256; one condition of 27 classes, or two of 27 and 11) learn a synthetic set with a fixed seed: 4,000
-points in (-1, 1)^256, each the tanh of the sum of a centre for each label and noise, for six epochs. Early stopping then
+points in (-1, 1)^256, each the tanh of a centre for each label plus noise, for six epochs. Early stopping then
 behaves as with the heads of glyphs, some 14 evaluations a query. The published-style loop always makes its 100 steps:
 zero_grad, each head under autograd, torch's Adam, then for every query `.item()`, a comparison and a copy of its row.
 `teacher` is the search of a batch, `teacher-compiled` that of a single query where numba is installed, `student` the
@@ -206,7 +206,7 @@ def _row(
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown, with the published-style loop's time as a multiple of each."""
     lines = [
-        "| device | batch | conditions | early stop | method | ms per query | p50 | p95 | evaluations | matmul | ratio |",
+        "| device | batch | conditions | early stop | method | ms a query | p50 | p95 | evaluations | matmul | ratio |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     key = lambda row: (row.device, row.batch, row.conditions, row.early_stopping)  # noqa: E731

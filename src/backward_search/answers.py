@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from backward_search.conditions import Conditions
 from backward_search.gallery import Gallery, Hits
 from backward_search.heads import FrozenHeads
 from backward_search.search import SearchConfig, backward_search
@@ -18,13 +19,35 @@ class Answer:
 
     Attributes:
         hits: per query.
-        steps: mean gradient evaluations per query.
+        steps: gradient evaluations of each query (B,).
+        stopped: whether each stopped early (B,) bool.
         seconds: wall-clock seconds per query, ranking included.
     """
 
     hits: Hits
-    steps: float
+    steps: Tensor
+    stopped: Tensor
     seconds: float
+
+    def part(self, rows: slice) -> "Answer":
+        """The answer to some of the queries."""
+        hits = Hits(self.hits.rows[rows], self.hits.similarity[rows])
+        return Answer(hits, self.steps[rows], self.stopped[rows], self.seconds)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Where a method moved queries: embeddings (B, E), with steps and stopped as in `Answer`."""
+
+    embeddings: Tensor
+    steps: Tensor
+    stopped: Tensor
+
+    @classmethod
+    def at_once(cls, embeddings: Tensor) -> "Moved":
+        """Of a method that makes no steps."""
+        steps = torch.zeros(len(embeddings), dtype=torch.int64)
+        return cls(embeddings, steps, torch.zeros(len(embeddings), dtype=torch.bool))
 
 
 @dataclass(frozen=True)
@@ -47,43 +70,47 @@ class Answerer:
     batch_size: int = 512
     seed: int = 0
 
-    def answer(self, method: str, queries: Tensor, targets: Tensor, k: int) -> Answer:
+    def answer(
+        self, method: str, queries: Tensor, targets: Tensor | Conditions, k: int, lambdas: Tensor | None = None
+    ) -> Answer:
         """Answer queries.
 
         Args:
             method: teacher, student, unchanged or random.
             queries: embeddings (B, E).
-            targets: class ids of the conditions (B, A).
+            targets: class ids of the conditions (B, A), or richer conditions for the teacher.
             k: hits per query.
+            lambdas: the teacher's lambda for each query (B,), in place of its one.
         """
         if queries.is_cuda and method != "random":  # the first call of a kernel loads it
-            self.gallery.search(self.move(method, queries, targets)[0], k)
+            self.gallery.search(self.move(method, queries, targets, lambdas).embeddings, k)
             torch.cuda.synchronize(queries.device)
         start = time.perf_counter()
         if method == "random":
-            hits, steps = self._random(len(queries), k), 0.0
+            hits, moved = self._random(len(queries), k), Moved.at_once(queries)
         else:
-            moved, steps = self.move(method, queries, targets)
-            hits = self.gallery.search(moved, k)
+            moved = self.move(method, queries, targets, lambdas)
+            hits = self.gallery.search(moved.embeddings, k)
             if queries.is_cuda:
                 torch.cuda.synchronize(queries.device)
-        return Answer(hits, steps, (time.perf_counter() - start) / len(queries))
+        seconds = (time.perf_counter() - start) / len(queries)
+        return Answer(hits, moved.steps.cpu(), moved.stopped.cpu(), seconds)
 
     @torch.no_grad()
-    def move(self, method: str, queries: Tensor, targets: Tensor) -> tuple[Tensor, float]:
-        """The queries (B, E) as a method moves them, and its mean gradient evaluations per query."""
+    def move(self, method: str, queries: Tensor, targets: Tensor | Conditions, lambdas: Tensor | None = None) -> Moved:
+        """The queries (B, E) as a method moves them; see `answer`."""
         if method == "unchanged":
-            return queries, 0.0
+            return Moved.at_once(queries)
         if method == "student":
-            if self.student is None:
-                raise ValueError("no student was given")
-            return self.student.move(queries, targets), 0.0
-        parts = [
-            backward_search(self.heads, queries[i : i + self.batch_size], targets[i : i + self.batch_size], self.search)
-            for i in range(0, len(queries), self.batch_size)
-        ]
-        steps = torch.cat([part.steps for part in parts]).double().mean()
-        return torch.cat([part.embeddings for part in parts]), float(steps)
+            if self.student is None or not isinstance(targets, Tensor):
+                raise ValueError("the student needs to be given, and class ids")
+            return Moved.at_once(self.student.move(queries, targets))
+        parts = []
+        for rows in torch.split(torch.arange(len(queries), device=queries.device), self.batch_size):
+            wanted = targets[rows] if isinstance(targets, Tensor) else targets.at(rows)
+            strengths = None if lambdas is None else lambdas[rows]
+            parts.append(backward_search(self.heads, queries[rows], wanted, self.search, lambdas=strengths))
+        return Moved(*(torch.cat([getattr(part, name) for part in parts]) for name in Moved.__annotations__))
 
     def _random(self, count: int, k: int) -> Hits:
         generator = torch.Generator().manual_seed(self.seed)

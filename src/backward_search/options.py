@@ -7,6 +7,7 @@ option, so that what reaches the package is typed and complete.
 import argparse
 import math
 import os
+import shlex
 import sys
 import types
 import typing
@@ -260,7 +261,16 @@ class DistillOptions(TaskOptions):
 
 
 @dataclass(frozen=True)
-class EvaluateOptions(TaskOptions):
+class AnswerOptions(TaskOptions):
+    """What is asked of the queries."""
+
+    condition: str = option(
+        "one condition for every query in place of its own, such as style!=Rococo or style=0.6*Rococo+0.4*Baroque", ""
+    )
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(AnswerOptions):
     """What is evaluated."""
 
     method: str = option("what answers a query: teacher, student, unchanged or random", "", choices=("", *METHODS))
@@ -271,6 +281,21 @@ class EvaluateOptions(TaskOptions):
     protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
     omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
     save_result: bool = option("write each query's hits as a CSV too", False)
+    sweep_lambda: str = option("evaluate the teacher under each of these lambdas, comma-separated, in one search", "")
+
+    @property
+    def lambdas(self) -> list[float]:
+        """The lambdas under which the teacher is evaluated: those of the sweep, or the one."""
+        try:
+            values = [float(word) for word in self.sweep_lambda.split(",") if word.strip()]
+        except ValueError:
+            raise OptionError(
+                f"--sweep_lambda {self.sweep_lambda} is not a list of numbers such as 0.1,0.5,1"
+            ) from None
+        require(
+            all(0 <= value < math.inf for value in values), f"--sweep_lambda {self.sweep_lambda} must not be negative"
+        )
+        return list(dict.fromkeys(values)) or [self.inverse_lambda]
 
     @property
     def chosen_method(self) -> str:
@@ -287,10 +312,12 @@ class EvaluateOptions(TaskOptions):
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
+        plain = self.chosen_method == "teacher" or len(self.lambdas) == 1
+        require(plain, f"--sweep_lambda is for the teacher, and --method is {self.chosen_method}")
 
 
 @dataclass(frozen=True)
-class VisualizeOptions(TaskOptions):
+class VisualizeOptions(AnswerOptions):
     """Which query is drawn."""
 
     result_root: str = option("folder of the pictures", "result")
@@ -317,7 +344,7 @@ def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions
             continue
         default = getattr(options.entry, source) if source else definition.default
         if getattr(options, name) != default:
-            words.append(f"--{name} {getattr(options, name)}")
+            words.append(f"--{name} {shlex.quote(str(getattr(options, name)))}")
     return " ".join(words)
 
 

@@ -19,6 +19,7 @@ def titles(k: str) -> dict[str, str]:
     return {
         f"mAP@{k} of the paper (precision@{k})": f"precision_at_{k}",
         f"rank-aware mAP@{k}": f"map_at_{k}",
+        f"expected weight@{k}": f"expected_weight_at_{k}",
         f"mTS@{k}": f"mts_at_{k}",
         f"mTS@{k} without labels": f"mts_at_{k}_without_labels",
         f"context@{k}": f"context_at_{k}",
@@ -31,10 +32,12 @@ def result_table(rows: Sequence[Row]) -> str:
     """The measures of each method, each mean with its 95 % bootstrap interval over queries."""
     first = rows[0]
     columns = {title: name for title, name in titles(depth(first)).items() if any(name in row for row in rows)}
+    condition = f", condition {first['condition']}" if first.get("condition") else ""
     lines = [
         "",
-        f"{first['dataset']} {'+'.join(first['task'])}: {first['num_queries']} queries of the {first['split']} split, "
-        f"gallery of {first['gallery_size']}, {first['protocol']} protocol; tables: {in_words(first['tables'])}",
+        f"{first['dataset']} {'+'.join(first['task'])}{condition}: {first['num_queries']} queries of the "
+        f"{first['split']} split, gallery of {first['gallery_size']}, {first['protocol']} protocol; "
+        f"tables: {in_words(first['tables'])}",
         "",
         f"| method | lambda | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
         f"|---|---|{'---|' * len(columns)}---|---|---|",

@@ -150,6 +150,59 @@ def test_results_of_other_settings_are_other_files(trained):
     assert numbers[0]["precision_at_10"] != numbers[1]["precision_at_10"]
 
 
+def test_a_sweep_gives_the_results_of_each_lambda(trained):
+    task = words(trained, "--method", "teacher", "--inverse_max_itr", "30")
+    alone = script("E1")([*task, "--inverse_lambda", "2"])
+    number = json.loads(alone.read_text())
+    last = script("E1")([*task, "--sweep_lambda", "0.1,2.0", "--overwrite", "True"])
+    assert last == alone
+    again = json.loads(alone.read_text())
+    other = json.loads(alone.with_name(alone.name.replace("2.0", "0.1")).read_text())
+    for name in ("precision_at_10", "mts_at_10", "gradient_evaluations", "share_stopped_early"):
+        assert again[name] == pytest.approx(number[name], abs=0.002)
+    assert 0 < other["gradient_evaluations"] <= 30
+    assert other["precision_at_10"] > again["precision_at_10"]
+    with pytest.raises(UserError, match="for the teacher"):
+        script("E1")(words(trained, "--method", "unchanged", "--sweep_lambda", "0.1,2"))
+
+
+def test_one_condition_stands_in_for_the_queries_own(trained):
+    def results(condition, *more):
+        return json.loads(script("E1")(words(trained, "--condition", condition, *more)).read_text())
+
+    away = results("family!=STIX General")
+    assert away["condition"] == "family!=STIX General"
+    assert away["precision_at_10"] > results("family!=STIX General", "--method", "unchanged")["precision_at_10"] + 0.02
+    mixed = results("variant=0.6*bold+0.4*italic; family=DejaVu Sans|DejaVu Serif:0.5")
+    assert mixed["task"] == ["variant", "family"]
+    assert 0 < mixed["expected_weight_at_10"] < mixed["precision_at_10"]
+    for condition, message in (("family!=STIX", "did you mean STIX General"), ("famly=STIX", "did you mean family")):
+        with pytest.raises(UserError, match=message):
+            results(condition)
+    with pytest.raises(UserError, match="trained on family"):
+        results("variant=bold", "--method", "student")
+    picture = script("E2")(
+        [*words(trained, "--condition", "variant!=bold"), "--result_root", str(trained[0] / "conditions")]
+    )
+    assert picture.stat().st_size > 10_000
+
+
+def test_a_query_file_may_want_more_than_one_class_and_its_own_lambda(copied):
+    file = copied[0] / "data" / "glyphs" / "attributions" / "query_family_glyphs_test_random.json"
+    content = json.loads(file.read_text())
+    for index, query in enumerate(content["queries"]):
+        query["condition"]["family"] = ("!STIX General", "DejaVu Sans|DejaVu Serif")[index % 2]
+        query["lambda"] = 0.1 + index % 3
+    file.write_text(json.dumps(content))
+    task = words(copied, "--overwrite", "True")
+    (manifest,) = file.parent.glob("manifest-query_family_glyphs*")
+    manifest.unlink()
+    found = json.loads(script("E1")(task).read_text())
+    assert found["lambda"] == "per query"
+    unmoved = json.loads(script("E1")([*task, "--method", "unchanged"]).read_text())
+    assert found["precision_at_10"] > unmoved["precision_at_10"]
+
+
 def test_the_image_size_of_a_run_is_that_of_its_embeddings(trained):
     folder, data = trained
     options = ["--dataset_name", "glyphs", *data, "--num_epoch", "1", "--weight_root", str(folder / "small")]

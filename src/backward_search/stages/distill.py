@@ -41,7 +41,7 @@ def distill(options: DistillOptions) -> Path:
     stage = Stage("D1", folder / "manifest.json", settings, inputs, [folder / "student.safetensors"])
     if stage.is_done(overwrite=options.overwrite):
         return folder
-    heads = frozen_heads(run, options, embeddings.device)
+    heads = frozen_heads(run, options.conditioned, embeddings.device)
     stage.begin()
     torch.manual_seed(options.seed)
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])

@@ -34,13 +34,15 @@ def visualize(options: VisualizeOptions) -> Path:
     if options.query_key >= len(task.queries):
         raise OptionError(f"--query_key {options.query_key} does not exist: the last query is {len(task.queries) - 1}")
     check_topk(options.search_topk, len(task.gallery_rows))
-    has_student = (student_folder(run, options) / "manifest.json").exists()
+    has_student = task.wishes.plain and task.conditioned == options.conditioned
+    has_student = has_student and (student_folder(run, options) / "manifest.json").exists()
     answerer = task.answerer(run, options, with_student=has_student)
     methods = ["unchanged", "teacher", *(["student"] if has_student else [])]
     one = slice(options.query_key, options.query_key + 1)
-    queries, targets = task.query_embeddings()[one], task.target_ids()[one]
-    with torch.no_grad():
-        rows = {name: answerer.answer(name, queries, targets, options.search_topk).hits for name in methods}
+    queries, whole = task.query_embeddings()[one], task.targets("teacher")
+    targets = whole[one] if isinstance(whole, torch.Tensor) else whole.at(torch.tensor([options.query_key]))
+    lambdas = None if task.lambdas is None else task.lambdas[one]
+    rows = {name: answerer.answer(name, queries, targets, options.search_topk, lambdas).hits for name in methods}
     place = rooted(options.result_root) / run.paths.name / f"query_{options.query_key}.png"
     _draw(task, options, rows, place)
     LOG.info("wrote %s", place)
@@ -78,6 +80,7 @@ def _draw_query(axes: Axes, task: Task, options: VisualizeOptions) -> None:
     axes.set_title(f"query {options.query_key}", fontsize=10, weight="bold")
     _frame(axes, good=False)
     condition = "\n".join(f"{name}: {label}" for name, label in query.condition.items())
+    condition = textwrap.fill(options.condition, 30) or condition
     tags = textwrap.fill(query.candidate_tags.replace(",", ", "), 30)
     axes.set_xlabel(f"{', '.join(_labels(task, row))}\n{tags}\n\ncondition\n{condition}", fontsize=8)
 
