@@ -255,6 +255,26 @@ def test_the_splits_and_their_student_may_come_one_after_the_other(place) -> Non
     script("C1")(words(place))
 
 
+def test_the_splits_may_come_from_separate_sources(place) -> None:
+    files = [published.embeddings_file(published_run(place), split) for split in ("test", "train")]
+    for now, other in (files, files[::-1]):
+        if other.exists():
+            other.rename(place / other.name)
+        if not now.exists():
+            (place / now.name).rename(now)
+        take(place)
+    script("C1")(words(place))
+    paths = run_of(place).paths
+    assert [np.array_equal(np.load(paths.embeddings(s)), published.features(s)) for s in ("test", "train")] == [
+        True
+    ] * 2
+    table = place / "data" / "wikiart" / "attributions" / "preprocessed_wikiart_test.csv"
+    head, *rows = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join([head, *rows[::-1]]) + "\n", encoding="utf-8")
+    with pytest.raises(StaleError, match="embeddings of other tables"):
+        take(place)
+
+
 def test_what_cannot_be_imported_is_listed_and_the_rest_goes_on(place, capsys) -> None:
     model = place / "model"
     unknown = {"dataset": "sculptures", "encoder": "resnet9", "category": "artist"}

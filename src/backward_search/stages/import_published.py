@@ -175,8 +175,11 @@ def _import_weights(options: EmbedOptions, file: Path, table: Table) -> None:
 def _import_embeddings(run: Run, options: EmbedOptions, files: dict[str, Path], tables: dict[str, Table]) -> None:
     hashes = {split: file_hash(file) for split, file in files.items()}
     manifest = run.paths.manifest("C1")
-    kept = {} if options.overwrite or not manifest.exists() else read_manifest(manifest).get("imported", {})
+    stored = {} if options.overwrite or not manifest.exists() else read_manifest(manifest)
+    kept = stored.get("imported", {})  # a split may have come before the other
     stage = embedding_stage(run, options, [split for split in SPLITS if split in files or split in kept])
+    if not kept.keys() <= files.keys() and stored["inputs"] != stage.hashes:
+        raise StaleError(f"{manifest.parent} holds embeddings of other tables: pass --overwrite True to drop them")
     if _is_here(stage, kept | hashes, overwrite=options.overwrite):
         return
     arrays = {
