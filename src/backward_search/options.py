@@ -22,7 +22,7 @@ from backward_search.files.paths import DataPaths
 
 METHODS = ("teacher", "student", "unchanged", "random")
 
-Settings = TypeVar("Settings", bound="DatasetOptions")
+Settings = TypeVar("Settings", bound="Options")
 
 
 def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, choices: Sequence[str] = ()) -> Any:
@@ -38,13 +38,42 @@ def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, 
 
 
 @dataclass(frozen=True)
-class DatasetOptions:
-    """Which data set, and where data lie."""
+class Options:
+    """Where data lie, and whether results may be replaced."""
+
+    data_root: str = option("folder of the data sets", "data")
+    overwrite: bool = option("replace results of other settings", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant, before anything is loaded.
+
+        Raises:
+            OptionError: there is such a value.
+        """
+        for name, value in vars(self).items():
+            require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
+
+
+@dataclass(frozen=True)
+class ImportOptions(Options):
+    """Which of the authors' files are imported."""
+
+    source: str = option("the folder of what the authors published; those below it are searched too")
+    epoch: int = option("the epoch whose weights are taken where a run has several (0: the last)", 0)
+    weight_root: str = option("folder of the trained models", "weight")
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.epoch >= 0, f"--epoch {self.epoch} must not be negative")
+
+
+@dataclass(frozen=True)
+class DatasetOptions(Options):
+    """Which data set."""
 
     dataset_name: str = option("the data set: CUB, APY, wikiart, glyphs, or the name of one of your own")
-    data_root: str = option("folder of the data sets", "data")
     seed: int = option("seed of everything random", 0)
-    overwrite: bool = option("replace results of other settings", False)
 
     @property
     def entry(self) -> DatasetEntry:
@@ -57,14 +86,9 @@ class DatasetOptions:
         return DataPaths.of(self.data_root, self.dataset_name)
 
     def check(self) -> None:
-        """Refuse values that cannot be meant, before anything is loaded.
-
-        Raises:
-            OptionError: there is such a value.
-        """
+        """Refuse values that cannot be meant."""
+        super().check()
         require(0 <= self.seed < 2**32, f"--seed {self.seed} must lie between 0 and 2^32")
-        for name, value in vars(self).items():
-            require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
 
 
 @dataclass(frozen=True)

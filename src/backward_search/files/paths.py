@@ -183,6 +183,11 @@ class RunPaths:
         return self.folder / "results" / task / f"{name}.json"
 
 
+def import_log(weight_root: str | Path) -> Path:
+    """What the import of published runs said."""
+    return rooted(weight_root) / "import.log"
+
+
 def require(path: Path, what: str, remedy: str) -> Path:
     """Return `path` if it exists.
 

@@ -30,15 +30,7 @@ def distill(options: DistillOptions) -> Path:
     embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=find_device(options.device))
     folder = student_folder(run, options)
     search, epochs = search_config(options), options.student_num_epoch - 1
-    settings = dataclasses.asdict(search) | {
-        "conditioned": options.conditioned,
-        "epochs": epochs,
-        "batch_size": options.batch_size,
-        "student_reg": options.student_reg,
-        "seed": options.seed,
-    }
-    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
-    stage = Stage("D1", folder / "manifest.json", settings, inputs, [folder / "student.safetensors"])
+    stage = student_stage(run, options)
     if stage.is_done(overwrite=options.overwrite):
         return folder
     heads = frozen_heads(run, options.conditioned, embeddings.device)
@@ -68,3 +60,18 @@ def distill(options: DistillOptions) -> Path:
     LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", epochs, losses[0], losses[-1])
     LOG.info("wrote %s; next: %s", folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return folder
+
+
+def student_stage(run: Run, options: DistillOptions) -> Stage:
+    """The record of one student; one that was trained elsewhere can be there without the training embeddings."""
+    folder = student_folder(run, options)
+    settings = dataclasses.asdict(search_config(options)) | {
+        "conditioned": options.conditioned,
+        "epochs": options.student_num_epoch - 1,
+        "batch_size": options.batch_size,
+        "student_reg": options.student_reg,
+        "seed": options.seed,
+    }
+    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
+    there = {name: path for name, path in inputs.items() if path.exists()}
+    return Stage("D1", folder / "manifest.json", settings, there, [folder / "student.safetensors"])

@@ -1,6 +1,7 @@
 """C1: embed the images of a data set with a trained model."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,7 @@ def embed(options: EmbedOptions) -> Path:
         The folder of the embeddings.
     """
     run = Run.open(options)
-    inputs = {split: options.data.table(split) for split in SPLITS} | {"weights": run.paths.weights}
-    outputs = [run.paths.embeddings(split) for split in SPLITS] + [run.paths.rows(split) for split in SPLITS]
-    outputs += [run.paths.logits(split, name) for split in SPLITS for name in run.classes]
-    stage = Stage("C1", run.paths.manifest("C1"), {}, inputs, outputs)
+    stage = embedding_stage(run, options)
     folder = run.paths.embeddings("test").parent
     if stage.is_done(overwrite=options.overwrite):
         return folder
@@ -40,6 +38,14 @@ def embed(options: EmbedOptions) -> Path:
     stage.finish(shapes=shapes)
     LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
     return folder
+
+
+def embedding_stage(run: Run, options: EmbedOptions, splits: Sequence[str] = SPLITS) -> Stage:
+    """The record of a run's embeddings, of which those of `splits` have to be there."""
+    inputs = {split: options.data.table(split) for split in SPLITS} | {"weights": run.paths.weights}
+    outputs = [run.paths.embeddings(split) for split in splits] + [run.paths.rows(split) for split in splits]
+    outputs += [run.paths.logits(split, name) for split in splits for name in run.classes]
+    return Stage("C1", run.paths.manifest("C1"), {}, inputs, outputs)
 
 
 @torch.inference_mode()
