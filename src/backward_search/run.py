@@ -20,11 +20,12 @@ from backward_search.options import RunOptions
 
 
 def run_paths(options: RunOptions) -> RunPaths:
-    """The folder of the run that the options name; the name is the published one."""
+    """The folder of the run that the options name; the name is the published one, plus a recipe that is not."""
+    recipe = "" if options.recipe == "paper" else f"-recipe{options.recipe}"
     name = (
         f"{options.mname}-dataset{options.dataset_name}-cate{options.category_type.replace(',', '-')}"
         f"-basemodel{options.encoder_model}-encodingsize{options.encoding_size}-enc_update{options.enc_update}"
-        f"-num_epoch{options.num_epoch}-final"
+        f"-num_epoch{options.num_epoch}{recipe}-final"
     )
     return RunPaths.of(options.weight_root, name.replace(":", "_").replace("/", "_"))
 

@@ -107,10 +107,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(trained, monkeypatch
 
     real = Trainer.train_epoch
 
-    def killed(self, batches, epoch, on_step=None):
-        if epoch == 1:
+    def killed(self, loader, on_step=None):
+        if self.epoch == 1:
             raise KeyboardInterrupt
-        return real(self, batches, epoch, on_step)
+        return real(self, loader, on_step)
 
     parts = [*options, "--weight_root", str(folder / "parts")]
     monkeypatch.setattr(Trainer, "train_epoch", killed)
