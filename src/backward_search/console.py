@@ -19,9 +19,17 @@ LOG = logging.getLogger("backward_search")
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> "tqdm[Item]":
-    """Iterate under a progress bar, which stays silent where there is no terminal."""
-    return tqdm(items, desc=what, unit=unit, total=total, disable=None, dynamic_ncols=True, leave=False)
+def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None, done: int = 0) -> "tqdm[Item]":
+    """Iterate under a progress bar, which stays silent where there is no terminal.
+
+    Args:
+        items: what to iterate over.
+        what: what is done to them.
+        unit: what one of them is called.
+        total: their number, those that were done before included.
+        done: how many were done before.
+    """
+    return tqdm(items, desc=what, unit=unit, total=total, initial=done, disable=None, dynamic_ncols=True, leave=False)
 
 
 def byte_progress(what: str, total: int | None, done: int = 0) -> "tqdm[NoReturn]":

@@ -60,6 +60,13 @@ class Group:
         dist.gather(padded, parts)
         return torch.stack(parts, dim=1).flatten(0, 1)[:total] if parts is not None else None
 
+    def tell(self, value: int) -> int:
+        """The leading process's value, in every process."""
+        told = [value]
+        if self.size > 1:
+            dist.broadcast_object_list(told)
+        return told[0]
+
     def wait(self) -> None:
         """Wait until every process has come here."""
         if self.size > 1:

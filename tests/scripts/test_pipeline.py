@@ -184,7 +184,7 @@ def copied(trained, tmp_path):
 DAMAGE = {
     "queries": ("data/glyphs/attributions/query_family_glyphs_test_random.json", '{"queries": 5}'),
     "query list": ("data/glyphs/attributions/query_family_glyphs_test_random.json", "[]"),
-    "manifest": ("weight/*/manifest-C1.json", "[]"),
+    "manifest": ("weight/*/manifest-C1-test.json", "[]"),
     "configuration": ("weight/*/config.json", "{}"),
     "embeddings": ("weight/*/embeddings/test.npy", ""),
 }
@@ -214,7 +214,7 @@ def test_a_finished_stage_notices_that_its_output_was_changed(copied):
 
 
 def test_a_refused_overwrite_leaves_what_was_finished(copied):
-    (manifest,) = copied[0].glob("weight/*/manifest-C1.json")
+    (manifest,) = copied[0].glob("weight/*/manifest-C1-test.json")
     with pytest.raises(UserError, match="--device"):
         script("C1")(words(copied, "--device", "nonsense", "--overwrite", "True"))
     assert manifest.exists()

@@ -1,12 +1,17 @@
 """B1 and C1 on a tiny data set: resumption, checkpoints, recipes, several processes, and what they refuse."""
 
 import importlib.util
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from backward_search.errors import DataError, OptionError, StaleError, UserError
+from backward_search.files.tensors import load_tensors, save_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
 TESTS = PROJECT / "tests"
@@ -22,13 +27,13 @@ def script(prefix: str):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A data set of 150 images of 16 pixels, 120 for training: bright or dark (light) in one of three colours (shade)."""
+    """A data set of 150 images of 16 pixels: bright or dark, in one of three colours."""
     folder = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
     light, shade = rng.integers(2, size=150), rng.integers(3, size=150)
     images = rng.integers(0, 60, (150, 16, 16, 3), dtype=np.uint8)
     for image, bright, colour in zip(images, light, shade, strict=True):
-        image[..., colour] += 60 + 120 * bright
+        image[..., colour] += np.uint8(60 + 120 * bright)
     np.savez(folder / "tiny.npz", images=images, light=light, shade=shade)
     look = ["--image_size", "16", "--augment", "True", "--source", str(folder / "tiny.npz")]
     script("A1.Data-Preprocessing-custom")(["--dataset_name", "tiny", "--data_root", str(folder / "data"), *look])
@@ -59,3 +64,115 @@ def test_a_training_killed_at_many_moments_ends_with_the_same_bits(data, run, re
     for name in ("model.safetensors", "best.safetensors", "history.csv", "config.json"):
         assert (again / name).read_bytes() == (whole / name).read_bytes(), name
     assert not list(again.glob("*checkpoint*")) + list(again.glob("*.partial*"))
+
+
+def test_last_and_best_are_kept_and_named(data, run):
+    training = json.loads((run / "config.json").read_text())["training"]
+    rows = np.genfromtxt(run / "history.csv", delimiter=",", names=True)
+    means = (rows["test_accuracy_light"] + rows["test_accuracy_shade"]) / 2
+    assert training["best_epoch"] == 1 + int(means.argmax())
+    assert training["test_accuracy"]["shade"] == rows["test_accuracy_shade"][-1]
+    assert training["weights_of_epoch"] == training["epochs"] == 3
+    assert (run / "history.png").stat().st_size > 10_000
+    with pytest.raises(StaleError, match="use_epoch"):
+        script("B1")(words(data, "whole", *QUICK, "--use_epoch", "best"))
+    best = script("B1")(words(data, "best", *QUICK, "--use_epoch", "best"))
+    weights = {name: load_tensors(best / f"{name}.safetensors")[0] for name in ("model", "best", "last")}
+    same = {
+        other: all(bool((weights["model"][key] == weights[other][key]).all()) for key in weights["model"])
+        for other in ("best", "last")
+    }
+    assert same == {"best": True, "last": training["best_epoch"] == 3}
+    assert load_tensors(run / "model.safetensors")[0].keys() == weights["last"].keys()
+
+
+def test_a_recipe_is_part_of_the_name_and_its_own_rates(data):
+    run = script("B1")(words(data, "modern", *QUICK, "--recipe", "modern"))
+    assert run.name.endswith("-num_epoch3-recipemodern-final")
+    settings = json.loads((run / "manifest-B1.json").read_text())["settings"]
+    assert (settings["lr"], settings["weight_decay"], settings["encoder_rate"]) == (0.002, 0.05, 1.0)
+
+
+def embedded(data: Path, where: str, *more: str) -> Path:
+    return script("C1")(words(data, where, *more))
+
+
+def test_embedding_goes_on_where_it_was_killed(data, run, monkeypatch):
+    whole = embedded(data, "whole", "--batch_size", "16")
+    expected = {file.name: file.read_bytes() for file in whole.iterdir()}
+    shutil.rmtree(whole)
+    for manifest in run.glob("manifest-C1-*"):
+        manifest.unlink()
+    from backward_search.files.growing import GrowingArrays
+    from backward_search.stages import embed
+
+    seen: list[int] = []
+    real = GrowingArrays.write
+
+    def stop(self, rows):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(self.done)
+        real(self, rows)
+
+    monkeypatch.setattr(embed, "KEEP_SECONDS", 0)
+    monkeypatch.setattr(GrowingArrays, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        embedded(data, "whole", "--batch_size", "16")
+    assert seen == [0, 16, 32]
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt):
+        embedded(data, "whole", "--batch_size", "16")
+    assert seen == [48, 64, 80]
+    monkeypatch.setattr(GrowingArrays, "write", real)
+    embedded(data, "whole", "--batch_size", "16")
+    assert {file.name: file.read_bytes() for file in whole.iterdir()} == expected
+
+
+def test_embeddings_do_not_depend_on_the_batch(data, run):
+    embedded(data, "whole")
+    folder = run / "embeddings"
+    usual = {name: np.load(folder / f"{name}.npy") for name in ("train", "test", "test-logits-shade")}
+    embedded(data, "whole", "--batch_size", "7", "--n_workers", "2", "--overwrite", "True")
+    for name, array in usual.items():
+        np.testing.assert_allclose(np.load(folder / f"{name}.npy"), array, atol=1e-5)
+
+
+def test_one_split_alone(data, run):
+    shutil.rmtree(run / "embeddings", ignore_errors=True)
+    for manifest in run.glob("manifest-C1-*"):
+        manifest.unlink()
+    folder = embedded(data, "whole", "--split", "test")
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "test-logits-light.npy",
+        "test-logits-shade.npy",
+        "test.csv",
+        "test.npy",
+    ]
+    with pytest.raises(OptionError, match="--split valid"):
+        embedded(data, "whole", "--split", "valid")
+
+
+def test_a_folder_of_images_gets_embeddings_of_its_own(data, run):
+    embedded(data, "whole")
+    table = (run / "embeddings" / "test.csv").read_text().splitlines()[1:]
+    images = data / "data" / "tiny" / "images"
+    folder = embedded(data, "whole", "--image_folder", str(images))
+    (file,) = folder.glob("folder-images-*[0-9a-f].csv")
+    rows = {key: row for row, key in enumerate(file.read_text().splitlines()[1:])}
+    assert len(rows) == 150
+    of_folder, of_split = np.load(file.with_suffix(".npy")), np.load(folder / "test.npy")
+    by_name = {key.split("/")[-1]: row for key, row in rows.items()}
+    order = [by_name[key.split("/")[-1]] for key in table]
+    np.testing.assert_allclose(of_folder[order], of_split, atol=1e-5)
+    with pytest.raises(UserError, match="is not a folder"):
+        embedded(data, "whole", "--image_folder", str(data / "nowhere"))
+
+
+def test_weights_of_other_attributes_are_refused(data, run):
+    shutil.copytree(run, data / "other" / run.name)
+    file = data / "other" / run.name / "model.safetensors"
+    tensors, _ = load_tensors(file)
+    save_tensors(file, {name.replace("heads.shade", "heads.style"): value for name, value in tensors.items()})
+    with pytest.raises(DataError, match="heads"):
+        embedded(data, "other", "--overwrite", "True")

@@ -203,9 +203,12 @@ class ImageLoader:
         self._workers = workers
         self._seed = seed
         self._group = group
-        self._least = 1 if seed is None else 2 * group.size
+        self._least = group.size if seed is None else 2 * group.size
         if len(files) < self._least:
-            raise DataError(f"{len(files)} training images are too few: BatchNorm needs {self._least}, two a process")
+            each = "one" if seed is None else "two, which BatchNorm needs,"
+            raise DataError(
+                f"{len(files)} images are too few: each of the {group.size} processes takes {each} of a batch"
+            )
         same = seed is None or (not look.augment and group.size == 1)
         fits = len(files) * 3 * look.size**2 <= self.KEEP_BYTES
         shape = (len(files), look.size, look.size, 3)
@@ -214,9 +217,9 @@ class ImageLoader:
         self.steps = len(self.batches())
 
     def batches(self, epoch: int = 0) -> list[np.ndarray]:
-        """The rows of each batch of an epoch; a rest too small for BatchNorm, which needs two, joins the batch before.
+        """The rows of each batch of an epoch; a rest that is too small joins the batch before it.
 
-        The two are for each process: a share of one image would fail likewise.
+        Each process needs one image of a batch, and two in training, for BatchNorm.
         """
         count = len(self._rows)
         if self._seed is None:
@@ -228,25 +231,28 @@ class ImageLoader:
             cuts.pop()
         return np.split(order, cuts)
 
+    def batches_in(self, rows: int) -> int:
+        """How many batches the first `rows` images make, where they come in order."""
+        return int(np.searchsorted(np.cumsum([len(batch) for batch in self.batches()]), rows, side="right"))
+
     def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the batches of an epoch, but for the first `skip` batches."""
         batches = self.batches(epoch)[skip:]
         shares = [self._group.share(rows) for rows in batches]
         pixels = self._stored(shares) if self._filled else self._decoded(shares, epoch)
         for share, whole in zip(shares, batches, strict=True):
-            if len(share):
-                yield self._batch(next(pixels), share, len(whole))
+            yield self._batch(next(pixels), share, len(whole))
         self._filled = self._kept is not None and (self._filled or skip == 0)
 
     def _stored(self, shares: list[np.ndarray]) -> Iterator[Tensor]:
         assert self._kept is not None
-        return (self._kept[rows] for rows in shares if len(rows))
+        return (self._kept[rows] for rows in shares)
 
     def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
         workers = min(self._workers, len(shares))
         loader = DataLoader(
             self._rows,
-            batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares if len(rows)],
+            batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
             num_workers=workers,
             collate_fn=_stack,
             pin_memory=torch.cuda.is_available(),

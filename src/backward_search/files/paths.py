@@ -189,6 +189,14 @@ class RunPaths:
         """The ordered table of the rows of the arrays of one split."""
         return self.folder / "embeddings" / f"{split}.csv"
 
+    def embedding_manifest(self, split: str) -> Path:
+        """The record of the embeddings of one split."""
+        return self.manifest(f"C1-{split}")
+
+    def unreadable(self, split: str) -> Path:
+        """The images of one split that C1 left out."""
+        return self.folder / "embeddings" / f"{split}-unreadable.csv"
+
     def student(self, name: str) -> Path:
         """The folder of one student."""
         return self.folder / "students" / name
