@@ -98,11 +98,6 @@ class Group:
 ALONE = Group()
 
 
-def is_follower() -> bool:
-    """Whether torchrun started this process as another than the first."""
-    return os.environ.get("RANK", "0") != "0"
-
-
 @contextmanager
 def working_together(device: torch.device) -> Iterator[Group]:
     """Join the processes that torchrun started.

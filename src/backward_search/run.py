@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
-from backward_search.datasets.tables import SPLITS
+from backward_search.datasets.tables import SPLITS, Table
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import refuse_stale
@@ -108,6 +109,20 @@ class Run:
         layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
         network.to(device, memory_format=layout)  # type: ignore[call-overload]
         return network.eval()
+
+    def load_table(self, options: RunOptions, split: str) -> Table:
+        """The table of a split as its embeddings have it: without the images that C1 could not read and left out."""
+        table = load_table(options.data, options.entry, split)
+        left_out = self.left_out(split)
+        return table.without({row for row, key in enumerate(table.keys) if key in left_out}) if left_out else table
+
+    def left_out(self, split: str) -> set[str]:
+        """The keys of the images of a split that C1 could not read, where it was allowed to leave them out."""
+        file = self.paths.unreadable(split)
+        if not file.exists():
+            return set()
+        with file.open(encoding="utf-8", newline="") as rows:
+            return {row["key"] for row in csv.DictReader(rows)}
 
     def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
         """The embeddings of one split, (N, E) float32, memory-mapped.

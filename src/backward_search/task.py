@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from backward_search.answers import Answerer
-from backward_search.datasets.prepared import load_table, load_tags
+from backward_search.datasets.prepared import load_tags
 from backward_search.datasets.registry import EmptyTags
 from backward_search.datasets.tables import Table, Tags
 from backward_search.errors import DataError, OptionError, StaleError
@@ -105,9 +105,11 @@ class Task:
             MissingError: an earlier stage has not run.
             DataError: the query file names images or labels that the table does not have.
         """
-        table, tags = load_table(options.data, options.entry, split), load_tags(options.data)
+        table, tags = run.load_table(options, split), load_tags(options.data)
         device = find_device(options.device)
         queries = _load_queries(options, split, strict)
+        left_out = run.left_out(split)
+        queries = [query for query in queries if query.candidate not in left_out]
         row_of = {key: row for row, key in enumerate(table.keys)}
         ids = {name: {label: i for i, label in enumerate(table.classes[name])} for name in options.conditioned}
         file = options.data.queries(options.conditioned, split, strict=strict)

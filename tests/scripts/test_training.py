@@ -27,11 +27,11 @@ def script(prefix: str):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A data set of 150 images of 16 pixels: bright or dark, in one of three colours."""
+    """A data set of 400 images of 16 pixels: bright or dark, in one of three colours."""
     folder = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(0)
-    light, shade = rng.integers(2, size=150), rng.integers(3, size=150)
-    images = rng.integers(0, 60, (150, 16, 16, 3), dtype=np.uint8)
+    light, shade = rng.integers(2, size=400), rng.integers(3, size=400)
+    images = rng.integers(0, 60, (400, 16, 16, 3), dtype=np.uint8)
     for image, bright, colour in zip(images, light, shade, strict=True):
         image[..., colour] += np.uint8(60 + 120 * bright)
     np.savez(folder / "tiny.npz", images=images, light=light, shade=shade)
@@ -46,7 +46,7 @@ def words(data: Path, where: str, *more: str) -> list[str]:
     return ["--dataset_name", "tiny", *roots, *usual, *more]
 
 
-QUICK = ("--batch_size", "20", "--checkpoint_step", "2")
+QUICK = ("--batch_size", "64", "--checkpoint_step", "2")
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,35 @@ def test_a_recipe_is_part_of_the_name_and_its_own_rates(data):
     assert run.name.endswith("-num_epoch3-recipemodern-final")
     settings = json.loads((run / "manifest-B1.json").read_text())["settings"]
     assert (settings["lr"], settings["weight_decay"], settings["encoder_rate"]) == (0.002, 0.05, 1.0)
+
+
+def torchrun(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as two processes, and say what both said."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    file = next(PROJECT.glob(f"{name}*.py"))
+    return subprocess.run([*command, str(file), *options], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_two_processes_train_and_embed_like_one(data):
+    options = ["--num_epoch", "8", "--batch_size", "24", "--recipe", "modern"]
+    one = script("B1")(words(data, "one", *options))
+    done = torchrun("B1", *words(data, "two", *options))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch 8/8") == 1  # the leading process alone speaks
+    two = data / "two" / one.name
+    accuracy = [json.loads((run / "config.json").read_text())["training"]["test_accuracy"] for run in (one, two)]
+    for name in ("light", "shade"):
+        assert accuracy[0][name] > 0.9
+        assert abs(accuracy[0][name] - accuracy[1][name]) <= 0.02
+    embedded(data, "one", "--num_epoch", "8", "--recipe", "modern")
+    expected = {file.name: np.load(file) for file in (one / "embeddings").glob("*.npy")}
+    done = torchrun(
+        "C1", *words(data, "one", *options[:2], "--recipe", "modern", "--batch_size", "31", "--overwrite", "True")
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(expected) == 6
+    for name, array in expected.items():
+        np.testing.assert_allclose(np.load(one / "embeddings" / name), array, atol=1e-5)
 
 
 def embedded(data: Path, where: str, *more: str) -> Path:
@@ -160,7 +189,7 @@ def test_a_folder_of_images_gets_embeddings_of_its_own(data, run):
     folder = embedded(data, "whole", "--image_folder", str(images))
     (file,) = folder.glob("folder-images-*[0-9a-f].csv")
     rows = {key: row for row, key in enumerate(file.read_text().splitlines()[1:])}
-    assert len(rows) == 150
+    assert len(rows) == 400
     of_folder, of_split = np.load(file.with_suffix(".npy")), np.load(folder / "test.npy")
     by_name = {key.split("/")[-1]: row for key, row in rows.items()}
     order = [by_name[key.split("/")[-1]] for key in table]
@@ -176,3 +205,27 @@ def test_weights_of_other_attributes_are_refused(data, run):
     save_tensors(file, {name.replace("heads.shade", "heads.style"): value for name, value in tensors.items()})
     with pytest.raises(DataError, match="heads"):
         embedded(data, "other", "--overwrite", "True")
+
+
+def test_an_unreadable_image_is_named_or_left_out_counted_and_listed(data, tmp_path):
+    shutil.copytree(data / "data", tmp_path / "data")
+    broken = sorted((tmp_path / "data" / "tiny" / "images").rglob("*.png"))[7]
+    broken.write_bytes(broken.read_bytes()[:40])
+    with pytest.raises(DataError, match=f"{broken.name}.*--skip_unreadable True"):
+        script("B1")(words(tmp_path, "weight", *QUICK, "--num_epoch", "1"))
+    skip = ["--num_epoch", "1", "--skip_unreadable", "True"]
+    run = script("B1")(words(tmp_path, "weight", *QUICK, *skip, "--overwrite", "True"))
+    assert f"image {broken} cannot be read" in (run / "run.log").read_text()
+    embedded(tmp_path, "weight", *skip)
+    (listed,) = run.glob("embeddings/*-unreadable.csv")
+    assert broken.name in listed.read_text()
+    split = listed.name.removesuffix("-unreadable.csv")
+    table = (tmp_path / "data" / "tiny" / "attributions" / f"preprocessed_tiny_{split}.csv").read_text().splitlines()
+    assert np.load(run / "embeddings" / f"{split}.npy").shape == (len(table) - 2, 32)
+    script("A2")(["--dataset_name", "tiny", "--data_root", str(tmp_path / "data"), "--num_queries", "30"])
+    script("E1")([*words(tmp_path, "weight", "--num_epoch", "1"), "--method", "unchanged"])
+
+
+def test_too_small_a_batch_for_the_processes_is_one_line(data):
+    with pytest.raises(OptionError, match="--batch_size 1"):
+        script("B1")(words(data, "whole", "--batch_size", "1"))

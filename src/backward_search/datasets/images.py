@@ -261,7 +261,7 @@ class ImageLoader:
         )
         for pixels, rows in loader:
             if isinstance(pixels, DataError):
-                raise pixels
+                raise DataError(f"{pixels}, or pass --skip_unreadable True")
             if self._kept is not None:
                 self._kept[rows] = pixels
             yield pixels

@@ -11,13 +11,13 @@ from tqdm import tqdm
 
 from backward_search import checkpoint
 from backward_search.console import progress
-from backward_search.datasets.images import ImageLoader
+from backward_search.datasets.images import ImageLoader, unreadable_images
 from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
 from backward_search.datasets.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
 from backward_search.encoders import has_weights, weights_look
-from backward_search.errors import OptionError
+from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
@@ -56,6 +56,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     group.wait()  # nobody writes before everybody has looked
     if done:
         return paths.folder
+    if options.skip_unreadable:
+        tables = {split: _readable(options, table) for split, table in tables.items()}
     loaders = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
@@ -102,6 +104,17 @@ def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look:
     settings |= {"look": dataclasses.asdict(look), "recipe": dataclasses.asdict(RECIPES[options.recipe])}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
+
+
+def _readable(options: TrainOptions, table: Table) -> Table:
+    """The table without the images that cannot be read, which are counted and listed."""
+    bad = unreadable_images([options.data.image(path) for path in table.paths], options.n_workers)
+    for reason in bad.values():
+        LOG.warning("left out: %s", reason)
+    if len(bad) == len(table):
+        raise DataError(f"none of the {len(table)} images of the {table.split} split can be read")
+    LOG.info("%d of %d images of the %s split cannot be read", len(bad), len(table), table.split)
+    return table.without(bad)
 
 
 def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:
