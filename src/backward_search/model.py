@@ -71,6 +71,7 @@ class Model(nn.Module):
         features = feature_size(self.encoder, config.image_size)
         self.projection = Projection(features, config.encoding_size)
         self.heads = nn.ModuleDict({name: Head(config.encoding_size, k) for name, k in config.classes.items()})
+        self.mixed_precision = False
 
     def head(self, attribute: str) -> Head:
         """The head of one attribute."""
@@ -79,8 +80,13 @@ class Model(nn.Module):
         return head
 
     def embed(self, images: Tensor) -> Tensor:
-        """Embed normalised images: (B, 3, H, W) -> (B, E) in (-1, 1)."""
-        embeddings: Tensor = self.projection(self.encoder(images))
+        """Embed normalised images: (B, 3, H, W) -> (B, E) float32 in (-1, 1).
+
+        With `mixed_precision` the encoder computes in bfloat16; the few layers after it always keep float32.
+        """
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            features: Tensor = self.encoder(images)
+        embeddings: Tensor = self.projection(features.float())
         return embeddings
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
@@ -92,12 +98,13 @@ class Model(nn.Module):
         return self.classify(self.embed(images))
 
 
-def classification_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+def classification_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor], smoothing: float = 0.0) -> Tensor:
     """The mean over attributes of the cross entropy (docs/method.md, 1).
 
     Args:
         logits: by attribute, (B, K).
         labels: by attribute, class ids (B,).
+        smoothing: probability of the target that is spread evenly over the classes, in [0, 1).
     """
-    losses = [nn.functional.cross_entropy(logits[name], labels[name]) for name in logits]
+    losses = [nn.functional.cross_entropy(logits[name], labels[name], label_smoothing=smoothing) for name in logits]
     return torch.stack(losses).mean()

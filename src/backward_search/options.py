@@ -19,7 +19,10 @@ from backward_search.datasets import registry
 from backward_search.datasets.registry import DatasetEntry
 from backward_search.errors import OptionError
 from backward_search.files.paths import DataPaths
+from backward_search.recipe import RECIPES
 
+PRECISIONS = ("auto", "fp32", "bf16")
+SPLITS = ("train", "test")
 METHODS = ("teacher", "student", "unchanged", "random")
 
 Settings = TypeVar("Settings", bound="Options")
@@ -160,9 +163,10 @@ class RunOptions(DatasetOptions):
 
     mname: str = option("first part of the run's name", "CIR_Model")
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
-    encoder_model: str = option("the encoder, a torchvision name", of_dataset="encoder_model")
+    encoder_model: str = option("the encoder: a torchvision name, or timm:NAME", of_dataset="encoder_model")
     encoding_size: int = option("size E of the embedding", 256)
     num_epoch: int = option("training epochs", of_dataset="num_epoch")
+    recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
     weight_root: str = option("folder of the trained models", "weight")
     device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
@@ -203,40 +207,68 @@ class QueryOptions(DatasetOptions):
 
 
 @dataclass(frozen=True)
-class TrainOptions(RunOptions):
+class NetworkOptions(RunOptions):
+    """How images go through the network."""
+
+    precision: str = option(
+        "fp32, bf16 in the encoder, or auto: bf16 on CUDA, but not to train as in the paper", "auto"
+    )
+    compile: bool = option("let torch.compile make the network faster; the first steps take a minute", False)
+    skip_unreadable: bool = option("leave images that cannot be read out, and list them", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.precision in PRECISIONS, f"--precision {self.precision} is not one of {', '.join(PRECISIONS)}")
+
+
+@dataclass(frozen=True)
+class TrainOptions(NetworkOptions):
     """How a model is trained."""
 
-    batch_size: int = option("images in a step", 64)
-    lr: float = option("learning rate", of_dataset="lr")
-    weight_decay: float = option("L2 penalty", 1e-6)
+    batch_size: int = option("images in a step, over all processes", 64)
+    lr: float | None = option("peak learning rate (default: the recipe's; for the paper's, the data set's)", None)
+    weight_decay: float | None = option("L2 penalty (default: the recipe's)", None)
     lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
     lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
     pretrained: bool = option("start the encoder from ImageNet weights", True)
     image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
-    verbose_step: int = option("steps between two looks at the loss, shown beside the progress bar", 100)
+    verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
+    checkpoint_step: int = option("steps between two checkpoints inside an epoch; there is one after each, too", 1000)
+    use_epoch: str = option("the epoch whose weights the later stages use", "last", choices=("last", "best"))
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
         require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
-        require(self.weight_decay >= 0, f"--weight_decay {self.weight_decay} must not be negative")
+        require((self.weight_decay or 0) >= 0, f"--weight_decay {self.weight_decay} must not be negative")
         require(self.lr_scheduler_gamma > 0, f"--lr_scheduler_gamma {self.lr_scheduler_gamma} must be positive")
         require(self.verbose_step > 0, f"--verbose_step {self.verbose_step} must be positive")
-        require(self.lr > 0, f"--lr {self.lr} must be positive")
+        require(self.checkpoint_step > 0, f"--checkpoint_step {self.checkpoint_step} must be positive")
+        require(self.lr is None or self.lr > 0, f"--lr {self.lr} must be positive")
         require(self.lr_scheduler_step > 0, f"--lr_scheduler_step {self.lr_scheduler_step} must be positive")
 
 
 @dataclass(frozen=True)
-class EmbedOptions(RunOptions):
-    """How images are embedded."""
+class EmbedOptions(NetworkOptions):
+    """Which images are embedded, and how."""
 
-    batch_size: int = option("images at once", 256)
+    batch_size: int = option("images at once, over all processes", 256)
+    split: str = option("which splits, comma-separated", "train,test")
+    image_folder: str = option("embed the images below this folder instead", "")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits to embed."""
+        return tuple(self.split.split(","))
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
+        for name in self.splits:
+            require(name in SPLITS, f"--split {name} does not exist: train, test, or train,test")
 
 
 @dataclass(frozen=True)

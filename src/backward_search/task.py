@@ -1,6 +1,6 @@
 """A task on disk: conditioned attributes, queries and gallery of one run, put together for the methods."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from backward_search.answers import Answerer
 from backward_search.conditions import Conditions
-from backward_search.datasets.prepared import load_table, load_tags
+from backward_search.datasets.prepared import load_tags
 from backward_search.datasets.registry import EmptyTags
 from backward_search.datasets.tables import Table, Tags
 from backward_search.errors import DataError, OptionError, StaleError
@@ -111,9 +111,9 @@ class Task:
             MissingError: an earlier stage has not run.
             DataError: the query file names images or labels that the table does not have.
         """
-        table, tags = load_table(options.data, options.entry, split), load_tags(options.data)
+        table, tags = run.load_table(options, split), load_tags(options.data)
         device = find_device(options.device)
-        queries, lambdas = _load_queries(options, split, strict)
+        queries, lambdas = _load_queries(options, split, strict, run.left_out(split))
         row_of = {key: row for row, key in enumerate(table.keys)}
         file = options.data.queries(options.conditioned, split, strict=strict)
         try:
@@ -201,8 +201,10 @@ def _wanted(options: AnswerOptions, queries: Sequence[Query], table: Table) -> l
         ) from None
 
 
-def _load_queries(options: TaskOptions, split: str, strict: bool) -> tuple[list[Query], list[float] | None]:
-    """The queries, and their own lambdas if they have any: "lambda" in a query's entry."""
+def _load_queries(
+    options: TaskOptions, split: str, strict: bool, left_out: Set[str]
+) -> tuple[list[Query], list[float] | None]:
+    """The queries on images that have embeddings, and their own lambdas if they have any: "lambda" in an entry."""
     file = options.data.queries(options.conditioned, split, strict=strict)
     what = f"queries for {options.dataset_name} {'+'.join(options.conditioned)}"
     further = ("" if split == "test" else f" --split {split}") + (" --protocol strict" if strict else "")
@@ -215,8 +217,9 @@ def _load_queries(options: TaskOptions, split: str, strict: bool) -> tuple[list[
     again = f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further} --overwrite True"
     try:
         same = (content["dataset"], content["attributes"]) == (options.dataset_name, list(options.conditioned))
-        lambdas = [query.pop("lambda", options.inverse_lambda) for query in content["queries"]]
-        stored = [Query(**query) for query in content["queries"]]
+        entries = [query for query in content["queries"] if query["candidate"] not in left_out]
+        lambdas = [query.pop("lambda", options.inverse_lambda) for query in entries]
+        stored = [Query(**query) for query in entries]
         strengths = [float(value) for value in lambdas]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise DataError(f"{file} is not a query file: {again}") from None

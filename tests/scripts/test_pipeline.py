@@ -109,10 +109,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(trained, monkeypatch
 
     real = Trainer.train_epoch
 
-    def killed(self, batches, epoch, on_step=None):
-        if epoch == 1:
+    def killed(self, loader, on_step=None):
+        if self.epoch == 1:
             raise KeyboardInterrupt
-        return real(self, batches, epoch, on_step)
+        return real(self, loader, on_step)
 
     parts = [*options, "--weight_root", str(folder / "parts")]
     monkeypatch.setattr(Trainer, "train_epoch", killed)
@@ -239,7 +239,7 @@ def copied(trained, tmp_path):
 DAMAGE = {
     "queries": ("data/glyphs/attributions/query_family_glyphs_test_random.json", '{"queries": 5}'),
     "query list": ("data/glyphs/attributions/query_family_glyphs_test_random.json", "[]"),
-    "manifest": ("weight/*/manifest-C1.json", "[]"),
+    "manifest": ("weight/*/manifest-C1-test.json", "[]"),
     "configuration": ("weight/*/config.json", "{}"),
     "embeddings": ("weight/*/embeddings/test.npy", ""),
 }
@@ -269,7 +269,7 @@ def test_a_finished_stage_notices_that_its_output_was_changed(copied):
 
 
 def test_a_refused_overwrite_leaves_what_was_finished(copied):
-    (manifest,) = copied[0].glob("weight/*/manifest-C1.json")
+    (manifest,) = copied[0].glob("weight/*/manifest-C1-test.json")
     with pytest.raises(UserError, match="--device"):
         script("C1")(words(copied, "--device", "nonsense", "--overwrite", "True"))
     assert manifest.exists()

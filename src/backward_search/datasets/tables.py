@@ -1,6 +1,7 @@
 """Tables, class lists and tags of a data set: the one form that readers bring their data into and stages start from."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,12 @@ class Table:
     def keys(self) -> list[str]:
         """`<folder>/<file>` of every image."""
         return [key_of(path) for path in self.paths]
+
+    def without(self, rows: Collection[int]) -> "Table":
+        """The table without some of its rows."""
+        kept = [row for row in range(len(self)) if row not in rows]
+        ids = {name: values[kept] for name, values in self.ids.items()}
+        return dataclasses.replace(self, paths=[self.paths[row] for row in kept], ids=ids)
 
     def labels(self, attribute: str) -> list[str]:
         """The label of every image."""

@@ -139,13 +139,33 @@ class RunPaths:
         return self.folder / "model.safetensors"
 
     @property
+    def best_weights(self) -> Path:
+        """The network after the epoch of the best test accuracy."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def last_weights(self) -> Path:
+        """The network after the last epoch."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def figure(self) -> Path:
+        """Loss and accuracy of every epoch, drawn."""
+        return self.folder / "history.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's records."""
+        return self.folder / "tensorboard"
+
+    @property
     def reserved(self) -> Path:
         """The settings of a training under way, which its checkpoint belongs to."""
         return self.folder / "training.json"
 
     @property
     def checkpoint(self) -> Path:
-        """The state of a training under way: the folder of the last finished epoch."""
+        """The state of a training under way, as it was last kept."""
         return self.folder / "checkpoint.safetensors"
 
     @property
@@ -173,6 +193,14 @@ class RunPaths:
     def rows(self, split: str) -> Path:
         """The ordered table of the rows of the arrays of one split."""
         return self.folder / "embeddings" / f"{split}.csv"
+
+    def embedding_manifest(self, split: str) -> Path:
+        """The record of the embeddings of one split."""
+        return self.manifest(f"C1-{split}")
+
+    def unreadable(self, split: str) -> Path:
+        """The images of one split that C1 left out."""
+        return self.folder / "embeddings" / f"{split}-unreadable.csv"
 
     def student(self, name: str) -> Path:
         """The folder of one student."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 
 from backward_search.console import progress
-from backward_search.datasets.prepared import load_table
 from backward_search.files.manifest import Stage
 from backward_search.files.tensors import save_tensors
 from backward_search.options import DistillOptions, EvaluateOptions, next_command
@@ -26,7 +25,7 @@ def distill(options: DistillOptions) -> Path:
         The student's folder.
     """
     run = Run.open(options)
-    table = load_table(options.data, options.entry, "train")
+    table = run.load_table(options, "train")
     embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=find_device(options.device))
     folder = student_folder(run, options)
     search, epochs = search_config(options), options.student_num_epoch - 1

@@ -173,25 +173,15 @@ def _import_weights(options: EmbedOptions, file: Path, table: Table) -> None:
 
 
 def _import_embeddings(run: Run, options: EmbedOptions, files: dict[str, Path], tables: dict[str, Table]) -> None:
-    hashes = {split: file_hash(file) for split, file in files.items()}
-    manifest = run.paths.manifest("C1")
-    stored = {} if options.overwrite or not manifest.exists() else read_manifest(manifest)
-    kept = stored.get("imported", {})  # a split may have come before the other
-    stage = embedding_stage(run, options, [split for split in SPLITS if split in files or split in kept])
-    if not kept.keys() <= files.keys() and stored["inputs"] != stage.hashes:
-        raise StaleError(f"{manifest.parent} holds embeddings of other tables: pass --overwrite True to drop them")
-    if _is_here(stage, kept | hashes, overwrite=options.overwrite):
-        return
-    arrays = {
-        split: read_embeddings(file, tables[split], list(run.classes), run.model.encoding_size)
-        for split, file in files.items()
-    }
-    model = run.load_model(torch.device("cpu"))
-    stage.begin()
-    for split, array in arrays.items():
-        _write_split(run, model, tables[split], array)
-    stage.finish(imported=kept | hashes, shapes={split: list(array.shape) for split, array in arrays.items()})
-    LOG.info("wrote %s from %s", run.paths.embeddings("test").parent, ", ".join(str(file) for file in files.values()))
+    for split, file in files.items():
+        stage, hashes = embedding_stage(run, options, split), {split: file_hash(file)}
+        if _is_here(stage, hashes, overwrite=options.overwrite):
+            continue
+        array = read_embeddings(file, tables[split], list(run.classes), run.model.encoding_size)
+        stage.begin()
+        _write_split(run, run.load_model(torch.device("cpu")), tables[split], array)
+        stage.finish(imported=hashes, shape=list(array.shape))
+        LOG.info("wrote %s from %s", run.paths.embeddings(split), file)
 
 
 @torch.inference_mode()
