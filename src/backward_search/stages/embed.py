@@ -15,7 +15,8 @@ from backward_search.console import progress
 from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
 from backward_search.datasets.images import Batch, ImageLoader, normalise, unreadable_images
 from backward_search.datasets.prepared import load_table
-from backward_search.distributed import Group, working_together
+from backward_search.datasets.registry import Preprocessing
+from backward_search.distributed import ALONE, Group, working_together
 from backward_search.errors import DataError, MissingError
 from backward_search.files.atomic import write_csv
 from backward_search.files.growing import GrowingArrays
@@ -140,36 +141,44 @@ def _embed(run: Run, model: Model, images: Images, options: EmbedOptions, device
     identity = _digest([images.stage.hashes, images.stage.settings, good, options.batch_size, group.size])
     growing = GrowingArrays(shapes, identity) if group.leads else None
     skip = loader.batches_in(group.tell(growing.done if growing else 0))
-    network = _Network(model)
+    network = Network(model)
     batches = progress(loader.epoch(skip=skip), f"embedding {images.name}", "batch", loader.steps, skip)
     _fill(
-        growing, shapes, _outcomes(torch.compile(network) if options.compile else network, batches, run, device, group)
+        growing,
+        shapes,
+        outcomes(torch.compile(network) if options.compile else network, batches, run.look, device, group),
     )
     if growing:
         growing.finish()
         _record(run, images, good, bad)
 
 
-class _Network(nn.Module):
+class Network(nn.Module):
     """Images (B, 3, H, W) to embedding and logits side by side, (B, E + sum of K_a)."""
 
     def __init__(self, model: Model) -> None:
+        """Take the model's weights as they are."""
         super().__init__()
         self._model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        """Embed and classify."""
         z = self._model.embed(images)
         return torch.cat([z, *self._model.classify(z).values()], dim=1)
 
 
 @torch.inference_mode()
-def _outcomes(
-    network: Callable[[Tensor], Tensor], batches: Iterable[Batch], run: Run, device: torch.device, group: Group
+def outcomes(
+    network: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    look: Preprocessing,
+    device: torch.device,
+    group: Group = ALONE,
 ) -> Iterator[Tensor]:
     """What the network makes of each batch, on the CPU; a GPU works on the next batch while one is copied."""
     waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
     for batch in batches:
-        outcome = group.gather(network(normalise(batch.pixels, run.look, device)), batch.total)
+        outcome = group.gather(network(normalise(batch.pixels, look, device)), batch.total)
         if waiting is not None:
             yield _arrived(*waiting)
         if outcome is not None:
@@ -187,10 +196,10 @@ def _arrived(outcome: Tensor, event: torch.cuda.Event | None) -> Tensor:
     return outcome
 
 
-def _fill(growing: GrowingArrays | None, shapes: dict[Path, tuple[int, int]], outcomes: Iterable[Tensor]) -> None:
+def _fill(growing: GrowingArrays | None, shapes: dict[Path, tuple[int, int]], made: Iterable[Tensor]) -> None:
     """Write what arrives, and keep it from time to time."""
     kept = time.monotonic()
-    for outcome in outcomes:
+    for outcome in made:
         assert growing is not None
         parts = torch.split(outcome, [width for _, width in shapes.values()], dim=1)
         growing.write({place: part.numpy() for place, part in zip(shapes, parts, strict=True)})
