@@ -17,7 +17,7 @@ from backward_search.files.manifest import Stage, read_manifest
 from backward_search.files.paths import RunPaths
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.run import Run
-from backward_search.task import Task, check_topk, search_config, student_folder
+from backward_search.task import Task, check_topk, search_config, student_folder, student_marks
 
 LOG = logging.getLogger(__name__)
 TABLE_ORDER = ("random", "unchanged", "teacher", "student")
@@ -81,6 +81,8 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
     if name.startswith("student"):
         name += "" if options.student_reg == 0 else f"-reg{options.student_reg}"
         name += "" if options.student_num_epoch == 50 else f"-epoch{options.student_num_epoch - 1}"
+        name += student_marks(options)
+        name += "" if options.student_lambdas is None else "-of{}to{}".format(*options.student_lambdas)
     if name == "random":
         name += "" if options.seed == 0 else f"-seed{options.seed}"
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
