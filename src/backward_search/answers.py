@@ -104,7 +104,9 @@ class Answerer:
         if method == "student":
             if self.student is None or not isinstance(targets, Tensor):
                 raise ValueError("the student needs to be given, and class ids")
-            return Moved.at_once(self.student.move(queries, targets))
+            if lambdas is None:
+                lambdas = queries.new_full((len(queries),), self.search.lambda_)
+            return Moved.at_once(self.student.move(queries, targets, lambdas))
         parts = []
         for rows in torch.split(torch.arange(len(queries), device=queries.device), self.batch_size):
             wanted = targets[rows] if isinstance(targets, Tensor) else targets.at(rows)

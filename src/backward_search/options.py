@@ -24,6 +24,8 @@ from backward_search.recipe import RECIPES
 PRECISIONS = ("auto", "fp32", "bf16")
 SPLITS = ("train", "test")
 METHODS = ("teacher", "student", "unchanged", "random")
+OUTPUTS = ("tanh", "linear")
+"""Of the student."""
 
 Settings = TypeVar("Settings", bound="Options")
 
@@ -286,11 +288,28 @@ class TaskOptions(RunOptions):
     inverse_earlystopping: bool = option("stop a query that no longer improves", True)
     student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
     student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
+    student_hidden: int = option("units of the student's hidden layers", 128)
+    student_depth: int = option("hidden layers of the student", 2)
+    student_output: str = option("tanh keeps the moved query in (-1, 1), linear does not", "tanh", choices=OUTPUTS)
+    student_lambda_range: str = option("train one student for all lambdas from,to: lambda is its input", "")
 
     @property
     def conditioned(self) -> tuple[str, ...]:
         """The conditioned attributes: in the order of the category type, or as `condition_on` names them."""
         return conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
+
+    @property
+    def student_lambdas(self) -> tuple[float, float] | None:
+        """The least and the largest lambda of a student that takes it as an input; None for the usual one."""
+        if not self.student_lambda_range:
+            return None
+        message = f"--student_lambda_range {self.student_lambda_range} is not two rising positive numbers such as 0.1,3"
+        try:
+            low, high = (float(word) for word in self.student_lambda_range.split(","))
+        except ValueError:
+            raise OptionError(message) from None
+        require(0 < low < high < math.inf, message)
+        return low, high
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -302,6 +321,9 @@ class TaskOptions(RunOptions):
         require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
         require(self.student_reg >= 0, f"--student_reg {self.student_reg} must not be negative")
         require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
+        require(self.student_hidden > 0, f"--student_hidden {self.student_hidden} must be positive")
+        require(self.student_depth > 0, f"--student_depth {self.student_depth} must be positive")
+        _ = self.student_lambdas
 
 
 @dataclass(frozen=True)
@@ -309,6 +331,7 @@ class DistillOptions(TaskOptions):
     """How the student is trained."""
 
     batch_size: int = option("embeddings in a step", 512)
+    onnx: bool = option("write the student as an ONNX file too (requirements-onnx.txt)", False)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -12,6 +12,7 @@ from backward_search.files.manifest import read_manifest
 from backward_search.files.paths import RunPaths
 from backward_search.intervals import Estimate, differences
 from backward_search.options import METHODS, EvaluateOptions
+from backward_search.task import student_marks
 
 TABLE_ORDER = ("random", "unchanged", *(name for name in METHODS if name not in ("random", "unchanged")))
 
@@ -28,6 +29,8 @@ def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
     if name.startswith("student"):
         name += "" if options.student_reg == 0 else f"-reg{options.student_reg}"
         name += "" if options.student_num_epoch == 50 else f"-epoch{options.student_num_epoch - 1}"
+        name += student_marks(options)
+        name += "" if options.student_lambdas is None else "-of{}to{}".format(*options.student_lambdas)
     if name == "random":
         name += "" if options.seed == 0 else f"-seed{options.seed}"
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"

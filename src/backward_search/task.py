@@ -24,7 +24,7 @@ from backward_search.options import AnswerOptions, TaskOptions
 from backward_search.query_generation import Query
 from backward_search.run import Run, find_device
 from backward_search.search import SearchConfig
-from backward_search.student import Student
+from backward_search.student import Student, StudentConfig
 from backward_search.wanted import Wanted, parse_condition, parse_value
 from backward_search.wishes import Wishes
 
@@ -36,10 +36,26 @@ def search_config(options: TaskOptions) -> SearchConfig:
     )
 
 
+def student_config(options: TaskOptions) -> StudentConfig:
+    """The student's shape."""
+    lambdas = options.student_lambdas
+    return StudentConfig(options.student_hidden, options.student_depth, options.student_output, lambdas)
+
+
 def student_folder(run: Run, options: TaskOptions) -> Path:
     """Where the student of these settings lies."""
-    name = f"{'-'.join(options.conditioned)}-lambda{options.inverse_lambda}-reg{options.student_reg}"
-    return run.paths.student(f"{name}-epoch{options.student_num_epoch - 1}")
+    lambdas = options.student_lambdas
+    strength = f"{options.inverse_lambda}" if lambdas is None else f"{lambdas[0]}to{lambdas[1]}"
+    name = f"{'-'.join(options.conditioned)}-lambda{strength}-reg{options.student_reg}"
+    return run.paths.student(f"{name}-epoch{options.student_num_epoch - 1}{student_marks(options)}")
+
+
+def student_marks(options: TaskOptions) -> str:
+    """The part of a file name that says how a student's shape differs from the paper's."""
+    usual = StudentConfig()
+    names = ("hidden", "depth", "output")
+    values = {name: getattr(options, f"student_{name}") for name in names}
+    return "".join(f"-{name}{value}" for name, value in values.items() if value != getattr(usual, name))
 
 
 def frozen_heads(run: Run, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:
@@ -58,12 +74,20 @@ def load_student(run: Run, options: TaskOptions, device: torch.device) -> Studen
     folder = student_folder(run, options)
     remedy = "run D1.Train-KD-Model.py with the same options"
     require(folder / "manifest.json", f"student of lambda {options.inverse_lambda}", remedy)
+    shape, strength = student_config(options), options.inverse_lambda
+    if shape.lambda_range is not None and not shape.lambda_range[0] <= strength <= shape.lambda_range[1]:
+        raise OptionError(
+            f"--inverse_lambda {strength} is outside --student_lambda_range {options.student_lambda_range}"
+        )
     refuse_stale(folder / "manifest.json", {"weights": run.paths.weights}, f"{remedy} and --overwrite True")
     settings = read_manifest(folder / "manifest.json")["settings"]
-    other = [name for name, value in asdict(search_config(options)).items() if settings.get(name) != _plain(value)]
+    teacher = {name: _plain(value) for name, value in asdict(search_config(options)).items()}
+    if shape.lambda_range is not None:
+        del teacher["lambda_"]
+    other = [name for name, value in teacher.items() if settings.get(name) != value]
     if other:
         raise StaleError(f"the student in {folder} learnt from a teacher of other {', '.join(other)}: {remedy}")
-    student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
+    student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned], shape)
     student.load_state_dict(load_tensors(folder / "student.safetensors")[0])
     return student.to(device).eval()
 

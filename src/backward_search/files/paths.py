@@ -216,6 +216,38 @@ def import_log(weight_root: str | Path) -> Path:
     return rooted(weight_root) / "import.log"
 
 
+@dataclass(frozen=True)
+class StudentPaths:
+    """The files of one student, below `weight/<run>/students/<settings>/`."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The trained student."""
+        return self.folder / "student.safetensors"
+
+    @property
+    def onnx(self) -> Path:
+        """The same for programs without PyTorch."""
+        return self.folder / "student.onnx"
+
+    @property
+    def manifest(self) -> Path:
+        """The record of its training."""
+        return self.folder / "manifest.json"
+
+    @property
+    def reserved(self) -> Path:
+        """The settings of a training under way, which its checkpoint belongs to."""
+        return self.folder / "training.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state after the last finished epoch of a training under way."""
+        return self.folder / "checkpoint.safetensors"
+
+
 def require(path: Path, what: str, remedy: str) -> Path:
     """Return `path` if it exists.
 

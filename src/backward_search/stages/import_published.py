@@ -15,7 +15,7 @@ from backward_search.datasets.tables import SPLITS, Table
 from backward_search.errors import DataError, MissingError, StaleError, UserError
 from backward_search.files.atomic import file_hash, write_array, write_csv, write_json
 from backward_search.files.manifest import Stage, read_manifest
-from backward_search.files.paths import rooted
+from backward_search.files.paths import StudentPaths, rooted
 from backward_search.files.tensors import save_tensors
 from backward_search.model import Model, ModelConfig
 from backward_search.options import (
@@ -203,7 +203,7 @@ def _import_student(run: Run, options: DistillOptions, file: Path) -> None:
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
     state = student_state(file, student)
     stage.begin()
-    save_tensors(student_folder(run, options) / "student.safetensors", state)
+    save_tensors(StudentPaths(student_folder(run, options)).weights, state)
     stage.finish(imported=hashes)
     LOG.info("wrote %s from %s", student_folder(run, options), file)
 
