@@ -58,11 +58,12 @@ def distill(options: DistillOptions) -> Path:
 
 
 def student_stage(run: Run, options: DistillOptions) -> Stage:
-    """The record of a student."""
+    """The record of a student; one that was trained elsewhere can be there without the training embeddings."""
     paths = StudentPaths(student_folder(run, options))
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
+    there = {name: path for name, path in inputs.items() if path.exists()}
     outputs = [paths.weights, *([paths.onnx] if options.onnx else [])]
-    return Stage("D1", paths.manifest, _settings(options), inputs, outputs)
+    return Stage("D1", paths.manifest, _settings(options), there, outputs)
 
 
 def _config(options: DistillOptions) -> DistillConfig:
