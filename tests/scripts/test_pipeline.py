@@ -185,7 +185,10 @@ def test_one_condition_stands_in_for_the_queries_own(trained):
     picture = script("E2")(
         [*words(trained, "--condition", "variant!=bold"), "--result_root", str(trained[0] / "conditions")]
     )
-    assert picture.stat().st_size > 10_000
+    small = picture.stat().st_size
+    assert small > 10_000
+    task = words(trained, "--condition", "variant!=bold", "--path_rows", "3")
+    assert script("E2")([*task, "--result_root", str(trained[0] / "conditions")]).stat().st_size > small * 1.4
 
 
 def test_a_query_file_may_want_more_than_one_class_and_its_own_lambda(copied):
