@@ -402,12 +402,14 @@ class VisualizeOptions(AnswerOptions):
     result_root: str = option("folder of the pictures", "result")
     query_key: int = option("index of the query in its query file", 10)
     search_topk: int = option("hits per row", 10)
+    path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
     split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.query_key >= 0, f"--query_key {self.query_key} must not be negative")
+        require(self.path_rows >= 0, f"--path_rows {self.path_rows} must not be negative")
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
 
 

@@ -1,6 +1,6 @@
 """A task on disk: conditioned attributes, queries and gallery of one run, put together for the methods."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from backward_search.files.paths import require
 from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
+from backward_search.model import Head
 from backward_search.options import AnswerOptions, TaskOptions
 from backward_search.query_generation import Query
 from backward_search.run import Run, find_device
@@ -59,9 +60,21 @@ def student_marks(options: TaskOptions) -> str:
 
 
 def frozen_heads(run: Run, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:
-    """The heads of these attributes of a run."""
-    model = run.load_model(device)
-    return FrozenHeads.of([model.head(name) for name in conditioned], device)
+    """The heads of these attributes of a run; the encoder, which the search has no use for, is not built."""
+    tensors, _ = load_tensors(run.paths.weights)
+    return FrozenHeads.of([_head(run, name, tensors) for name in conditioned], device)
+
+
+def _head(run: Run, attribute: str, tensors: Mapping[str, Tensor]) -> Head:
+    head, prefix = Head(run.model.encoding_size, run.model.classes[attribute]), f"heads.{attribute}."
+    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    try:
+        head.load_state_dict(own)
+    except RuntimeError:
+        raise DataError(
+            f"{run.paths.weights} does not hold the head of {attribute}: run B1.BuildModel.py and --overwrite True"
+        ) from None
+    return head.eval()
 
 
 def load_student(run: Run, options: TaskOptions, device: torch.device) -> Student:

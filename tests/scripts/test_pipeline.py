@@ -2,15 +2,18 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backward_search.errors import StaleError, UserError
+from backward_search.files.tensors import load_tensors
 from backward_search.options import DistillOptions, EmbedOptions, next_command, parse
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -184,7 +187,10 @@ def test_one_condition_stands_in_for_the_queries_own(trained):
     picture = script("E2")(
         [*words(trained, "--condition", "variant!=bold"), "--result_root", str(trained[0] / "conditions")]
     )
-    assert picture.stat().st_size > 10_000
+    small = picture.stat().st_size
+    assert small > 10_000
+    task = words(trained, "--condition", "variant!=bold", "--path_rows", "3")
+    assert script("E2")([*task, "--result_root", str(trained[0] / "conditions")]).stat().st_size > small * 1.4
 
 
 def test_a_query_file_may_want_more_than_one_class_and_its_own_lambda(copied):
@@ -346,3 +352,40 @@ def test_a_damaged_table_is_named(copied, content):
     (copied[0] / "data" / "glyphs" / "attributions" / "preprocessed_glyphs_test.csv").write_text(content)
     with pytest.raises(UserError, match="preprocessed_glyphs_test"):
         script("A2")(["--dataset_name", "glyphs", *copied[1], "--overwrite", "True"])
+
+
+def test_a_killed_distillation_ends_with_the_same_weights(trained, tmp_path):
+    folder, _ = trained
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    task = words(trained, "--num_condition", "2", "--student_num_epoch", "9", "--inverse_max_itr", "10")
+    (source,) = (folder / "weight").iterdir()
+    shutil.copytree(source, tmp_path / "weight" / source.name, ignore=shutil.ignore_patterns("students", "results"))
+    task[task.index("--weight_root") + 1] = str(tmp_path / "weight")
+    command = [sys.executable, str(PROJECT / "D1.Train-KD-Model.py"), *task]
+    student = tmp_path / "weight" / source.name / "students"
+    for kill_after in (1, 3):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=alone) as process:
+            while process.poll() is None and epochs_done(student) < kill_after:
+                time.sleep(0.01)
+            process.kill()
+        assert process.returncode == -9
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    assert "going on after epoch" in done.stdout
+    (resumed,) = student.iterdir()
+    assert sorted(file.name for file in resumed.iterdir() if ".partial" not in file.name) == [
+        "manifest.json",
+        "student.safetensors",
+    ]
+    weights = (resumed / "student.safetensors").read_bytes()
+    losses = json.loads((resumed / "manifest.json").read_text())["losses"]
+    shutil.rmtree(student)
+    subprocess.run(command, capture_output=True, check=True, env=alone)
+    assert (resumed / "student.safetensors").read_bytes() == weights
+    assert json.loads((resumed / "manifest.json").read_text())["losses"] == losses
+
+
+def epochs_done(student: Path) -> int:
+    """Finished epochs of the only student under way."""
+    for file in student.glob("*/checkpoint.safetensors"):
+        return len(load_tensors(file)[0]["losses"])
+    return 0

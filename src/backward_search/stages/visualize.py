@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from backward_search.answers import Answerer
+from backward_search.conditions import Conditions
 from backward_search.datasets.images import load_image
 from backward_search.errors import OptionError
 from backward_search.files.atomic import replacing
@@ -17,6 +19,7 @@ from backward_search.gallery import Hits
 from backward_search.metrics import tag_similarity
 from backward_search.options import VisualizeOptions
 from backward_search.run import Run
+from backward_search.search import backward_search
 from backward_search.task import Task, check_topk, student_folder
 
 LOG = logging.getLogger(__name__)
@@ -43,10 +46,27 @@ def visualize(options: VisualizeOptions) -> Path:
     targets = whole[one] if isinstance(whole, torch.Tensor) else whole.at(torch.tensor([options.query_key]))
     lambdas = None if task.lambdas is None else task.lambdas[one]
     rows = {name: answerer.answer(name, queries, targets, options.search_topk, lambdas).hits for name in methods}
+    if options.path_rows:
+        rows |= _path_rows(answerer, queries, targets, lambdas, options)
     place = rooted(options.result_root) / run.paths.name / f"query_{options.query_key}.png"
     _draw(task, options, rows, place)
     LOG.info("wrote %s", place)
     return place
+
+
+def _path_rows(
+    answerer: Answerer,
+    queries: torch.Tensor,
+    targets: torch.Tensor | Conditions,
+    lambdas: torch.Tensor | None,
+    options: VisualizeOptions,
+) -> dict[str, Hits]:
+    """The hits of points between the query t_0 and t_n, where the search ends, named by their step."""
+    walk = backward_search(answerer.heads, queries, targets, answerer.search, lambdas=lambdas, trace=True)
+    assert walk.path is not None
+    last = int(walk.steps[0])
+    steps = sorted({round(last * (i + 1) / options.path_rows) for i in range(options.path_rows)} - {0})
+    return {f"t_{step}": answerer.gallery.search(walk.path[:, step], options.search_topk) for step in steps}
 
 
 def _draw(task: Task, options: VisualizeOptions, rows: dict[str, Hits], place: Path) -> None:
