@@ -92,6 +92,49 @@ class Conditions:
         share = self.weight / self.weight.sum(0)
         return -(log_likelihood * share).sum(0), slope.mul_(share[..., None])
 
+    def shares(self, logits: Tensor) -> Tensor:
+        """The distribution over the classes that each query is to get, (A, B, K).
+
+        A set keeps the proportions that its members have already.
+
+        Args:
+            logits: of the queries as they are (A, B, K).
+        """
+        if self.any_of is None:
+            return self.wanted
+        of_set = logits.masked_fill(self.wanted == 0, -torch.inf).softmax(2)
+        return torch.where(self.any_of[..., None], of_set, self.wanted)
+
+    def log_likelihood(self, log_p: Tensor) -> Tensor:
+        """How probable it is that each of N images meets each condition, by the probabilities of its classes.
+
+        The weighted sum over the attributes of sum_c w_c log p_c, or of log sum_S p_c for a set.
+
+        Args:
+            log_p: log-probabilities of the images' classes (A, N, K).
+
+        Returns:
+            (B, N), at most 0.
+        """
+        parts = torch.matmul(self.wanted, log_p.mT)  # (A, B, N)
+        if self.any_of is not None:
+            of_set = torch.matmul((self.wanted > 0).to(log_p.dtype), log_p.exp().mT).log()
+            parts = torch.where(self.any_of[..., None], of_set, parts)
+        if self.weight is not None:
+            parts = parts * self.weight[..., None]
+        return parts.sum(0)
+
+    def met_by(self, ids: Tensor) -> Tensor:
+        """Which of N images have one of the wanted classes in every attribute that counts, (B, N) bool.
+
+        Args:
+            ids: class ids of the images (A, N).
+        """
+        met = torch.stack([wanted[:, own] > 0 for wanted, own in zip(self.wanted, ids, strict=True)])
+        if self.weight is not None:
+            met |= self.weight[..., None] == 0
+        return met.all(0)
+
 
 def padded(logits: Sequence[Tensor], classes: int) -> Tensor:
     """The logits of several attributes, (B, K_a) each, as one tensor (A, B, K)."""

@@ -32,8 +32,11 @@ class Gallery:
 
     def search(self, queries: Tensor, k: int) -> Hits:
         """The `k` nearest images of each query (B, E)."""
-        similarity = torch.nn.functional.normalize(queries, dim=1) @ self._unit.T
-        return ranked(similarity, k)
+        return ranked(self.similarity(queries), k)
+
+    def similarity(self, queries: Tensor) -> Tensor:
+        """The cosine of each query (B, E) with every image, (B, N)."""
+        return torch.nn.functional.normalize(queries, dim=1) @ self._unit.T
 
 
 def ranked(scores: Tensor, k: int) -> Hits:

@@ -19,11 +19,11 @@ from backward_search.datasets import registry
 from backward_search.datasets.registry import DatasetEntry
 from backward_search.errors import OptionError
 from backward_search.files.paths import DataPaths
+from backward_search.methods import AUTO, METHODS
 from backward_search.recipe import RECIPES
 
 PRECISIONS = ("auto", "fp32", "bf16")
 SPLITS = ("train", "test")
-METHODS = ("teacher", "student", "unchanged", "random")
 OUTPUTS = ("tanh", "linear")
 """Of the student."""
 
@@ -346,13 +346,48 @@ class AnswerOptions(TaskOptions):
     condition: str = option(
         "one condition for every query in place of its own, such as style!=Rococo or style=0.6*Rococo+0.4*Baroque", ""
     )
+    rerank: float = option("weight of the condition's log-probability, added to any method's similarity", 0.0)
+    strength: str = option("the same weight for concept_null and best: a number, or auto (default: the method's)", "")
+    aim: str = option(
+        "what auto reaches on the train split: precision=S, that share of what the largest weight attains, or "
+        "context=S, that share of what the smallest weight keeps",
+        "precision=0.95",
+    )
+    shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
+
+    def weight_of(self, method: str) -> float | str:
+        """The weight of the condition's log-probability under a method; "auto" where it is yet to be chosen.
+
+        Raises:
+            OptionError: it is no number.
+        """
+        if self.rerank or not self.strength:
+            return self.rerank or METHODS[method].weight
+        return AUTO if self.strength == AUTO else _number("--strength", self.strength)
+
+    @property
+    def aimed(self) -> tuple[str, float]:
+        """What `auto` aims at: "precision" or "context", and its share."""
+        name, _, share = self.aim.partition("=")
+        require(name in ("precision", "context"), f"--aim {self.aim} is neither precision=S nor context=S")
+        value = _number("--aim", share)
+        require(0 < value <= 1, f"--aim {self.aim}: the share must lie between 0 and 1")
+        return name, value
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        self.weight_of("best")
+        require(self.aimed is not None, "")
+        require(self.rerank >= 0, f"--rerank {self.rerank} must not be negative")
+        require(not (self.rerank and self.strength), "--rerank and --strength are the same weight: pass one of them")
 
 
 @dataclass(frozen=True)
 class EvaluateOptions(AnswerOptions):
     """What is evaluated."""
 
-    method: str = option("what answers a query: teacher, student, unchanged or random", "", choices=("", *METHODS))
+    method: str = option(f"what answers a query: {', '.join(METHODS)}", "", choices=("", *METHODS))
     evaluation_distill: bool = option("older name of --method student", False)
     search_random: bool = option("older name of --method random", False)
     search_topk: int = option("hits per query", 10)
@@ -391,6 +426,10 @@ class EvaluateOptions(AnswerOptions):
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
+        free = METHODS[self.chosen_method].likeness > 0
+        require(
+            free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
+        )
         plain = self.chosen_method == "teacher" or len(self.lambdas) == 1
         require(plain, f"--sweep_lambda is for the teacher, and --method is {self.chosen_method}")
 
@@ -449,6 +488,15 @@ def conditioned_attributes(attributes: tuple[str, ...], num_condition: int, cond
         f"({', '.join(attributes)})",
     )
     return attributes[:num_condition]
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    require(math.isfinite(value) and value >= 0, f"{name} {text} is not a number of 0 or more")
+    return value
 
 
 def require(holds: bool, message: str) -> None:

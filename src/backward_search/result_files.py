@@ -11,10 +11,11 @@ from backward_search.files.atomic import read_json
 from backward_search.files.manifest import read_manifest
 from backward_search.files.paths import RunPaths
 from backward_search.intervals import Estimate, differences
-from backward_search.options import METHODS, EvaluateOptions
+from backward_search.methods import AUTO, METHODS
+from backward_search.options import EvaluateOptions
 from backward_search.task import student_marks
 
-TABLE_ORDER = ("random", "unchanged", *(name for name in METHODS if name not in ("random", "unchanged")))
+TABLE_ORDER = tuple(METHODS)
 
 
 def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
@@ -33,6 +34,12 @@ def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
         name += "" if options.student_lambdas is None else "-of{}to{}".format(*options.student_lambdas)
     if name == "random":
         name += "" if options.seed == 0 else f"-seed{options.seed}"
+    if METHODS[options.chosen_method].move == "shift":
+        name += "" if options.shift == 1 else f"-shift{options.shift}"
+    name += f"-rerank{options.rerank}" if options.rerank else ""
+    name += f"-strength{options.strength}" if options.strength else ""
+    if options.weight_of(options.chosen_method) == AUTO:
+        name += "" if options.aim == "precision=0.95" else f"-{options.aim.replace('=', '')}"
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
     name += "" if options.split == "test" else f"-{options.split}"
     name += "" if options.omit_tagless_img else "-tagless"
@@ -80,7 +87,7 @@ def beside(place: Path) -> list[Path]:
 
 def _inputs_of(place: Path) -> dict[str, str]:
     inputs = read_manifest(manifest_of(place))["inputs"]
-    return {name: value for name, value in inputs.items() if name != "student"}
+    return {name: value for name, value in inputs.items() if name not in ("student", "train")}
 
 
 def differences_to(place: Path, others: list[Path]) -> dict[str, dict[str, Estimate]]:

@@ -39,14 +39,20 @@ def result_table(rows: Sequence[Row]) -> str:
         f"{first['split']} split, gallery of {first['gallery_size']}, {first['protocol']} protocol; "
         f"tables: {in_words(first['tables'])}",
         "",
-        f"| method | lambda | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
+        f"| method | strength | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
         f"|---|---|{'---|' * len(columns)}---|---|---|",
     ]
     for row in rows:
         values = " | ".join(_mean(row, name) for name in columns.values())
-        strength = "-" if row["lambda"] is None else row["lambda"]
-        lines.append(f"| {row['method']} | {strength} | {values} | {_cost(row)} |")
+        lines.append(f"| {row['method']} | {_strength(row)} | {values} | {_cost(row)} |")
     return "\n".join(lines)
+
+
+def _strength(row: Row) -> str:
+    """What a method was held back or driven by: lambda, and the weight of the condition in the ranking."""
+    parts = [] if row["lambda"] is None else [f"lambda {row['lambda']}"]
+    parts += [f"weight {row['weight']}"] if row.get("weight") else []
+    return ", ".join(parts) or "-"
 
 
 def _mean(row: Row, name: str) -> str:

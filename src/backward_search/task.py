@@ -1,7 +1,7 @@
 """A task on disk: conditioned attributes, queries and gallery of one run, put together for the methods."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ from backward_search.files.paths import require
 from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
+from backward_search.knowledge import Knowledge
+from backward_search.methods import AUTO, METHODS
 from backward_search.model import Head
 from backward_search.options import AnswerOptions, TaskOptions
 from backward_search.query_generation import Query
@@ -168,8 +170,9 @@ class Task:
         strengths = None if lambdas is None else torch.tensor(lambdas, device=device)
         return cls(conditioned, table, tags, queries, rows, wishes, strengths, gallery, embeddings, device)
 
-    def answerer(self, run: Run, options: TaskOptions, *, with_student: bool) -> Answerer:
-        """What answers the queries of this task."""
+    def answerers(self, run: Run, options: AnswerOptions, methods: Sequence[str]) -> dict[str, Answerer]:
+        """What answers the queries of this task, by each of some methods."""
+        with_student = any(METHODS[name].move == "student" for name in methods)
         if with_student and self.conditioned != options.conditioned:
             known, asked = "+".join(options.conditioned), "+".join(self.conditioned)
             raise OptionError(
@@ -177,8 +180,23 @@ class Task:
             )
         student = load_student(run, options, self.device) if with_student else None
         heads = frozen_heads(run, self.conditioned, self.device)
-        gallery = Gallery(self.embeddings[torch.from_numpy(self.gallery_rows)])
-        return Answerer(gallery, heads, search_config(options), student, options.batch_size, options.seed)
+        rows = torch.from_numpy(self.gallery_rows).to(self.device)
+        embeddings = self.embeddings[rows]
+        common = Answerer(
+            Gallery(embeddings), heads, search_config(options), student, None, options.batch_size, options.shift
+        )
+        weights = {name: options.weight_of(name) for name in methods}
+        if not any(METHODS[name].needs_background or weights[name] for name in methods):
+            return {name: replace(common, seed=options.seed) for name in methods}
+        knowledge = Knowledge(run, options, self.conditioned, self.device)
+        chosen = {
+            name: knowledge.weight(name, heads, options) if weight == AUTO else float(weight)
+            for name, weight in weights.items()
+        }
+        background = knowledge.background(self.table, rows, embeddings)
+        return {
+            name: replace(common, background=background, weight=chosen[name], seed=options.seed) for name in methods
+        }
 
     def query_embeddings(self) -> Tensor:
         """The queries' embeddings (B, E)."""

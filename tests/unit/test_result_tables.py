@@ -31,7 +31,7 @@ def test_a_row_shows_means_intervals_deviation_and_cost():
     assert "as_published True" in head
     assert first == "| unchanged | - | 0.500 (0.400 to 0.625) | - | - | - | 1.000 |"
     assert second == (
-        "| teacher | 0.51 | 0.500 (0.400 to 0.625) | 0.250 (0.200 to 0.300, std 0.125) | 21.5 | 75% | 1.000 |"
+        "| teacher | lambda 0.51 | 0.500 (0.400 to 0.625) | 0.250 (0.200 to 0.300, std 0.125) | 21.5 | 75% | 1.000 |"
     )
 
 

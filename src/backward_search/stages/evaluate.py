@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from backward_search.answers import Answer
+from backward_search.answers import Answer, Answerer
 from backward_search.datasets.provenance import provenance
 from backward_search.evaluation import measured, per_query_rows
 from backward_search.files.atomic import read_json, write_csv, write_json
 from backward_search.files.manifest import Stage
 from backward_search.intervals import estimates
+from backward_search.methods import AUTO, METHODS
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.result_files import beside, differences_to, hits_of, manifest_of, per_query_of, place_of
 from backward_search.result_tables import depth, difference_table, result_table
@@ -35,9 +36,11 @@ def evaluate(options: EvaluateOptions) -> Path:
     each = [dataclasses.replace(options, inverse_lambda=value) for value in options.lambdas]
     stages = [(_stage(run, one), one) for one in each]
     left = [(stage, one) for stage, one in stages if not stage.is_done(overwrite=options.overwrite)]
-    answers = _answers(run, task, [one for _, one in left])
-    for (stage, one), answer in zip(left, answers, strict=True):
-        _write(stage, one, task, answer)
+    if left:
+        answerer = task.answerers(run, left[0][1], [options.chosen_method])[options.chosen_method]
+        answers = _answers(answerer, task, [one for _, one in left])
+        for (stage, one), answer in zip(left, answers, strict=True):
+            _write(stage, one, task, answer, answerer.weight)
     place = stages[-1][0].outputs[0]
     _show(place)
     LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
@@ -55,6 +58,13 @@ def _settings(options: EvaluateOptions) -> dict[str, Any]:
     names = ("search_topk", "split", "protocol", "omit_tagless_img", *(["seed"] if method == "random" else []))
     chosen = {name: getattr(options, name) for name in names} | {"method": method}
     chosen |= {"condition": options.condition} if options.condition else {}
+    if METHODS[method].move == "shift":
+        chosen["shift"] = options.shift
+    weight = options.weight_of(method)
+    if weight:
+        chosen["weight"] = weight
+    if weight == AUTO:
+        chosen |= {"aim": options.aim, "seed": options.seed}
     return chosen | (dataclasses.asdict(search_config(options)) if method == "teacher" else {})
 
 
@@ -66,16 +76,15 @@ def _inputs(run: Run, options: EvaluateOptions) -> dict[str, Path]:
         "queries": options.data.queries(options.conditioned, options.split, strict=strict),
         "tags": options.data.tags,
     }
+    if METHODS[options.chosen_method].needs_background or options.rerank:
+        inputs["train"] = run.paths.embeddings("train")
     student = student_folder(run, options) / "student.safetensors"
     return inputs | ({"student": student} if options.chosen_method == "student" and student.exists() else {})
 
 
-def _answers(run: Run, task: Task, each: list[EvaluateOptions]) -> list[Answer]:
+def _answers(answerer: Answerer, task: Task, each: list[EvaluateOptions]) -> list[Answer]:
     """The answers under each of the options, which differ in lambda alone: one search for all of them."""
-    if not each:
-        return []
     method, count = each[0].chosen_method, len(task.queries)
-    answerer = task.answerer(run, each[0], with_student=method == "student")
     queries, targets, lambdas = task.query_embeddings(), task.targets(method), task.lambdas
     if len(each) > 1:
         queries = queries.repeat(len(each), 1)
@@ -85,12 +94,12 @@ def _answers(run: Run, task: Task, each: list[EvaluateOptions]) -> list[Answer]:
     return [answer.part(slice(i * count, (i + 1) * count)) for i in range(len(each))]
 
 
-def _write(stage: Stage, options: EvaluateOptions, task: Task, answer: Answer) -> None:
+def _write(stage: Stage, options: EvaluateOptions, task: Task, answer: Answer, weight: float | None) -> None:
     strict, place = options.protocol == "strict", stage.outputs[0]
     hits = _hit_rows(task, answer, options.search_topk, strict=strict)
     values = measured(task, hits, strict=strict)
     stage.begin()
-    write_json(place, _results(options, task, answer, values))
+    write_json(place, _results(options, task, answer, values) | ({"weight": weight} if weight else {}))
     write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
     if options.save_result:
         _write_hits(hits_of(place), task, hits)

@@ -39,15 +39,17 @@ def visualize(options: VisualizeOptions) -> Path:
     check_topk(options.search_topk, len(task.gallery_rows))
     has_student = task.wishes.plain and task.conditioned == options.conditioned
     has_student = has_student and (student_folder(run, options) / "manifest.json").exists()
-    answerer = task.answerer(run, options, with_student=has_student)
     methods = ["unchanged", "teacher", *(["student"] if has_student else [])]
-    one = slice(options.query_key, options.query_key + 1)
-    queries, whole = task.query_embeddings()[one], task.targets("teacher")
-    targets = whole[one] if isinstance(whole, torch.Tensor) else whole.at(torch.tensor([options.query_key]))
-    lambdas = None if task.lambdas is None else task.lambdas[one]
-    rows = {name: answerer.answer(name, queries, targets, options.search_topk, lambdas).hits for name in methods}
+    methods += ["best"] if run.paths.embeddings("train").exists() else []  # it knows the training split
+    answerers = task.answerers(run, options, methods)
+    place_of_query = slice(options.query_key, options.query_key + 1)
+    queries, whole = task.query_embeddings()[place_of_query], task.targets("teacher")
+    targets = whole[place_of_query] if isinstance(whole, torch.Tensor) else whole.at(torch.tensor([options.query_key]))
+    lambdas = None if task.lambdas is None else task.lambdas[place_of_query]
+    k = options.search_topk
+    rows = {name: each.answer(name, queries, targets, k, lambdas).hits for name, each in answerers.items()}
     if options.path_rows:
-        rows |= _path_rows(answerer, queries, targets, lambdas, options)
+        rows |= _path_rows(answerers["teacher"], queries, targets, lambdas, options)
     place = rooted(options.result_root) / run.paths.name / f"query_{options.query_key}.png"
     _draw(task, options, rows, place)
     LOG.info("wrote %s", place)
