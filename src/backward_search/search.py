@@ -37,6 +37,15 @@ class SearchConfig:
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
 
+    def __post_init__(self) -> None:
+        """Refuse a search without a step.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.max_itr < 1:
+            raise ValueError(f"max_itr is {self.max_itr}: expected at least 1")
+
 
 @dataclass(frozen=True)
 class SearchResult:

@@ -41,6 +41,10 @@ class Student(nn.Sequential):
         super().__init__(*layers, *([nn.Tanh()] if config.output == "tanh" else []))
         self.classes = tuple(classes)
         self.config = config
+        self._width = sizes[0]
+        first = [embedding + sum(classes[:i]) for i in range(len(classes))]
+        self._first_inputs: Tensor
+        self.register_buffer("_first_inputs", torch.tensor(first), persistent=False)  # the input of each first class
 
     def move(self, queries: Tensor, targets: Tensor, lambdas: Tensor | None = None) -> Tensor:
         """Move queries.
@@ -59,11 +63,12 @@ class Student(nn.Sequential):
         Raises:
             ValueError: the student takes lambdas and there are none.
         """
-        parts = [queries]
-        parts += [nn.functional.one_hot(targets[:, i], k).to(queries.dtype) for i, k in enumerate(self.classes)]
-        if self.config.lambda_range is not None:
-            if lambdas is None:
-                raise ValueError("this student takes lambda as an input")
+        if self.config.lambda_range is not None and lambdas is None:
+            raise ValueError("this student takes lambda as an input")
+        inputs = queries.new_zeros(len(queries), self._width)
+        inputs[:, : queries.shape[1]] = queries
+        inputs.scatter_(1, targets + self._first_inputs, 1.0)
+        if self.config.lambda_range is not None and lambdas is not None:
             low, high = (math.log(value) for value in self.config.lambda_range)
-            parts.append(((2 * lambdas.log() - low - high) / (high - low)).to(queries.dtype)[:, None])
-        return torch.cat(parts, dim=1)
+            inputs[:, -1] = (2 * lambdas.log() - low - high) / (high - low)
+        return inputs
