@@ -90,7 +90,7 @@ def test_a_recipe_is_part_of_the_name_and_its_own_rates(data):
     run = script("B1")(words(data, "modern", *QUICK, "--recipe", "modern"))
     assert run.name.endswith("-num_epoch3-recipemodern-final")
     settings = json.loads((run / "manifest-B1.json").read_text())["settings"]
-    assert (settings["lr"], settings["weight_decay"], settings["encoder_rate"]) == (0.002, 0.05, 1.0)
+    assert (settings["lr"], settings["weight_decay"], settings["encoder_rate"]) == (0.005, 0.2, 1.0)
 
 
 def torchrun(name: str, *options: str) -> subprocess.CompletedProcess[str]:
