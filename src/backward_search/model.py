@@ -56,6 +56,15 @@ class ModelConfig:
     final_norm: bool = False
 
 
+def head_key(attribute: str) -> str:
+    """What the network calls the head of an attribute: its name, marked where torch has that word for itself.
+
+    >>> head_key("style"), head_key("type")
+    ('style', 'type+')
+    """
+    return f"{attribute}+" if hasattr(nn.ModuleDict(), attribute) else attribute
+
+
 class Model(nn.Module):
     """Images (B, 3, H, W) to embeddings (B, E), and embeddings to logits (B, K) per attribute."""
 
@@ -70,12 +79,15 @@ class Model(nn.Module):
         self.encoder = build_encoder(config.encoder_model, pretrained=pretrained, final_norm=config.final_norm)
         features = feature_size(self.encoder, config.image_size)
         self.projection = Projection(features, config.encoding_size)
-        self.heads = nn.ModuleDict({name: Head(config.encoding_size, k) for name, k in config.classes.items()})
+        self.attributes = tuple(config.classes)
+        self.heads = nn.ModuleDict(
+            {head_key(name): Head(config.encoding_size, k) for name, k in config.classes.items()}
+        )
         self.mixed_precision = False
 
     def head(self, attribute: str) -> Head:
         """The head of one attribute."""
-        head = self.heads[attribute]
+        head = self.heads[head_key(attribute)]
         assert isinstance(head, Head)
         return head
 
@@ -91,7 +103,7 @@ class Model(nn.Module):
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
         """Apply every head: (B, E) -> logits (B, K) by attribute."""
-        return {name: head(embeddings) for name, head in self.heads.items()}
+        return {name: self.head(name)(embeddings) for name in self.attributes}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Classify images: (B, 3, H, W) -> logits (B, K) by attribute."""

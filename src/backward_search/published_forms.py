@@ -16,7 +16,7 @@ from backward_search.datasets.tables import Table, key_of
 from backward_search.errors import DataError
 from backward_search.files.plain_pickle import load_npy
 from backward_search.files.torch_file import load_state_dict
-from backward_search.model import Model
+from backward_search.model import Model, head_key
 from backward_search.student import Student
 
 _PROJECTION = {"enc_linear_1": "0", "enc_batchnorm_1": "2", "enc_linear_2": "4", "enc_batchnorm_2": "5"}
@@ -50,7 +50,7 @@ def _model_name(name: str, plain: bool) -> str:
     if layer == "attr_clssifiers":  # spelled so in the published code
         attribute, _, rest = rest.partition(".")
         layer, _, rest = rest.partition(".")
-        return f"heads.{attribute}.{_HEAD.get(layer, layer)}.{rest}"
+        return f"heads.{head_key(attribute)}.{_HEAD.get(layer, layer)}.{rest}"
     if plain and layer == "enc_batchnorm_1":
         return f"projection.0.{rest}"
     return f"projection.{_PROJECTION[layer]}.{rest}" if layer in _PROJECTION else name

@@ -22,7 +22,7 @@ from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
 from backward_search.knowledge import Knowledge
 from backward_search.methods import AUTO, METHODS
-from backward_search.model import Head
+from backward_search.model import Head, head_key
 from backward_search.options import AnswerOptions, TaskOptions
 from backward_search.query_generation import Query
 from backward_search.run import Run, find_device
@@ -68,7 +68,7 @@ def frozen_heads(run: Run, conditioned: Sequence[str], device: torch.device) -> 
 
 
 def _head(run: Run, attribute: str, tensors: Mapping[str, Tensor]) -> Head:
-    head, prefix = Head(run.model.encoding_size, run.model.classes[attribute]), f"heads.{attribute}."
+    head, prefix = Head(run.model.encoding_size, run.model.classes[attribute]), f"heads.{head_key(attribute)}."
     own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     try:
         head.load_state_dict(own)

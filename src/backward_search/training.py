@@ -198,10 +198,10 @@ class Trainer:
         return tally.result() if self._group.leads else EpochResult(0.0, {})
 
     def _new_tally(self) -> Tally:
-        return Tally(self.model.heads.keys(), self._device)
+        return Tally(self.model.attributes, self._device)
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        labels = {name: batch.labels[name].to(self._device, non_blocking=True) for name in self.model.heads}
+        labels = {name: batch.labels[name].to(self._device, non_blocking=True) for name in self.model.attributes}
         return normalise(batch.pixels, self._look, self._device), labels
 
     def state(self) -> dict[str, Tensor]:

@@ -286,7 +286,6 @@ def test_rows_without_a_label_are_dropped(source, root):
         (["--label_columns", "style,one"], DataError, "one has only the label 'x'"),
         (["--label_columns", "style,none"], DataError, "none has no labels"),
         (["--label_columns", "no.dots"], DataError, "'no.dots' cannot name an attribute"),
-        (["--label_columns", "type"], DataError, "'type' cannot name an attribute"),
         ([], DataError, "expected two classes"),
         (["--image_column", "image"], OptionError, "is for a .parquet file"),
         (["--test_size", "1"], OptionError, "--test_size 1.0 must lie between"),
@@ -300,7 +299,7 @@ def test_columns_and_options_that_cannot_be_meant(arguments, kind, message, sour
         style=["old", "new"] * 6,
         one=["x"] * 12,
         id=[str(row) for row in range(12)],
-        **{"no.dots": ["a", "b"] * 6, "type": ["a", "b"] * 6, "none": [""] * 12},
+        **{"no.dots": ["a", "b"] * 6, "none": [""] * 12},
     )
     with pytest.raises(kind, match=message) as refusal:
         prepare(root, table, *arguments)
