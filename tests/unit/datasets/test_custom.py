@@ -282,7 +282,7 @@ def test_rows_without_a_label_are_dropped(source, root):
         (["--group_column", "who"], OptionError, "--group_column who.*no such column"),
         (["--tags_column", "words"], OptionError, "--tags_column words.*no such column"),
         (["--split_column", "part"], OptionError, "--split_column part.*no such column"),
-        (["--path_column", "file"], DataError, "columns path, style, one, id, no.dots, type, none, expected file"),
+        (["--path_column", "file"], DataError, "columns path, style, one, id, no.dots, none, expected file"),
         (["--label_columns", "style,one"], DataError, "one has only the label 'x'"),
         (["--label_columns", "style,none"], DataError, "none has no labels"),
         (["--label_columns", "no.dots"], DataError, "'no.dots' cannot name an attribute"),
