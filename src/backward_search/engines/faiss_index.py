@@ -62,6 +62,9 @@ class FaissIndex:
         parts = [_Part(_read(self.file(segment), mapped=True), segment, allowed, settings) for segment in segments]
         return FaissEngine(parts)
 
+    def discard(self) -> None:
+        """Do nothing: all of it lies in its folder."""
+
     def close(self) -> None:
         """Do nothing: files are unmapped when nothing refers to them."""
 

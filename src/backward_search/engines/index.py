@@ -105,6 +105,9 @@ class Index(Protocol):
             settings: how it is searched.
         """
 
+    def discard(self) -> None:
+        """Remove what lies elsewhere than in the index's folder."""
+
     def close(self) -> None:
         """Let go of files and connections."""
 

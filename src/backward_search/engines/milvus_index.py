@@ -1,5 +1,6 @@
 """A Milvus collection: in a file of the embedded Milvus Lite, or on a cluster; only the address differs."""
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -113,7 +114,15 @@ class MilvusIndex:
         with _readable(self._uri):
             self._client().load_collection(self._name)
         total = max(segment.first + segment.count for segment in segments)
-        return MilvusEngine(self._client(), self._name, total, allowed, settings)
+        return MilvusEngine(self._client(), self._uri, self._name, total, allowed, settings)
+
+    def discard(self) -> None:
+        """Drop the collection."""
+        with _readable(self._uri):
+            self._client().drop_collection(self._name)
+        self.close()
+        if "://" not in self._uri:
+            release(self._uri)
 
     def close(self) -> None:
         """Close the connection."""
@@ -125,6 +134,9 @@ class MilvusIndex:
         from pymilvus import MilvusClient
 
         if self._opened is None:
+            if "://" not in self._uri:  # it logs tracebacks of what it then answers properly
+                for name in ("milvus_lite", "grpc._server"):
+                    logging.getLogger(name).setLevel(logging.CRITICAL)
             self._opened = MilvusClient(self._uri, token=os.environ.get(TOKEN, ""))
         return self._opened
 
@@ -151,11 +163,11 @@ class MilvusEngine:
     """Searches a loaded collection."""
 
     def __init__(
-        self, client: Any, name: str, total: int, allowed: np.ndarray | None, settings: SearchSettings
+        self, client: Any, uri: str, name: str, total: int, allowed: np.ndarray | None, settings: SearchSettings
     ) -> None:
         """Search the rows below `total` that are allowed, or all of them."""
-        self._client, self._name, self._total, self._settings = client, name, total, settings
-        self._allowed = allowed
+        self._client, self._uri, self._name = client, uri, name
+        self._total, self._allowed, self._settings = total, allowed, settings
 
     def shortlist(self, scorer: Scorer, count: int, where: str = "") -> Tensor:
         """Propose rows.
@@ -167,7 +179,7 @@ class MilvusEngine:
         """
         condition = f"row < {self._total}" + (f" and ({where})" if where else "")
         queries = scorer.guide.cpu().numpy()
-        with _readable(self._name):
+        with _readable(self._uri):
             parts = [
                 self._search(queries[start : start + QUERIES_PER_REQUEST], count, condition)
                 for start in range(0, len(queries), QUERIES_PER_REQUEST)
@@ -202,6 +214,13 @@ def _entities(rows: slice, block: np.ndarray, fields: Fields) -> list[dict[str, 
     return entities
 
 
+def release(file: str) -> None:
+    """Let another process use a file of Milvus Lite, which otherwise belongs to this one until it ends."""
+    from milvus_lite.server_manager import server_manager_instance
+
+    server_manager_instance.release_server(file)
+
+
 @contextmanager
 def _readable(uri: str) -> Iterator[None]:
     """Turn what the client raises into one line."""
@@ -210,4 +229,5 @@ def _readable(uri: str) -> Iterator[None]:
     try:
         yield
     except MilvusException as error:
-        raise DataError(f"Milvus ({uri}) refuses: {error.message}") from None
+        further = "" if "://" in uri else " (a file of Milvus Lite serves one process at a time)"
+        raise DataError(f"Milvus at {uri} refuses: {error.message}{further}") from None
