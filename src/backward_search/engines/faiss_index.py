@@ -16,7 +16,7 @@ from backward_search.vectors import Vectors
 
 LEAST_FOR_PQ = 1024
 """Images below which a product quantiser of 256 codes is not worth its training."""
-TRAINING_ROWS_PER_LIST = 64
+TRAINING_ROWS_PER_LIST = 40
 """Images that an inverted file's cell is learnt from, on average."""
 
 
