@@ -134,7 +134,9 @@ class StoredGallery:
             DataError: a key is in the gallery or comes twice, or the embeddings have another E.
         """
         with self._changing():
-            self._check_new(keys, embeddings)
+            if embeddings.shape != (len(keys), self.vectors().size):
+                raise DataError(f"embeddings {embeddings.shape} of {len(keys)} images do not fit {self.folder}")
+            self.check_new(keys)
             shard = self._write_shard(keys, embeddings, logits)
             segment = Segment(self.contents.total, shard.count)
             grown = StoredGallery(self.folder, replace(self.contents, shards=(*self.contents.shards, shard)))
@@ -145,6 +147,19 @@ class StoredGallery:
                 index.close()
                 indexes[kind] = replace(record, segments=(*record.segments, segment))
             self._committed(replace(grown.contents, indexes=indexes))
+
+    def check_new(self, keys: list[str]) -> None:
+        """Refuse keys that cannot be added.
+
+        Raises:
+            DataError: there is none, one is in the gallery already, or one comes twice.
+        """
+        live = self._rows_of_live()
+        known = [key for key in keys if key in live]
+        if known:
+            raise DataError(f"{len(known)} keys are in the gallery already, such as {known[0]}: remove them first")
+        if not keys or len(set(keys)) < len(keys):
+            raise DataError(f"{len(keys)} images have {len(set(keys))} keys (<folder>/<file>): each needs its own")
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove images from the gallery and from all its indexes.
@@ -183,16 +198,6 @@ class StoredGallery:
     def _rows_of_live(self) -> dict[str, int]:
         removed = set(self.contents.removed)
         return {key: row for row, key in enumerate(self.keys) if row not in removed}
-
-    def _check_new(self, keys: list[str], embeddings: np.ndarray) -> None:
-        size = self.vectors().size
-        if embeddings.shape != (len(keys), size) or not keys:
-            raise DataError(f"embeddings {embeddings.shape} of {len(keys)} images do not fit a gallery of size {size}")
-        live = self._rows_of_live()
-        known = [key for key in keys if key in live]
-        if known or len(set(keys)) < len(keys):
-            what = f"{known[0]} is in the gallery already" if known else "a key comes twice"
-            raise DataError(f"{what}: keys name one image each")
 
     def _write_shard(self, keys: list[str], embeddings: np.ndarray, logits: dict[str, np.ndarray]) -> Shard:
         stem = f"shard-{len(self.contents.shards):05d}"

@@ -18,9 +18,10 @@ from backward_search.files.paths import require
 from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
-from backward_search.options import TaskOptions
+from backward_search.options import EngineOptions, TaskOptions
 from backward_search.query_generation import Query
 from backward_search.run import Run, find_device
+from backward_search.run_gallery import split_engine
 from backward_search.search import SearchConfig
 from backward_search.student import Student
 
@@ -123,11 +124,12 @@ class Task:
         gallery = np.flatnonzero(tagged)
         return cls(options.conditioned, table, tags, queries, rows, targets, gallery, embeddings, device)
 
-    def answerer(self, run: Run, options: TaskOptions, *, with_student: bool) -> Answerer:
+    def answerer(self, run: Run, options: EngineOptions, *, with_student: bool) -> Answerer:
         """What answers the queries of this task."""
         student = load_student(run, options, self.device) if with_student else None
         heads = frozen_heads(run, options, self.device)
-        gallery = Gallery(self.embeddings[torch.from_numpy(self.gallery_rows)])
+        engine = split_engine(run, options, self.gallery_rows)
+        gallery = Gallery(self.embeddings[torch.from_numpy(self.gallery_rows)], engine, options.shortlist)
         return Answerer(gallery, heads, search_config(options), student, options.batch_size, options.seed)
 
     def query_embeddings(self) -> Tensor:

@@ -1,5 +1,6 @@
 """FAISS indexes in files that are searched memory-mapped: flat, inverted file with product quantisation, and HNSW."""
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,7 @@ def _lists_for(total: int) -> int:
 def _sample(vectors: Vectors, rows: slice, count: int, seed: int) -> np.ndarray:
     """Unit vectors of some rows, each once, read in their order."""
     total = rows.stop - rows.start
-    drawn = np.arange(total) if total <= count else np.random.default_rng(seed).integers(total, size=count)
-    chosen = np.unique(drawn)
+    chosen = np.sort(random.Random(seed).sample(range(total), min(count, total)))
     return np.asarray(normalize(vectors.take(torch.from_numpy(chosen + rows.start)), dim=1).cpu().numpy())
 
 

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backward_search.answers import Answer
+from backward_search.answers import Answer, Answerer
 from backward_search.datasets.provenance import provenance
 from backward_search.evaluation import measured, per_query_rows
 from backward_search.files.atomic import read_json, write_csv, write_json
 from backward_search.files.manifest import Stage, read_manifest
 from backward_search.files.paths import RunPaths
+from backward_search.gallery import recall
 from backward_search.intervals import differences, estimates
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.result_tables import depth, difference_table, result_table
 from backward_search.run import Run
+from backward_search.run_gallery import index_facts
 from backward_search.task import Task, check_topk, search_config, student_folder
 
 LOG = logging.getLogger(__name__)
@@ -36,14 +38,15 @@ def evaluate(options: EvaluateOptions) -> Path:
     check_topk(options.search_topk, len(task.gallery_rows) - strict)
     place = _place(run.paths, options)
     outputs = [place, _per_query(place), *([place.with_suffix(".csv")] if options.save_result else [])]
-    stage = Stage("E1", _manifest_of(place), _settings(options), _inputs(run, options), outputs)
+    stage = Stage("E1", _manifest_of(place), _settings(run, options), _inputs(run, options), outputs)
     if not stage.is_done(overwrite=options.overwrite):
         answerer = task.answerer(run, options, with_student=method == "student")
         answer = answerer.answer(method, task.query_embeddings(), task.target_ids(), options.search_topk + strict)
         hits = _hit_rows(task, answer, options.search_topk, strict=strict)
         values = measured(task, hits, strict=strict)
+        found = _engine_recall(options, answerer, task, answer)
         stage.begin()
-        write_json(place, _results(options, task, answer, values))
+        write_json(place, _results(options, task, answer, values) | found)
         write_csv(_per_query(place), ("query", *values), per_query_rows(values))
         if options.save_result:
             _write_hits(place.with_suffix(".csv"), task, hits)
@@ -69,6 +72,10 @@ def _place(paths: RunPaths, options: EvaluateOptions) -> Path:
         name += "" if options.student_num_epoch == 50 else f"-epoch{options.student_num_epoch - 1}"
     if name == "random":
         name += "" if options.seed == 0 else f"-seed{options.seed}"
+    if not options.searches_exactly:
+        name += f"-{options.engine}-short{options.shortlist}"
+        name += f"-nprobe{options.nprobe}" if options.engine == "faiss-ivfpq" else ""
+        name += f"-ef{options.ef_search}" if options.engine in ("faiss-hnsw", "milvus") else ""
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
     name += "" if options.split == "test" else f"-{options.split}"
     name += "" if options.omit_tagless_img else "-tagless"
@@ -112,10 +119,13 @@ def _beside(place: Path) -> list[Path]:
     return [file for file, _ in ranked]
 
 
-def _settings(options: EvaluateOptions) -> dict[str, Any]:
+def _settings(run: Run, options: EvaluateOptions) -> dict[str, Any]:
     method = options.chosen_method
     names = ("search_topk", "split", "protocol", "omit_tagless_img", *(["seed"] if method == "random" else []))
     chosen = {name: getattr(options, name) for name in names} | {"method": method}
+    if not options.searches_exactly:
+        chosen |= {name: getattr(options, name) for name in ("engine", "shortlist", "nprobe", "ef_search")}
+        chosen["index"] = index_facts(run, options)
     return chosen | (dataclasses.asdict(search_config(options)) if method == "teacher" else {})
 
 
@@ -161,6 +171,16 @@ def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[
         if name.startswith("mts"):
             results[f"{name}_std"] = float(values[name].std())  # of the population of queries, as published
     return results | {"gradient_evaluations": answer.steps, "seconds_per_query": answer.seconds}
+
+
+def _engine_recall(options: EvaluateOptions, answerer: Answerer, task: Task, answer: Answer) -> dict[str, Any]:
+    """The share of the exact hits that the engine found; nothing where every image was scored."""
+    if options.searches_exactly:
+        return {}
+    whole = dataclasses.replace(answerer, gallery=answerer.gallery.exact())
+    k = answer.hits.rows.shape[1]
+    exact = whole.answer(options.chosen_method, task.query_embeddings(), task.target_ids(), k)
+    return {"engine": options.engine, f"engine_recall_at_{k}": recall(answer.hits.rows, exact.hits.rows)}
 
 
 def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:
