@@ -13,9 +13,9 @@ from backward_search.vectors import Vectors
 
 SCORES_AT_ONCE = 2**23
 """Scores of one block, 32 MB: all queries against so many rows as this admits."""
-VALUES_AT_ONCE = 2**22
-"""Gathered numbers of one pass of the exact scores, 32 MB in double precision."""
-SPARE = 64
+VALUES_AT_ONCE = 2**18
+"""Gathered numbers of one pass of the exact scores, 2 MB in double precision, which a core's cache holds."""
+SPARE = 16
 """Rows that the exact engine proposes beyond those asked for, so that rounding in a block decides nothing."""
 ROUNDING = 1e-5
 """How far a score taken in a block can lie from the exact one, relative to scores of size 1 and more."""
@@ -78,8 +78,9 @@ class CosineScorer:
         return torch.cat(scores) if scores else torch.empty(rows.shape, device=self.guide.device)
 
     def _few(self, rows: Tensor, queries: Tensor) -> Tensor:
-        images = normalize(self._vectors.take(rows).double(), dim=2)
-        return (images * queries[:, None]).sum(dim=2).float()
+        images = self._vectors.take(rows).double()  # (b, n, E)
+        products = (images * queries[:, None]).sum(dim=2)  # no matrix product: its rounding depends on the place
+        return (products / torch.linalg.vector_norm(images, dim=2).clamp(min=1e-12)).float()
 
 
 class ExactEngine:
@@ -97,7 +98,9 @@ class ExactEngine:
 
     def shortlist(self, scorer: Scorer, count: int) -> Tensor:
         """Propose every row that can be among the `count` best once scores are exact."""
-        size = max(min(self._block_rows, SCORES_AT_ONCE // max(len(scorer.guide), 1)), 1)
+        asked = max(len(scorer.guide), 1)
+        size = min(self._block_rows, SCORES_AT_ONCE // asked, max(1024 * asked, 8192))
+        size = max(size, 1)  # few queries: a block that stays in the cache; many: one that keeps the product busy
         spare = SPARE
         while True:
             hits = best_of(lambda rows: self._scores(scorer, rows), self._total, count + spare, size)

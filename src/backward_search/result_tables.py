@@ -42,8 +42,16 @@ def result_table(rows: Sequence[Row]) -> str:
     for row in rows:
         values = " | ".join(_mean(row, name) for name in columns.values())
         strength = "-" if row["lambda"] is None else row["lambda"]
-        lines.append(f"| {row['method']} | {strength} | {values} | {_cost(row)} |")
+        lines.append(f"| {_method(row)} | {strength} | {values} | {_cost(row)} |")
     return "\n".join(lines)
+
+
+def _method(row: Row) -> str:
+    """The method, and the engine that found its candidates with the share of the exact hits that it found."""
+    if "engine" not in row:
+        return str(row["method"])
+    found = next(value for name, value in row.items() if name.startswith("engine_recall_at_"))
+    return f"{row['method']}, {row['engine']} (recall {found:.3f})"
 
 
 def _mean(row: Row, name: str) -> str:

@@ -44,8 +44,8 @@ def crowded(count: int) -> torch.Tensor:
 @pytest.mark.parametrize("block_rows", [1, 7, 64, 1000])
 def test_neither_hits_nor_scores_depend_on_the_block(block_rows):
     images, queries = crowded(1000), torch.randn(5, 32)
-    unit = torch.nn.functional.normalize(images.double(), dim=1)
-    similarity = (unit[None] * torch.nn.functional.normalize(queries.double(), dim=1)[:, None]).sum(dim=2).float()
+    products = (images.double()[None] * torch.nn.functional.normalize(queries.double(), dim=1)[:, None]).sum(dim=2)
+    similarity = (products / images.double().norm(dim=1)).float()
     expected = similarity.sort(dim=1, descending=True, stable=True)
     hits = Gallery(images, ExactEngine(1000, block_rows=block_rows)).search(queries, 20)
     assert torch.equal(hits.rows, expected.indices[:, :20])

@@ -137,6 +137,7 @@ class MilvusIndex:
             if "://" not in self._uri:  # it logs tracebacks of what it then answers properly
                 for name in ("milvus_lite", "grpc._server"):
                     logging.getLogger(name).setLevel(logging.CRITICAL)
+                os.environ.setdefault("GRPC_VERBOSITY", "NONE")
             self._opened = MilvusClient(self._uri, token=os.environ.get(TOKEN, ""))
         return self._opened
 
