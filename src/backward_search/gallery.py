@@ -80,7 +80,8 @@ class CosineScorer:
     def _few(self, rows: Tensor, queries: Tensor) -> Tensor:
         images = self._vectors.take(rows).double()  # (b, n, E)
         products = (images * queries[:, None]).sum(dim=2)  # no matrix product: its rounding depends on the place
-        return (products / torch.linalg.vector_norm(images, dim=2).clamp(min=1e-12)).float()
+        cosines: Tensor = products / torch.linalg.vector_norm(images, dim=2).clamp(min=1e-12)
+        return cosines.float()
 
 
 class ExactEngine:

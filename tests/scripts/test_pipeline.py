@@ -12,6 +12,7 @@ import pytest
 
 from backward_search.errors import StaleError, UserError
 from backward_search.options import DistillOptions, EmbedOptions, next_command, parse
+from backward_search.result_tables import result_table
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -311,6 +312,7 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
     assert place.name == "unchanged-faiss-hnsw-short200-ef200.json"
     results, expected = json.loads(place.read_text()), json.loads(exact.read_text())
     assert results["engine_recall_at_10"] > 0.99
+    assert f"| unchanged, faiss-hnsw (recall {results['engine_recall_at_10']:.3f}) |" in result_table([results])
     assert abs(results["precision_at_10"] - expected["precision_at_10"]) < 0.002
     assert "engine" not in expected
     picture = script("E2")([*task[:-2], *engine, "--result_root", str(copied[0] / "result")])
