@@ -9,7 +9,7 @@ Writes: data/wikiart/images/ (short side 256; left alone where there is no image
 
     python A1.Data-Preprocessing-wikiart.py                   (seconds, and about 40 minutes of images on two cores)
     python A1.Data-Preprocessing-wikiart.py --download True   (34 GB first)
-    python A1.Data-Preprocessing-wikiart.py --check_only True (says what is there, and writes nothing)
+    python A1.Data-Preprocessing-wikiart.py --check_only True (says what is there, and prepares nothing)
 
 The published split and queries need wclasses.csv and wikiart_attributions.csv; from the other forms both differ.
 Without a download: A1.Data-Preprocessing-glyphs.py prepares the demo data set in half a minute on two cores.

@@ -1,7 +1,9 @@
 """What a script says while it runs: one log, one kind of progress bar, one way to fail."""
 
 import dataclasses
+import errno
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,9 +21,23 @@ LOG = logging.getLogger("backward_search")
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> "tqdm[Item]":
-    """Iterate under a progress bar, which stays silent where there is no terminal."""
-    return tqdm(items, desc=what, unit=unit, total=total, disable=None, dynamic_ncols=True, leave=False)
+def is_follower() -> bool:
+    """Whether torchrun started this process as another than the first."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None, done: int = 0) -> "tqdm[Item]":
+    """Iterate under a progress bar, which stays silent where there is no terminal.
+
+    Args:
+        items: what to iterate over.
+        what: what is done to them.
+        unit: what one of them is called.
+        total: their number, those that were done before included.
+        done: how many were done before.
+    """
+    silent = True if is_follower() else None
+    return tqdm(items, desc=what, unit=unit, total=total, initial=done, disable=silent, dynamic_ncols=True, leave=False)
 
 
 def byte_progress(what: str, total: int | None, done: int = 0) -> "tqdm[NoReturn]":
@@ -43,14 +59,17 @@ def byte_progress(what: str, total: int | None, done: int = 0) -> "tqdm[NoReturn
 def script_log(file: Path | None, options: Any) -> Iterator[None]:
     """Log to the console and, where there is one, to `file`: first command and configuration, last the seconds.
 
+    Of the processes that torchrun starts only the first one does; the others are silent but for warnings.
+
     Args:
         file: the `run.log` beside what the script works on; None leaves no trace on disk.
         options: the script's options dataclass.
     """
     console = logging.StreamHandler(sys.stdout)
     console.setFormatter(logging.Formatter("%(message)s"))
+    console.setLevel(logging.WARNING if is_follower() else logging.INFO)
     handlers: list[logging.Handler] = [console]
-    if file is not None:
+    if file is not None and not is_follower():
         file.parent.mkdir(parents=True, exist_ok=True)
         record = logging.FileHandler(file, encoding="utf-8")
         record.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
@@ -79,7 +98,9 @@ def run_script(main: Callable[[], object]) -> None:
     except UserError as error:
         sys.exit(_one_line(str(error)))
     except OSError as error:
-        sys.exit(_one_line(f"{error.strerror or error}: {error.filename}" if error.filename else str(error)))
+        problem = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        full = ": make room and run the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        sys.exit(_one_line(problem + full))
     except KeyboardInterrupt:
         advice = "run the same command again, without --overwrite; training goes on from its last epoch"
         print(f"interrupted: {advice}", file=sys.stderr)

@@ -1,17 +1,22 @@
-"""The encoders: torchvision classification networks without their classifier, and a small one of our own.
+"""The encoders: torchvision classification networks without their classifier, any of timm's, a small one of our own.
 
-Each is one line of `_TORCHVISION`: the name of the constructor, its weights, and the module that is taken out. What is
-left maps images (B, 3, H, W) to features (B, d).
+Each of torchvision's is one line of `_TORCHVISION`: the name of the constructor, its weights, and the module that is
+taken out. What is left maps images (B, 3, H, W) to features (B, d).
 """
 
+import dataclasses
+import difflib
+import importlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 
+from backward_search.datasets.registry import Preprocessing
 from backward_search.errors import MissingError, OptionError
 from backward_search.torchvision_models import models
 
@@ -55,6 +60,7 @@ _TORCHVISION = {
     "densenet121": _Torchvision("densenet121", "classifier"),
 }
 _ALIASES = {"wideresnet50": "wide_resnet50_2", "vit_b_16": "vit_b"}
+_TIMM = "timm:"
 
 
 class SmallCNN(nn.Sequential):
@@ -73,16 +79,21 @@ _OWN: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN}
 
 
 def encoder_names() -> list[str]:
-    """The names that `build_encoder` takes."""
+    """The names that `build_encoder` takes, besides `timm:` and the name of a model of timm."""
     return [*_TORCHVISION, *_ALIASES, *_OWN]
+
+
+def has_weights(name: str) -> bool:
+    """Whether an encoder can start from pretrained weights."""
+    return name not in _OWN
 
 
 def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> nn.Module:
     """Build an encoder.
 
     Args:
-        name: one of `encoder_names()`.
-        pretrained: start from ImageNet weights, which torchvision downloads once.
+        name: one of `encoder_names()`, or `timm:` and a name that timm knows.
+        pretrained: start from ImageNet weights, which torchvision or timm downloads once.
         final_norm: keep the LayerNorm between ConvNeXt's pooling and its classifier (the published model drops it).
 
     Returns:
@@ -94,9 +105,13 @@ def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> n
     """
     if name in _OWN:
         return _OWN[name]()
+    if name.startswith(_TIMM):
+        return _of_timm(name.removeprefix(_TIMM), pretrained)
     name = _ALIASES.get(name, name)
     if name not in _TORCHVISION:
-        raise OptionError(f"--encoder_model {name} is not known: known are {', '.join(encoder_names())}")
+        raise OptionError(
+            f"--encoder_model {name} is not known: known are {', '.join(encoder_names())}, and {_TIMM}NAME"
+        )
     row = _TORCHVISION[name]
     network = _torchvision(row, pretrained)
     head = getattr(network, row.classifier)
@@ -108,12 +123,54 @@ def _torchvision(row: _Torchvision, pretrained: bool) -> nn.Module:
     weights = models().get_model_weights(row.constructor)[row.weights] if pretrained else None
     try:
         network: nn.Module = models().get_model(row.constructor, weights=weights)
-    except (URLError, OSError) as error:
+    except (URLError, OSError, RuntimeError) as error:  # the last where a download is cut short
+        if weights is None:
+            raise
         raise MissingError(
             f"the ImageNet weights of {row.constructor} cannot be downloaded ({error}): "
             f"connect to the network, put the file into {torch.hub.get_dir()}/checkpoints, or pass --pretrained False"
         ) from None
     return network
+
+
+def _timm(name: str) -> ModuleType:
+    try:
+        timm = importlib.import_module("timm")
+    except ImportError:
+        raise OptionError(f"--encoder_model {_TIMM}{name} needs timm: pip install -r requirements-timm.txt") from None
+    if not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        raise OptionError(
+            f"--encoder_model {_TIMM}{name} is not a model of timm {timm.__version__}"
+            + (f": did you mean {', '.join(near)}?" if near else ": timm.list_models() lists them")
+        )
+    return timm
+
+
+def _of_timm(name: str, pretrained: bool) -> nn.Module:
+    timm = _timm(name)
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except Exception as error:  # of whichever library timm downloads with
+        if not pretrained:
+            raise
+        raise MissingError(
+            f"the weights of {_TIMM}{name} cannot be had ({str(error).splitlines()[0]}): "
+            "connect to the network, or pass --pretrained False"
+        ) from None
+    return network
+
+
+def weights_look(name: str, look: Preprocessing) -> Preprocessing:
+    """What an encoder's pretrained weights expect of its images, in place of the data set's mean and deviation.
+
+    All of torchvision's were trained on ImageNet's, which are the data sets' too; those of timm state theirs.
+    """
+    if not name.startswith(_TIMM):
+        return look
+    model = name.removeprefix(_TIMM)
+    expected = _timm(model).get_pretrained_cfg(model)
+    return dataclasses.replace(look, mean=tuple(expected.mean), std=tuple(expected.std)) if expected else look
 
 
 def _without_classifier(head: nn.Module, final_norm: bool) -> nn.Module:
@@ -137,6 +194,7 @@ def feature_size(encoder: nn.Module, image_size: int) -> int:
         features: Tensor = encoder.eval()(torch.zeros(1, 3, image_size, image_size))
     except (RuntimeError, AssertionError) as error:
         reason = f"the encoder takes no images of {image_size} pixels ({error})"
-        raise OptionError(f"{reason}: pass --image_size 224") from None
+        size = getattr(encoder, "pretrained_cfg", {}).get("input_size", (3, 224, 224))[-1]
+        raise OptionError(f"{reason}: pass --image_size {size}") from None
     encoder.train(was_training)
     return features.shape[1]

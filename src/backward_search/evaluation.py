@@ -22,7 +22,8 @@ def measured(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np.ndar
     Returns:
         By measure one value per query (B,); NaN where a measure does not speak of a query.
     """
-    meets, k = task.meets(), hits.shape[1]
+    worth, k = task.worth(), hits.shape[1]
+    meets = worth > 0
     if strict:
         meets &= task.gallery_rows[None] != task.rows[:, None]
     relevant = np.take_along_axis(meets, hits, axis=1)
@@ -30,6 +31,8 @@ def measured(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np.ndar
         f"precision_at_{k}": metrics.precision(relevant),
         f"map_at_{k}": metrics.average_precision(relevant, meets.sum(axis=1)),
     }
+    if task.wishes.mixed:  # of a mixture every class counts as met; how well is what the shares say
+        values[f"expected_weight_at_{k}"] = np.take_along_axis(worth, hits, axis=1).mean(axis=1)
     if task.tags.tags:
         values |= _tag_measures(task, hits, strict=strict)
     values[f"context_at_{k}"] = _context(task, hits)
@@ -80,7 +83,7 @@ def _twin_measures(task: Task, hits: np.ndarray) -> dict[str, np.ndarray]:
     k = hits.shape[1]
     found = np.take_along_axis(twins, hits, axis=1).any(axis=1).astype(np.float64)
     exists = twins.any(axis=1)
-    unmet = exists & ~task.met_already()
+    unmet = exists & ~task.met_before()
     return {
         f"twin_recall_at_{k}": np.where(exists, found, np.nan),
         f"twin_recall_at_{k}_unmet": np.where(unmet, found, np.nan),

@@ -163,6 +163,10 @@ class Gallery:
             raise OptionError(f"the engine found fewer than {k} images for a query: raise --shortlist and --nprobe")
         return Hits(rows.gather(1, hits.rows), hits.similarity)
 
+    def similarity(self, queries: Tensor) -> Tensor:
+        """The cosine of each query (B, E) with every image, (B, N), to rounding."""
+        return CosineScorer(queries, self.vectors).block(slice(0, len(self)))
+
 
 def best_of(score_block: Callable[[slice], Tensor], total: int, count: int, size: int) -> Hits:
     """The `count` best of `total` rows that are scored in blocks; equal scores stand in row order.

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
+from backward_search.conditions import NO_CLASS, Conditions
 from backward_search.model import Head
 
 
@@ -15,7 +17,7 @@ class FrozenHeads:
 
     Attributes:
         layers: weights and biases of the three layers: (A, out, in) and (A, 1, out). Classes that an attribute does not
-            have get the bias minus infinity, hence the probability 0.
+            have get the bias `NO_CLASS`, hence the probability 0.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
@@ -46,25 +48,39 @@ class FrozenHeads:
         """K, the width of a target."""
         return self.layers[2][0].shape[1]
 
-    def loss_and_gradient(self, z: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean over attributes of the cross entropy, and its gradient.
+    def logits(self, z: Tensor) -> Tensor:
+        """Embeddings (B, E) to logits (A, B, K), `NO_CLASS` for classes that an attribute does not have."""
+        return self._forward(z)[2]
+
+    def loss_and_gradient(self, z: Tensor, conditions: Conditions) -> tuple[Tensor, Tensor]:
+        """The loss of the conditions and its gradient, written out layer by layer.
 
         Args:
             z: embeddings (B, E).
-            targets: a distribution over the classes per attribute, (A, B, K).
+            conditions: of the same attributes.
 
         Returns:
             The loss of each query (B,) in nats, and its gradient (B, E).
         """
-        (w1, b1), (w2, b2), (w3, b3) = self.layers
-        hidden1 = torch.relu(torch.matmul(z, w1.mT) + b1)  # (A, B, 256)
-        hidden2 = torch.relu(torch.baddbmm(b2, hidden1, w2.mT))  # (A, B, 128)
-        log_p = torch.log_softmax(torch.baddbmm(b3, hidden2, w3.mT), dim=2)  # (A, B, K)
-        loss = -(targets * log_p.masked_fill(targets == 0, 0)).sum(2).mean(0)
-        slope = (log_p.exp() - targets) / len(targets)
-        slope = torch.bmm(slope, w3) * (hidden2 > 0)
-        slope = torch.bmm(slope, w2) * (hidden1 > 0)
-        return loss, torch.bmm(slope, w1).sum(0)
+        (w1, _), (w2, _), (w3, _) = self.layers
+        hidden1, hidden2, logits = self._forward(z)
+        loss, slope = conditions.loss_and_slope(logits)
+        slope = torch.bmm(slope, w3).mul_(hidden2.sign_())  # the sign of a rectified unit is its derivative
+        slope = torch.bmm(slope, w2).mul_(hidden1.sign_())
+        gradient = torch.bmm(slope, w1)
+        return loss, gradient.squeeze(0) if len(w1) == 1 else gradient.sum(0)
+
+    def _forward(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The two rectified hidden layers (A, B, 256) and (A, B, 128), and the logits (A, B, K)."""
+        (w1, b1), (w2, b2), (w3, b3) = self._transposed
+        hidden1 = torch.baddbmm(b1, z.expand(len(w1), *z.shape), w1).relu_()
+        hidden2 = torch.baddbmm(b2, hidden1, w2).relu_()
+        return hidden1, hidden2, torch.baddbmm(b3, hidden2, w3)
+
+    @cached_property
+    def _transposed(self) -> tuple[tuple[Tensor, Tensor], ...]:
+        """The layers with weights (A, in, out), views of the others."""
+        return tuple((weight.mT, bias) for weight, bias in self.layers)
 
 
 def _fold(head: Head) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -84,4 +100,4 @@ def _fold(head: Head) -> tuple[tuple[Tensor, Tensor], ...]:
 
 def _padded(weight: Tensor, bias: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     missing = classes - len(bias)
-    return nn.functional.pad(weight, (0, 0, 0, missing)), nn.functional.pad(bias, (0, missing), value=-torch.inf)
+    return nn.functional.pad(weight, (0, 0, 0, missing)), nn.functional.pad(bias, (0, missing), value=NO_CLASS)

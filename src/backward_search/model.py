@@ -56,6 +56,15 @@ class ModelConfig:
     final_norm: bool = False
 
 
+def head_key(attribute: str) -> str:
+    """What the network calls the head of an attribute: its name, marked where torch has that word for itself.
+
+    >>> head_key("style"), head_key("type")
+    ('style', 'type+')
+    """
+    return f"{attribute}+" if hasattr(nn.ModuleDict(), attribute) else attribute
+
+
 class Model(nn.Module):
     """Images (B, 3, H, W) to embeddings (B, E), and embeddings to logits (B, K) per attribute."""
 
@@ -70,34 +79,44 @@ class Model(nn.Module):
         self.encoder = build_encoder(config.encoder_model, pretrained=pretrained, final_norm=config.final_norm)
         features = feature_size(self.encoder, config.image_size)
         self.projection = Projection(features, config.encoding_size)
-        self.heads = nn.ModuleDict({name: Head(config.encoding_size, k) for name, k in config.classes.items()})
+        self.attributes = tuple(config.classes)
+        self.heads = nn.ModuleDict(
+            {head_key(name): Head(config.encoding_size, k) for name, k in config.classes.items()}
+        )
+        self.mixed_precision = False
 
     def head(self, attribute: str) -> Head:
         """The head of one attribute."""
-        head = self.heads[attribute]
+        head = self.heads[head_key(attribute)]
         assert isinstance(head, Head)
         return head
 
     def embed(self, images: Tensor) -> Tensor:
-        """Embed normalised images: (B, 3, H, W) -> (B, E) in (-1, 1)."""
-        embeddings: Tensor = self.projection(self.encoder(images))
+        """Embed normalised images: (B, 3, H, W) -> (B, E) float32 in (-1, 1).
+
+        With `mixed_precision` the encoder computes in bfloat16; the few layers after it always keep float32.
+        """
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed_precision):
+            features: Tensor = self.encoder(images)
+        embeddings: Tensor = self.projection(features.float())
         return embeddings
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
         """Apply every head: (B, E) -> logits (B, K) by attribute."""
-        return {name: head(embeddings) for name, head in self.heads.items()}
+        return {name: self.head(name)(embeddings) for name in self.attributes}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Classify images: (B, 3, H, W) -> logits (B, K) by attribute."""
         return self.classify(self.embed(images))
 
 
-def classification_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+def classification_loss(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor], smoothing: float = 0.0) -> Tensor:
     """The mean over attributes of the cross entropy (docs/method.md, 1).
 
     Args:
         logits: by attribute, (B, K).
         labels: by attribute, class ids (B,).
+        smoothing: probability of the target that is spread evenly over the classes, in [0, 1).
     """
-    losses = [nn.functional.cross_entropy(logits[name], labels[name]) for name in logits]
+    losses = [nn.functional.cross_entropy(logits[name], labels[name], label_smoothing=smoothing) for name in logits]
     return torch.stack(losses).mean()

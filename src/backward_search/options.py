@@ -7,6 +7,7 @@ option, so that what reaches the package is typed and complete.
 import argparse
 import math
 import os
+import shlex
 import sys
 import types
 import typing
@@ -18,11 +19,16 @@ from backward_search.datasets import registry
 from backward_search.datasets.registry import DatasetEntry
 from backward_search.errors import OptionError
 from backward_search.files.paths import DataPaths
+from backward_search.methods import AUTO, METHODS
+from backward_search.recipe import RECIPES
 
-METHODS = ("teacher", "student", "unchanged", "random")
 ENGINES = ("exact", "faiss-flat", "faiss-ivfpq", "faiss-hnsw", "milvus")
+PRECISIONS = ("auto", "fp32", "bf16")
+SPLITS = ("train", "test")
+OUTPUTS = ("tanh", "linear")
+"""Of the student."""
 
-Settings = TypeVar("Settings", bound="DatasetOptions")
+Settings = TypeVar("Settings", bound="Options")
 
 
 def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, choices: Sequence[str] = ()) -> Any:
@@ -38,13 +44,42 @@ def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, 
 
 
 @dataclass(frozen=True)
-class DatasetOptions:
-    """Which data set, and where data lie."""
+class Options:
+    """Where data lie, and whether results may be replaced."""
+
+    data_root: str = option("folder of the data sets", "data")
+    overwrite: bool = option("replace results of other settings", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant, before anything is loaded.
+
+        Raises:
+            OptionError: there is such a value.
+        """
+        for name, value in vars(self).items():
+            require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
+
+
+@dataclass(frozen=True)
+class ImportOptions(Options):
+    """Which of the authors' files are imported."""
+
+    source: str = option("the folder of what the authors published; those below it are searched too")
+    epoch: int = option("the epoch whose weights are taken where a run has several (0: the last)", 0)
+    weight_root: str = option("folder of the trained models", "weight")
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.epoch >= 0, f"--epoch {self.epoch} must not be negative")
+
+
+@dataclass(frozen=True)
+class DatasetOptions(Options):
+    """Which data set."""
 
     dataset_name: str = option("the data set: CUB, APY, wikiart, glyphs, or the name of one of your own")
-    data_root: str = option("folder of the data sets", "data")
     seed: int = option("seed of everything random", 0)
-    overwrite: bool = option("replace results of other settings", False)
 
     @property
     def entry(self) -> DatasetEntry:
@@ -57,21 +92,16 @@ class DatasetOptions:
         return DataPaths.of(self.data_root, self.dataset_name)
 
     def check(self) -> None:
-        """Refuse values that cannot be meant, before anything is loaded.
-
-        Raises:
-            OptionError: there is such a value.
-        """
+        """Refuse values that cannot be meant."""
+        super().check()
         require(0 <= self.seed < 2**32, f"--seed {self.seed} must lie between 0 and 2^32")
-        for name, value in vars(self).items():
-            require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
 
 
 @dataclass(frozen=True)
 class PrepareOptions(DatasetOptions):
     """How a data set is prepared; each A1 script names its data set itself."""
 
-    check_only: bool = option("report on the raw data and write nothing", False)
+    check_only: bool = option("report on the raw data and write nothing but the report", False)
     n_workers: int = option("processes that write images (default: number of cores)", os.cpu_count() or 1)
 
 
@@ -84,7 +114,10 @@ class DownloadOptions(PrepareOptions):
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
-        require(not (self.download and self.check_only), "--check_only writes nothing: leave --download out, or it")
+        require(
+            not (self.download and self.check_only),
+            "--check_only writes nothing but its report: leave --download out, or it",
+        )
 
 
 @dataclass(frozen=True)
@@ -133,9 +166,10 @@ class RunOptions(DatasetOptions):
 
     mname: str = option("first part of the run's name", "CIR_Model")
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
-    encoder_model: str = option("the encoder, a torchvision name", of_dataset="encoder_model")
+    encoder_model: str = option("the encoder: a torchvision name, or timm:NAME", of_dataset="encoder_model")
     encoding_size: int = option("size E of the embedding", 256)
     num_epoch: int = option("training epochs", of_dataset="num_epoch")
+    recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
     weight_root: str = option("folder of the trained models", "weight")
     device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
@@ -176,40 +210,68 @@ class QueryOptions(DatasetOptions):
 
 
 @dataclass(frozen=True)
-class TrainOptions(RunOptions):
+class NetworkOptions(RunOptions):
+    """How images go through the network."""
+
+    precision: str = option(
+        "fp32, bf16 in the encoder, or auto: bf16 on CUDA, but not to train as in the paper", "auto"
+    )
+    compile: bool = option("let torch.compile make the network faster; the first steps take a minute", False)
+    skip_unreadable: bool = option("leave images that cannot be read out, and list them", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.precision in PRECISIONS, f"--precision {self.precision} is not one of {', '.join(PRECISIONS)}")
+
+
+@dataclass(frozen=True)
+class TrainOptions(NetworkOptions):
     """How a model is trained."""
 
-    batch_size: int = option("images in a step", 64)
-    lr: float = option("learning rate", of_dataset="lr")
-    weight_decay: float = option("L2 penalty", 1e-6)
+    batch_size: int = option("images in a step, over all processes", 64)
+    lr: float | None = option("peak learning rate (default: the recipe's; for the paper's, the data set's)", None)
+    weight_decay: float | None = option("L2 penalty (default: the recipe's)", None)
     lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
     lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
     pretrained: bool = option("start the encoder from ImageNet weights", True)
     image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
-    verbose_step: int = option("steps between two looks at the loss, shown beside the progress bar", 100)
+    verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
+    checkpoint_step: int = option("steps between two checkpoints inside an epoch; there is one after each, too", 1000)
+    use_epoch: str = option("the epoch whose weights the later stages use", "last", choices=("last", "best"))
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
         require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
-        require(self.weight_decay >= 0, f"--weight_decay {self.weight_decay} must not be negative")
+        require((self.weight_decay or 0) >= 0, f"--weight_decay {self.weight_decay} must not be negative")
         require(self.lr_scheduler_gamma > 0, f"--lr_scheduler_gamma {self.lr_scheduler_gamma} must be positive")
         require(self.verbose_step > 0, f"--verbose_step {self.verbose_step} must be positive")
-        require(self.lr > 0, f"--lr {self.lr} must be positive")
+        require(self.checkpoint_step > 0, f"--checkpoint_step {self.checkpoint_step} must be positive")
+        require(self.lr is None or self.lr > 0, f"--lr {self.lr} must be positive")
         require(self.lr_scheduler_step > 0, f"--lr_scheduler_step {self.lr_scheduler_step} must be positive")
 
 
 @dataclass(frozen=True)
-class EmbedOptions(RunOptions):
-    """How images are embedded."""
+class EmbedOptions(NetworkOptions):
+    """Which images are embedded, and how."""
 
-    batch_size: int = option("images at once", 256)
+    batch_size: int = option("images at once, over all processes", 256)
+    split: str = option("which splits, comma-separated", "train,test")
+    image_folder: str = option("embed the images below this folder instead", "")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits to embed."""
+        return tuple(self.split.split(","))
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
+        for name in self.splits:
+            require(name in SPLITS, f"--split {name} does not exist: train, test, or train,test")
 
 
 @dataclass(frozen=True)
@@ -268,11 +330,28 @@ class TaskOptions(RunOptions):
     inverse_earlystopping: bool = option("stop a query that no longer improves", True)
     student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
     student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
+    student_hidden: int = option("units of the student's hidden layers", 128)
+    student_depth: int = option("hidden layers of the student", 2)
+    student_output: str = option("tanh keeps the moved query in (-1, 1), linear does not", "tanh", choices=OUTPUTS)
+    student_lambda_range: str = option("train one student for all lambdas from,to: lambda is its input", "")
 
     @property
     def conditioned(self) -> tuple[str, ...]:
         """The conditioned attributes: in the order of the category type, or as `condition_on` names them."""
         return conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
+
+    @property
+    def student_lambdas(self) -> tuple[float, float] | None:
+        """The least and the largest lambda of a student that takes it as an input; None for the usual one."""
+        if not self.student_lambda_range:
+            return None
+        message = f"--student_lambda_range {self.student_lambda_range} is not two rising positive numbers such as 0.1,3"
+        try:
+            low, high = (float(word) for word in self.student_lambda_range.split(","))
+        except ValueError:
+            raise OptionError(message) from None
+        require(0 < low < high < math.inf, message)
+        return low, high
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -284,6 +363,9 @@ class TaskOptions(RunOptions):
         require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
         require(self.student_reg >= 0, f"--student_reg {self.student_reg} must not be negative")
         require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
+        require(self.student_hidden > 0, f"--student_hidden {self.student_hidden} must be positive")
+        require(self.student_depth > 0, f"--student_depth {self.student_depth} must be positive")
+        _ = self.student_lambdas
 
 
 @dataclass(frozen=True)
@@ -291,6 +373,7 @@ class DistillOptions(TaskOptions):
     """How the student is trained."""
 
     batch_size: int = option("embeddings in a step", 512)
+    onnx: bool = option("write the student as an ONNX file too (requirements-onnx.txt)", False)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -316,16 +399,75 @@ class EngineOptions(TaskOptions):
 
 
 @dataclass(frozen=True)
-class EvaluateOptions(EngineOptions):
+class AnswerOptions(EngineOptions):
+    """What is asked of the queries."""
+
+    condition: str = option(
+        "one condition for every query in place of its own, such as style!=Rococo or style=0.6*Rococo+0.4*Baroque", ""
+    )
+    rerank: float = option("weight of the condition's log-probability, added to any method's similarity", 0.0)
+    strength: str = option("the same weight for concept_null and best: a number, or auto (default: the method's)", "")
+    aim: str = option(
+        "what auto reaches on the train split: precision=S, that share of what the largest weight attains, or "
+        "context=S, that share of what the smallest weight keeps",
+        "precision=0.95",
+    )
+    shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
+
+    def weight_of(self, method: str) -> float | str:
+        """The weight of the condition's log-probability under a method; "auto" where it is yet to be chosen.
+
+        Raises:
+            OptionError: it is no number.
+        """
+        if self.rerank or not self.strength:
+            return self.rerank or METHODS[method].weight
+        return AUTO if self.strength == AUTO else _number("--strength", self.strength)
+
+    @property
+    def aimed(self) -> tuple[str, float]:
+        """What `auto` aims at: "precision" or "context", and its share."""
+        name, _, share = self.aim.partition("=")
+        require(name in ("precision", "context"), f"--aim {self.aim} is neither precision=S nor context=S")
+        value = _number("--aim", share)
+        require(0 < value <= 1, f"--aim {self.aim}: the share must lie between 0 and 1")
+        return name, value
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        self.weight_of("best")
+        require(self.aimed is not None, "")
+        require(self.rerank >= 0, f"--rerank {self.rerank} must not be negative")
+        require(not (self.rerank and self.strength), "--rerank and --strength are the same weight: pass one of them")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(AnswerOptions):
     """What is evaluated."""
 
-    method: str = option("what answers a query: teacher, student, unchanged or random", "", choices=("", *METHODS))
+    method: str = option(f"what answers a query: {', '.join(METHODS)}", "", choices=("", *METHODS))
     evaluation_distill: bool = option("older name of --method student", False)
     search_random: bool = option("older name of --method random", False)
     search_topk: int = option("hits per query", 10)
     protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
     omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
     save_result: bool = option("write each query's hits as a CSV too", False)
+    sweep_lambda: str = option("evaluate the teacher under each of these lambdas, comma-separated, in one search", "")
+
+    @property
+    def lambdas(self) -> list[float]:
+        """The lambdas under which the teacher is evaluated: those of the sweep, or the one."""
+        try:
+            values = [float(word) for word in self.sweep_lambda.split(",") if word.strip()]
+        except ValueError:
+            raise OptionError(
+                f"--sweep_lambda {self.sweep_lambda} is not a list of numbers such as 0.1,0.5,1"
+            ) from None
+        require(
+            all(0 <= value < math.inf for value in values), f"--sweep_lambda {self.sweep_lambda} must not be negative"
+        )
+        return list(dict.fromkeys(values)) or [self.inverse_lambda]
 
     @property
     def chosen_method(self) -> str:
@@ -340,27 +482,41 @@ class EvaluateOptions(EngineOptions):
     @property
     def searches_exactly(self) -> bool:
         """Whether no index has a part in the hits."""
-        return self.engine == "exact" or self.chosen_method == "random"
+        return self.engine == "exact" or METHODS[self.chosen_method].chance
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
+        how, weighed = METHODS[self.chosen_method], self.weight_of(self.chosen_method) != 0
+        require(
+            self.searches_exactly or not (how.likeness or how.filter or weighed),
+            f"--engine {self.engine} proposes images by similarity alone, and {self.chosen_method} with these options "
+            "ranks by more: use --engine exact",
+        )
+        free = how.likeness > 0
+        require(
+            free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
+        )
+        plain = self.chosen_method == "teacher" or len(self.lambdas) == 1
+        require(plain, f"--sweep_lambda is for the teacher, and --method is {self.chosen_method}")
 
 
 @dataclass(frozen=True)
-class VisualizeOptions(EngineOptions):
+class VisualizeOptions(AnswerOptions):
     """Which query is drawn."""
 
     result_root: str = option("folder of the pictures", "result")
     query_key: int = option("index of the query in its query file", 10)
     search_topk: int = option("hits per row", 10)
+    path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.query_key >= 0, f"--query_key {self.query_key} must not be negative")
+        require(self.path_rows >= 0, f"--path_rows {self.path_rows} must not be negative")
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
 
 
@@ -376,7 +532,7 @@ def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions
             continue
         default = getattr(options.entry, source) if source else definition.default
         if getattr(options, name) != default:
-            words.append(f"--{name} {getattr(options, name)}")
+            words.append(f"--{name} {shlex.quote(str(getattr(options, name)))}")
     return " ".join(words)
 
 
@@ -400,6 +556,15 @@ def conditioned_attributes(attributes: tuple[str, ...], num_condition: int, cond
         f"({', '.join(attributes)})",
     )
     return attributes[:num_condition]
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    require(math.isfinite(value) and value >= 0, f"{name} {text} is not a number of 0 or more")
+    return value
 
 
 def require(holds: bool, message: str) -> None:

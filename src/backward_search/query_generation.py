@@ -164,7 +164,7 @@ class QueryGenerator:
             raise TooFewQueriesError(
                 f"{self._table.entry.name} {self._table.split} has at most {possible} queries on "
                 f"{'+'.join(self._conditioned)} with {LEAST_CANDIDATES} candidates each, {count} are asked for: "
-                "pass a smaller --num_queries or other attributes"
+                f"pass {'a smaller --num_queries or ' if possible else ''}other attributes"
             )
 
 

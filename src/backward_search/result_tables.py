@@ -19,6 +19,7 @@ def titles(k: str) -> dict[str, str]:
     return {
         f"mAP@{k} of the paper (precision@{k})": f"precision_at_{k}",
         f"rank-aware mAP@{k}": f"map_at_{k}",
+        f"expected weight@{k}": f"expected_weight_at_{k}",
         f"mTS@{k}": f"mts_at_{k}",
         f"mTS@{k} without labels": f"mts_at_{k}_without_labels",
         f"context@{k}": f"context_at_{k}",
@@ -31,19 +32,27 @@ def result_table(rows: Sequence[Row]) -> str:
     """The measures of each method, each mean with its 95 % bootstrap interval over queries."""
     first = rows[0]
     columns = {title: name for title, name in titles(depth(first)).items() if any(name in row for row in rows)}
+    condition = f", condition {first['condition']}" if first.get("condition") else ""
     lines = [
         "",
-        f"{first['dataset']} {'+'.join(first['task'])}: {first['num_queries']} queries of the {first['split']} split, "
-        f"gallery of {first['gallery_size']}, {first['protocol']} protocol; tables: {in_words(first['tables'])}",
+        f"{first['dataset']} {'+'.join(first['task'])}{condition}: {first['num_queries']} queries of the "
+        f"{first['split']} split, gallery of {first['gallery_size']}, {first['protocol']} protocol; "
+        f"tables: {in_words(first['tables'])}",
         "",
-        f"| method | lambda | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
+        f"| method | strength | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
         f"|---|---|{'---|' * len(columns)}---|---|---|",
     ]
     for row in rows:
         values = " | ".join(_mean(row, name) for name in columns.values())
-        strength = "-" if row["lambda"] is None else row["lambda"]
-        lines.append(f"| {_method(row)} | {strength} | {values} | {_cost(row)} |")
+        lines.append(f"| {_method(row)} | {_strength(row)} | {values} | {_cost(row)} |")
     return "\n".join(lines)
+
+
+def _strength(row: Row) -> str:
+    """What a method was held back or driven by: lambda, and the weight of the condition in the ranking."""
+    parts = [] if row["lambda"] is None else [f"lambda {row['lambda']}"]
+    parts += [f"weight {row['weight']}"] if row.get("weight") else []
+    return ", ".join(parts) or "-"
 
 
 def _method(row: Row) -> str:
@@ -66,8 +75,8 @@ def _cost(row: Row) -> str:
     milliseconds = f"{1000 * row['seconds_per_query']:.3f}"
     if not row["gradient_evaluations"]:
         return f"- | - | {milliseconds}"
-    stopped = row.get("stopped_early")
-    return f"{row['gradient_evaluations']:.1f} | {'-' if stopped is None else f'{stopped:.1%}'} | {milliseconds}"
+    stopped = row.get("share_stopped_early")
+    return f"{row['gradient_evaluations']:.1f} | {'-' if stopped is None else f'{stopped:.0%}'} | {milliseconds}"
 
 
 def difference_table(method: str, differences: Mapping[str, Mapping[str, Estimate]], k: str) -> str:

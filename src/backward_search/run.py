@@ -2,14 +2,16 @@
 
 import csv
 import dataclasses
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
-from backward_search.datasets.tables import SPLITS
+from backward_search.datasets.tables import SPLITS, Table
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import refuse_stale
@@ -20,25 +22,29 @@ from backward_search.options import RunOptions
 
 
 def run_paths(options: RunOptions) -> RunPaths:
-    """The folder of the run that the options name; the name is the published one."""
+    """The folder of the run that the options name; the name is the published one, plus a recipe that is not."""
+    recipe = "" if options.recipe == "paper" else f"-recipe{options.recipe}"
     name = (
         f"{options.mname}-dataset{options.dataset_name}-cate{options.category_type.replace(',', '-')}"
         f"-basemodel{options.encoder_model}-encodingsize{options.encoding_size}-enc_update{options.enc_update}"
-        f"-num_epoch{options.num_epoch}-final"
+        f"-num_epoch{options.num_epoch}{recipe}-final"
     )
     return RunPaths.of(options.weight_root, name.replace(":", "_").replace("/", "_"))
 
 
 def find_device(name: str) -> torch.device:
-    """The device that --device names.
+    """The device that --device names; under torchrun "auto" and "cuda" give each process its own GPU.
 
     Raises:
         OptionError: torch does not know it or does not see it.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun gives every process a GPU of its own
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(device)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise OptionError(f"--device {name} cannot be used ({str(error).splitlines()[0]}): pass auto or cpu") from None
@@ -84,10 +90,39 @@ class Run:
             raise DataError(f"{paths.config} is not a run's configuration: {remedy} and --overwrite True") from None
 
     def load_model(self, device: torch.device) -> Model:
-        """The network in evaluation mode."""
+        """The network in evaluation mode.
+
+        Raises:
+            DataError: the weights are those of another network, or of other attributes.
+        """
         network = Model(self.model)
-        network.load_state_dict(load_tensors(self.paths.weights)[0])
-        return network.to(device).eval()
+        tensors = load_tensors(self.paths.weights)[0]
+        expected = network.state_dict()
+        other = expected.keys() ^ tensors.keys()
+        other |= {name for name in expected.keys() - other if expected[name].shape != tensors[name].shape}
+        if other:
+            raise DataError(
+                f"{self.paths.weights} is not the network of {self.paths.config.name}, {min(other)} differs: "
+                "run B1.BuildModel.py with the same options and --overwrite True"
+            )
+        network.load_state_dict(tensors)
+        layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+        network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        return network.eval()
+
+    def load_table(self, options: RunOptions, split: str) -> Table:
+        """The table of a split as its embeddings have it: without the images that C1 could not read and left out."""
+        table = load_table(options.data, options.entry, split)
+        left_out = self.left_out(split)
+        return table.without({row for row, key in enumerate(table.keys) if key in left_out}) if left_out else table
+
+    def left_out(self, split: str) -> set[str]:
+        """The keys of the images of a split that C1 could not read, where it was allowed to leave them out."""
+        file = self.paths.unreadable(split)
+        if not file.exists():
+            return set()
+        with file.open(encoding="utf-8", newline="") as rows:
+            return {row["key"] for row in csv.DictReader(rows)}
 
     def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
         """The embeddings of one split, (N, E) float32, memory-mapped.
@@ -98,8 +133,8 @@ class Run:
             DataError: they are those of another table.
         """
         remedy = "run C1.ModelTest.py with the same options"
-        require(self.paths.manifest("C1"), "finished embeddings", remedy)
-        refuse_stale(self.paths.manifest("C1"), {"weights": self.paths.weights}, f"{remedy} and --overwrite True")
+        manifest = require(self.paths.embedding_manifest(split), f"finished embeddings of {split}", remedy)
+        refuse_stale(manifest, {"weights": self.paths.weights}, f"{remedy} and --overwrite True")
         with self.paths.rows(split).open(encoding="utf-8", newline="") as rows:
             stored = [row["key"] for row in csv.DictReader(rows)]
         if stored != keys:

@@ -1,110 +1,74 @@
 """The student: a small network that makes the teacher's move in one step (docs/method.md, 5)."""
 
-from collections.abc import Callable, Sequence
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from backward_search.heads import FrozenHeads
-from backward_search.search import SearchConfig, backward_search
 
-HIDDEN = 128
+@dataclass(frozen=True)
+class StudentConfig:
+    """The shape of a student; the defaults are the paper's.
+
+    Attributes:
+        hidden: units of a hidden layer.
+        depth: hidden layers.
+        output: tanh, which keeps the moved query in (-1, 1)^E; or linear, which lets it leave as the teacher's does.
+        lambda_range: the least and the largest lambda, both positive, that the student takes as an input; None for a
+            student of one lambda.
+    """
+
+    hidden: int = 128
+    depth: int = 2
+    output: str = "tanh"
+    lambda_range: tuple[float, float] | None = None
 
 
 class Student(nn.Sequential):
-    """Query and one-hot conditions (B, E + sum of K_a) to the moved query (B, E)."""
+    """Query, one-hot conditions and perhaps the strength (B, E + sum of K_a [+ 1]) to the moved query (B, E)."""
 
-    def __init__(self, embedding: int, classes: Sequence[int]) -> None:
-        """Build the layers of the paper."""
-        super().__init__(
-            *(nn.Linear(embedding + sum(classes), HIDDEN), nn.Sigmoid(), nn.BatchNorm1d(HIDDEN)),
-            *(nn.Linear(HIDDEN, HIDDEN), nn.Sigmoid(), nn.BatchNorm1d(HIDDEN)),
-            *(nn.Linear(HIDDEN, embedding), nn.Tanh()),
-        )
+    def __init__(self, embedding: int, classes: Sequence[int], config: StudentConfig | None = None) -> None:
+        """Build the layers of the paper, or of another shape."""
+        config = config or StudentConfig()
+        sizes = [embedding + sum(classes) + (config.lambda_range is not None), *([config.hidden] * config.depth)]
+        layers: list[nn.Module] = []
+        for size, following in itertools.pairwise(sizes):
+            layers += [nn.Linear(size, following), nn.Sigmoid(), nn.BatchNorm1d(following)]
+        layers.append(nn.Linear(sizes[-1], embedding))
+        super().__init__(*layers, *([nn.Tanh()] if config.output == "tanh" else []))
         self.classes = tuple(classes)
+        self.config = config
+        self._width = sizes[0]
+        first = [embedding + sum(classes[:i]) for i in range(len(classes))]
+        self._first_inputs: Tensor
+        self.register_buffer("_first_inputs", torch.tensor(first), persistent=False)  # the input of each first class
 
-    def move(self, queries: Tensor, targets: Tensor) -> Tensor:
-        """Move queries (B, E) toward the class ids (B, A) of their conditions."""
-        conditions = [nn.functional.one_hot(targets[:, i], k).to(queries.dtype) for i, k in enumerate(self.classes)]
-        moved: Tensor = self(torch.cat([queries, *conditions], dim=1))
+    def move(self, queries: Tensor, targets: Tensor, lambdas: Tensor | None = None) -> Tensor:
+        """Move queries.
+
+        Args:
+            queries: embeddings (B, E).
+            targets: class ids of their conditions (B, A).
+            lambdas: how close to the query each stays (B,), for a student that takes it as an input.
+        """
+        moved: Tensor = self(self.inputs(queries, targets, lambdas))
         return moved
 
+    def inputs(self, queries: Tensor, targets: Tensor, lambdas: Tensor | None = None) -> Tensor:
+        """What the first layer takes; lambda enters as its place in the range, from -1 to 1, on a logarithmic scale.
 
-def distill(
-    student: Student,
-    heads: FrozenHeads,
-    embeddings: Tensor,
-    config: SearchConfig,
-    *,
-    epochs: int,
-    batch_size: int,
-    reg: float,
-    seed: int,
-    on_epoch: Callable[[int, float], object],
-) -> None:
-    """Train a student on the teacher's answers to random conditions.
-
-    Args:
-        student: trained in place, on the device of `embeddings`.
-        heads: the conditioned heads.
-        embeddings: those of the training split (N, E).
-        config: of the teacher.
-        epochs: passes over the embeddings, each with new random conditions.
-        batch_size: embeddings in a step.
-        reg: weight of the mean absolute distance to the query.
-        seed: of conditions and order.
-        on_epoch: called with the epoch and its mean loss.
-    """
-    optimizer = torch.optim.Adam(student.parameters(), lr=1e-3)
-    teacher = _Teacher(heads, embeddings, config, student.classes)
-    for epoch in range(epochs):
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        count = len(embeddings)
-        targets = torch.stack([torch.randint(k, (count,), generator=generator) for k in student.classes], dim=1)
-        targets = targets.to(embeddings.device)
-        answers = teacher.answers(targets)
-        total = embeddings.new_zeros(())
-        order = torch.randperm(count, generator=generator).to(embeddings.device)
-        for rows in _batches(order, batch_size):
-            moved = student.train().move(embeddings[rows], targets[rows])
-            loss = nn.functional.mse_loss(moved, answers[rows]) + reg * (moved - embeddings[rows]).abs().mean()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            total += loss.detach() * len(rows)
-        on_epoch(epoch, float(total) / count)
-    student.eval()
-
-
-def _batches(order: Tensor, size: int) -> list[Tensor]:
-    """The rows of each step; a rest of one row joins the batch before it (BatchNorm needs two)."""
-    cuts = list(range(size, len(order), size))
-    if cuts and len(order) - cuts[-1] == 1:
-        cuts.pop()
-    return list(torch.tensor_split(order, cuts))
-
-
-class _Teacher:
-    """The teacher's answers, each searched once: pairs of embedding and condition recur over the epochs."""
-
-    def __init__(self, heads: FrozenHeads, embeddings: Tensor, config: SearchConfig, classes: Sequence[int]) -> None:
-        self._heads, self._embeddings, self._config, self._classes = heads, embeddings, config, classes
-        self._known = torch.empty(0, dtype=torch.int64)
-        self._answers = embeddings.new_empty(0, embeddings.shape[1])
-
-    def answers(self, targets: Tensor) -> Tensor:
-        """The moved embeddings (N, E) for one condition (N, A) each."""
-        pair = torch.zeros(len(targets), dtype=torch.int64)
-        for column, k in enumerate(self._classes):
-            pair = pair * k + targets[:, column].cpu()
-        pair = pair * len(targets) + torch.arange(len(targets))
-        new = ~torch.isin(pair, self._known)
-        if bool(new.any()):
-            self._learn(pair[new], new.to(targets.device), targets)
-        place = torch.searchsorted(self._known, pair)
-        return self._answers[place.to(targets.device)]
-
-    def _learn(self, pairs: Tensor, new: Tensor, targets: Tensor) -> None:
-        moved = backward_search(self._heads, self._embeddings[new], targets[new], self._config).embeddings
-        known, order = torch.cat([self._known, pairs]).sort()
-        self._known, self._answers = known, torch.cat([self._answers, moved])[order.to(moved.device)]
+        Raises:
+            ValueError: the student takes lambdas and there are none.
+        """
+        if self.config.lambda_range is not None and lambdas is None:
+            raise ValueError("this student takes lambda as an input")
+        inputs = queries.new_zeros(len(queries), self._width)
+        inputs[:, : queries.shape[1]] = queries
+        inputs.scatter_(1, targets + self._first_inputs, 1.0)
+        if self.config.lambda_range is not None and lambdas is not None:
+            low, high = (math.log(value) for value in self.config.lambda_range)
+            inputs[:, -1] = (2 * lambdas.log() - low - high) / (high - low)
+        return inputs

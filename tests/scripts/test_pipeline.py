@@ -2,15 +2,18 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backward_search.errors import StaleError, UserError
+from backward_search.files.tensors import load_tensors
 from backward_search.options import DistillOptions, EmbedOptions, next_command, parse
 from backward_search.result_tables import result_table
 
@@ -110,10 +113,10 @@ def test_an_interrupted_training_ends_with_the_same_weights(trained, monkeypatch
 
     real = Trainer.train_epoch
 
-    def killed(self, batches, epoch, on_step=None):
-        if epoch == 1:
+    def killed(self, loader, on_step=None):
+        if self.epoch == 1:
             raise KeyboardInterrupt
-        return real(self, batches, epoch, on_step)
+        return real(self, loader, on_step)
 
     parts = [*options, "--weight_root", str(folder / "parts")]
     monkeypatch.setattr(Trainer, "train_epoch", killed)
@@ -149,6 +152,62 @@ def test_results_of_other_settings_are_other_files(trained):
     assert (usual.name, slower.name) == ("teacher-lambda0.5.json", "teacher-lambda0.5-lr0.05.json")
     numbers = [json.loads(place.read_text()) for place in (usual, slower)]
     assert numbers[0]["precision_at_10"] != numbers[1]["precision_at_10"]
+
+
+def test_a_sweep_gives_the_results_of_each_lambda(trained):
+    task = words(trained, "--method", "teacher", "--inverse_max_itr", "30")
+    alone = script("E1")([*task, "--inverse_lambda", "2"])
+    number = json.loads(alone.read_text())
+    last = script("E1")([*task, "--sweep_lambda", "0.1,2.0", "--overwrite", "True"])
+    assert last == alone
+    again = json.loads(alone.read_text())
+    other = json.loads(alone.with_name(alone.name.replace("2.0", "0.1")).read_text())
+    for name in ("precision_at_10", "mts_at_10", "gradient_evaluations", "share_stopped_early"):
+        assert again[name] == pytest.approx(number[name], abs=0.002)
+    assert 0 < other["gradient_evaluations"] <= 30
+    assert other["precision_at_10"] > again["precision_at_10"]
+    with pytest.raises(UserError, match="for the teacher"):
+        script("E1")(words(trained, "--method", "unchanged", "--sweep_lambda", "0.1,2"))
+
+
+def test_one_condition_stands_in_for_the_queries_own(trained):
+    def results(condition, *more):
+        return json.loads(script("E1")(words(trained, "--condition", condition, *more)).read_text())
+
+    away = results("family!=STIX General")
+    assert away["condition"] == "family!=STIX General"
+    assert away["precision_at_10"] > results("family!=STIX General", "--method", "unchanged")["precision_at_10"] + 0.02
+    mixed = results("variant=0.6*bold+0.4*italic; family=DejaVu Sans|DejaVu Serif:0.5")
+    assert mixed["task"] == ["variant", "family"]
+    assert 0 < mixed["expected_weight_at_10"] < mixed["precision_at_10"]
+    for condition, message in (("family!=STIX", "did you mean STIX General"), ("famly=STIX", "did you mean family")):
+        with pytest.raises(UserError, match=message):
+            results(condition)
+    with pytest.raises(UserError, match="trained on family"):
+        results("variant=bold", "--method", "student")
+    picture = script("E2")(
+        [*words(trained, "--condition", "variant!=bold"), "--result_root", str(trained[0] / "conditions")]
+    )
+    small = picture.stat().st_size
+    assert small > 10_000
+    task = words(trained, "--condition", "variant!=bold", "--path_rows", "3")
+    assert script("E2")([*task, "--result_root", str(trained[0] / "conditions")]).stat().st_size > small * 1.4
+
+
+def test_a_query_file_may_want_more_than_one_class_and_its_own_lambda(copied):
+    file = copied[0] / "data" / "glyphs" / "attributions" / "query_family_glyphs_test_random.json"
+    content = json.loads(file.read_text())
+    for index, query in enumerate(content["queries"]):
+        query["condition"]["family"] = ("!STIX General", "DejaVu Sans|DejaVu Serif")[index % 2]
+        query["lambda"] = 0.1 + index % 3
+    file.write_text(json.dumps(content))
+    task = words(copied, "--overwrite", "True")
+    (manifest,) = file.parent.glob("manifest-query_family_glyphs*")
+    manifest.unlink()
+    found = json.loads(script("E1")(task).read_text())
+    assert found["lambda"] == "per query"
+    unmoved = json.loads(script("E1")([*task, "--method", "unchanged"]).read_text())
+    assert found["precision_at_10"] > unmoved["precision_at_10"]
 
 
 def test_the_image_size_of_a_run_is_that_of_its_embeddings(trained):
@@ -187,7 +246,7 @@ def copied(trained, tmp_path):
 DAMAGE = {
     "queries": ("data/glyphs/attributions/query_family_glyphs_test_random.json", '{"queries": 5}'),
     "query list": ("data/glyphs/attributions/query_family_glyphs_test_random.json", "[]"),
-    "manifest": ("weight/*/manifest-C1.json", "[]"),
+    "manifest": ("weight/*/manifest-C1-test.json", "[]"),
     "configuration": ("weight/*/config.json", "{}"),
     "embeddings": ("weight/*/embeddings/test.npy", ""),
 }
@@ -217,7 +276,7 @@ def test_a_finished_stage_notices_that_its_output_was_changed(copied):
 
 
 def test_a_refused_overwrite_leaves_what_was_finished(copied):
-    (manifest,) = copied[0].glob("weight/*/manifest-C1.json")
+    (manifest,) = copied[0].glob("weight/*/manifest-C1-test.json")
     with pytest.raises(UserError, match="--device"):
         script("C1")(words(copied, "--device", "nonsense", "--overwrite", "True"))
     assert manifest.exists()
@@ -346,3 +405,40 @@ def test_images_are_added_to_a_gallery_and_removed(copied):
         script("C3")(words(copied, "--add", str(new.parent), "--n_workers", "0"))
     with pytest.raises(StaleError, match="3 images added and 1 removed"):
         script("E1")(words(copied, "--method", "unchanged", "--engine", "faiss-flat"))
+
+
+def test_a_killed_distillation_ends_with_the_same_weights(trained, tmp_path):
+    folder, _ = trained
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    task = words(trained, "--num_condition", "2", "--student_num_epoch", "9", "--inverse_max_itr", "10")
+    (source,) = (folder / "weight").iterdir()
+    shutil.copytree(source, tmp_path / "weight" / source.name, ignore=shutil.ignore_patterns("students", "results"))
+    task[task.index("--weight_root") + 1] = str(tmp_path / "weight")
+    command = [sys.executable, str(PROJECT / "D1.Train-KD-Model.py"), *task]
+    student = tmp_path / "weight" / source.name / "students"
+    for kill_after in (1, 3):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=alone) as process:
+            while process.poll() is None and epochs_done(student) < kill_after:
+                time.sleep(0.01)
+            process.kill()
+        assert process.returncode == -9
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=alone)
+    assert "going on after epoch" in done.stdout
+    (resumed,) = student.iterdir()
+    assert sorted(file.name for file in resumed.iterdir() if ".partial" not in file.name) == [
+        "manifest.json",
+        "student.safetensors",
+    ]
+    weights = (resumed / "student.safetensors").read_bytes()
+    losses = json.loads((resumed / "manifest.json").read_text())["losses"]
+    shutil.rmtree(student)
+    subprocess.run(command, capture_output=True, check=True, env=alone)
+    assert (resumed / "student.safetensors").read_bytes() == weights
+    assert json.loads((resumed / "manifest.json").read_text())["losses"] == losses
+
+
+def epochs_done(student: Path) -> int:
+    """Finished epochs of the only student under way."""
+    for file in student.glob("*/checkpoint.safetensors"):
+        return len(load_tensors(file)[0]["losses"])
+    return 0

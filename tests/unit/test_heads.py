@@ -4,7 +4,7 @@ import torch
 from test_search import CLASSES, E, frozen, trained_heads
 from torch import nn
 
-from backward_search.search import one_hot
+from backward_search.conditions import Conditions
 
 
 def test_loss_and_gradient_are_those_of_the_heads_under_autograd():
@@ -16,6 +16,6 @@ def test_loss_and_gradient_are_those_of_the_heads_under_autograd():
     ) / len(heads)
     expected.sum().backward()
     stacked = frozen(heads)
-    loss, gradient = stacked.loss_and_gradient(z.detach(), one_hot(targets, stacked.classes, torch.float64))
+    loss, gradient = stacked.loss_and_gradient(z.detach(), Conditions.of_ids(targets, stacked.classes, torch.float64))
     assert torch.allclose(loss, expected)
     assert torch.allclose(gradient, z.grad)

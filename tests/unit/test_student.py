@@ -4,9 +4,12 @@ import pytest
 import torch
 from test_search import CLASSES, E, trained_heads
 
+from backward_search import distillation
+from backward_search.distillation import DistillConfig, Distiller
 from backward_search.heads import FrozenHeads
+from backward_search.onnx_export import export_student
 from backward_search.search import SearchConfig, backward_search
-from backward_search.student import Student, distill
+from backward_search.student import Student, StudentConfig
 
 CONFIG = SearchConfig(0.5, max_itr=20)
 
@@ -18,19 +21,8 @@ def setting(count: int):
 
 
 def learn(student, heads, embeddings, epochs, batch_size=32):
-    losses = []
-    distill(
-        student,
-        heads,
-        embeddings,
-        CONFIG,
-        epochs=epochs,
-        batch_size=batch_size,
-        reg=0.0,
-        seed=0,
-        on_epoch=lambda _, loss: losses.append(loss),
-    )
-    return losses
+    distiller = Distiller(student, heads, embeddings, CONFIG, DistillConfig(epochs, batch_size))
+    return [distiller.train_epoch(epoch) for epoch in range(epochs)]
 
 
 def test_its_loss_is_the_squared_error_to_the_teacher_and_falls():
@@ -59,3 +51,62 @@ def test_conditions_enter_as_one_hot_vectors_in_order():
     for row, (first, second) in enumerate(targets.tolist()):
         inputs[row, E + first] = inputs[row, E + 5 + second] = 1
     assert torch.equal(student.eval().move(embeddings, targets), student(inputs))
+
+
+def test_a_resumed_training_ends_with_the_same_bits():
+    heads, embeddings, whole = setting(100)
+    learn(whole, heads, embeddings, 6)
+    _, _, student = setting(100)
+    first = Distiller(student, heads, embeddings, CONFIG, DistillConfig(6, 32))
+    for epoch in range(3):
+        first.train_epoch(epoch)
+    state = {name: value.clone() for name, value in first.state().items()}
+    other = Student(E, CLASSES[:2])
+    second = Distiller(other, heads, embeddings, CONFIG, DistillConfig(6, 32))
+    second.restore(state, 3)
+    for epoch in range(3, 6):
+        second.train_epoch(epoch)
+    assert all(torch.equal(value, other.state_dict()[name]) for name, value in whole.state_dict().items())
+
+
+def test_the_teacher_searches_a_pair_once(monkeypatch):
+    heads, embeddings, student = setting(50)
+    searched = []
+
+    def counted(heads, queries, *rest, **more):
+        searched.append(len(queries))
+        return backward_search(heads, queries, *rest, **more)
+
+    monkeypatch.setattr(distillation, "backward_search", counted)
+    remembered = learn(student, heads, embeddings, 40)
+    assert sum(searched) <= 50 * CLASSES[0] * CLASSES[1]
+    searched.clear()
+    monkeypatch.setattr(distillation, "MOST_KEPT", 0)
+    assert learn(setting(50)[2], heads, embeddings, 40) == pytest.approx(remembered, abs=1e-4)
+    assert sum(searched) == 50 * 40
+
+
+def test_a_student_of_a_range_of_lambdas_moves_less_under_a_larger_one():
+    heads, embeddings, _ = setting(150)
+    torch.manual_seed(1)
+    student = Student(E, CLASSES[:2], StudentConfig(64, 1, "linear", (0.05, 20.0)))
+    losses = learn(student, heads, embeddings, 60)
+    assert losses[-1] < losses[0] * 0.6
+    targets = torch.stack([torch.randint(k, (150,)) for k in CLASSES[:2]], dim=1)
+    way = [
+        (student.move(embeddings, targets, torch.full((150,), value)) - embeddings).abs().mean().item()
+        for value in (0.05, 20.0)
+    ]
+    assert way[1] < way[0] * 0.8
+    with pytest.raises(ValueError, match="takes lambda"):
+        student.move(embeddings, targets)
+
+
+def test_the_onnx_file_answers_as_the_student(tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    student = Student(E, CLASSES[:2], StudentConfig(hidden=32, depth=3)).eval()
+    file = export_student(student, tmp_path / "student.onnx")
+    inputs = torch.rand(5, E + 8)
+    (moved,) = runtime.InferenceSession(str(file)).run(None, {"input": inputs.numpy()})
+    assert torch.allclose(torch.from_numpy(moved), student(inputs), atol=1e-5)

@@ -1,5 +1,6 @@
 """aPascal and aYahoo (aPY): objects cut out of photographs, each with a category and some of 64 attributes."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,6 @@ def source(paths: DataPaths, *, with_yahoo: bool = False, workers: int = 1) -> S
     lists = [name for name in OBJECTS if with_yahoo or name != YAHOO]
     inputs = {name: locate(paths, name) for name in ("attribute_names.txt", *lists)}
     jobs: list[ImageJob] = []
-    without: set[int] = set()
 
     def read(findings: Findings) -> Samples:
         attributes = read_attributes(inputs["attribute_names.txt"])
@@ -141,15 +141,14 @@ def source(paths: DataPaths, *, with_yahoo: bool = False, workers: int = 1) -> S
         _expect(objects, attributes, findings)
         found, missing = plan(paths, list(objects.values()), findings)
         jobs.extend(found)
-        without.update(missing)
-        return samples(paths, objects, attributes)
+        return dataclasses.replace(samples(paths, objects, attributes), missing=frozenset(missing))
 
     return Source(
         entry=ENTRY,
         settings={"with_yahoo": with_yahoo},
         inputs=inputs,
         read=read,
-        make_images=lambda _samples, findings: without | make_images(jobs, findings, workers),
+        make_images=lambda found, findings: set(found.missing) | make_images(jobs, findings, workers),
     )
 
 

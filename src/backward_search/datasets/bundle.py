@@ -83,7 +83,7 @@ def convert_bundle(paths: DataPaths, entry: DatasetEntry, *, check_only: bool = 
     Args:
         paths: where the bundle lies and where the converted files go.
         entry: the data set.
-        check_only: report on the bundle and write nothing.
+        check_only: report on the bundle and write nothing but the report.
 
     Returns:
         Whether there was something to convert.
@@ -104,6 +104,7 @@ def convert_bundle(paths: DataPaths, entry: DatasetEntry, *, check_only: bool = 
     for line in lines(report):
         LOG.info("%s", line)
     if check_only:
+        LOG.info("wrote %s and nothing else", write_json(paths.check, report))
         return True
     stage = Stage("A1", paths.manifest("A1"), {"bundle": True, "folder": folder.name}, bundle.files, _outputs(paths))
     stage.begin()

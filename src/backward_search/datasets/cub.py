@@ -1,6 +1,7 @@
 """CUB-200-2011: 11,788 photographs of 200 kinds of birds with 312 attributes, as an archive or flat."""
 
 import csv
+import dataclasses
 import io
 import os
 from collections.abc import Sequence
@@ -111,11 +112,11 @@ def source(paths: DataPaths, *, as_published: bool = False) -> Source:
     def read(findings: Findings) -> Samples:
         samples = read_samples(paths, raw, as_published, findings)
         files.update(check_images(paths, [key_of(path) for path in samples.paths], findings))
-        return samples
+        return dataclasses.replace(samples, missing=frozenset(range(len(samples.paths))) - files.keys())
 
     def make_images(samples: Samples, _findings: Findings) -> set[int]:
         bring_images(paths, files)
-        return set(range(len(samples.paths))) - files.keys()
+        return set(samples.missing)
 
     return Source(
         entry=ENTRY,

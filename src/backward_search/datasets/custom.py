@@ -1,5 +1,6 @@
 """The user's own images: any of four forms, brought into the form of a data set with a name of choice."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,8 +63,9 @@ def source(
     def read(findings: Findings) -> Samples:
         listings.append(labelled(file, whole, attributes, findings))
         findings.facts |= {"source": str(file), "form": whole.form, "attributes": ", ".join(attributes)}
-        _report_missing(file, listings[-1], findings)
-        return samples(paths, listings[-1], attributes, roles, split, findings)
+        missing = _missing(file, listings[-1], findings)
+        rows = samples(paths, listings[-1], attributes, roles, split, findings)
+        return dataclasses.replace(rows, missing=frozenset(missing))
 
     return Source(
         entry=make_entry(paths.name, file, attributes, image_size, augment),
@@ -102,9 +104,10 @@ def fingerprint(listing: Listing) -> str:
     return str(pd.util.hash_pandas_object(pd.DataFrame(rows)).sum())
 
 
-def _report_missing(file: Path, listing: Listing, findings: Findings) -> None:
+def _missing(file: Path, listing: Listing, findings: Findings) -> list[int]:
+    """The rows whose file does not exist."""
     if not isinstance(listing.images, Files):
-        return
+        return []
     missing = [place for place, row in enumerate(listing.rows) if listing.images.sizes[row] < 0]
     if len(missing) == len(listing.rows):
         raise DataError(
@@ -113,6 +116,7 @@ def _report_missing(file: Path, listing: Listing, findings: Findings) -> None:
         )
     for place in missing:
         findings.drop("missing image", listing.names[place])
+    return missing
 
 
 def samples(

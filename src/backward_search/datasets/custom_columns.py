@@ -46,13 +46,11 @@ def _require_column(option: str, name: str, found: Sequence[str], file: Path) ->
 
 def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen: bool) -> None:
     """Refuse a name that cannot stand in options and file names, and labels that leave nothing to learn."""
-    from torch.nn import ModuleDict  # the heads are kept in one, by attribute; it has names of its own. 1 s to import
-
     plain = all(mark.isalnum() or mark in "_- " for mark in name) and not name.startswith("_")
-    if not plain or name in ("path", "key") or hasattr(ModuleDict(), name):
+    if not plain or name in ("path", "key"):
         raise DataError(
             f"{file}: the column {name!r} cannot name an attribute: rename it to letters, digits, '_', '-' and spaces, "
-            "and to none of torch's own words (such as type, values), or choose others with --label_columns"
+            "or choose others with --label_columns"
         )
     labels = values[values != ""]
     different = labels.nunique()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from backward_search.console import progress
 from backward_search.datasets.registry import Preprocessing
+from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError
 
 
@@ -22,16 +25,15 @@ class Batch:
         pixels: (B, 3, H, W) uint8, in channels-last memory.
         labels: by attribute, class ids (B,) int64.
         rows: the row of each image in its table, (B,) int64.
+        total: images in the whole batch, of which this is one process's share.
+        weight: what the share's mean loss is multiplied with, so that the mean over the processes is that of the batch.
     """
 
     pixels: Tensor
     labels: dict[str, Tensor]
     rows: Tensor
-
-    def pin_memory(self) -> "Batch":
-        """The batch in page-locked memory, for copies to a GPU that do not wait."""
-        labels = {name: values.pin_memory() for name, values in self.labels.items()}
-        return Batch(self.pixels.pin_memory(), labels, self.rows)
+    total: int
+    weight: float = 1.0
 
 
 def load_image(path: Path) -> Image.Image:
@@ -93,9 +95,38 @@ def _square(image: Image.Image, size: int, generator: np.random.Generator | None
 
 def normalise(pixels: Tensor, look: Preprocessing, device: torch.device) -> Tensor:
     """Move pixels to the device and normalise them: (B, 3, H, W) uint8 -> float32 of about zero mean, unit variance."""
-    mean = torch.tensor(look.mean, device=device).view(1, 3, 1, 1) * 255
-    std = torch.tensor(look.std, device=device).view(1, 3, 1, 1) * 255
+    mean, std = _moments(look, device)
     return pixels.to(device, non_blocking=True).float().sub_(mean).div_(std)
+
+
+@cache  # made anew for every batch, they would make the GPU wait for the copy
+@torch.inference_mode(False)
+def _moments(look: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) * 255 for values in (look.mean, look.std))
+    return mean, std
+
+
+def unreadable_images(files: Sequence[Path], workers: int) -> dict[int, str]:
+    """Try to decode every image.
+
+    Args:
+        files: the images.
+        workers: processes that decode.
+
+    Returns:
+        By row, what is wrong with the image; images that can be read are not in it.
+    """
+    tiny = Preprocessing(size=1, fit="squeeze", augment=False)
+    loader: DataLoader[tuple[np.ndarray | DataError, int]] = DataLoader(
+        ImageRows(files, tiny, None),
+        batch_size=64,
+        sampler=[(0, row) for row in range(len(files))],
+        num_workers=min(workers, len(files)),
+        collate_fn=list,
+        generator=torch.Generator(),
+    )
+    batches = progress(loader, "checking images", "batch", len(loader))
+    return {row: str(image) for batch in batches for image, row in batch if isinstance(image, DataError)}
 
 
 class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
@@ -148,6 +179,8 @@ class ImageLoader:
         batch_size: int,
         workers: int,
         seed: int | None = None,
+        group: Group = ALONE,
+        keep: bool = True,
     ) -> None:
         """Set the loader up.
 
@@ -158,55 +191,86 @@ class ImageLoader:
             batch_size: images in a batch.
             workers: processes that decode; 0 decodes in this one.
             seed: of order and augmentation in training; None gives the rows in order, in the test form.
+            group: the processes that share each batch.
+            keep: keep the pixels for further epochs, where they are few and do not change.
+
+        Raises:
+            DataError: there are too few images to train on.
         """
         self._labels = {name: torch.tensor(values) for name, values in labels.items()}
         self._rows = ImageRows(files, look, seed)
         self._batch_size = batch_size
         self._workers = workers
         self._seed = seed
-        constant = seed is None or not look.augment
+        self._group = group
+        self._least = group.size if seed is None else 2 * group.size
+        if len(files) < self._least:
+            each = "one" if seed is None else "two, which BatchNorm needs,"
+            raise DataError(
+                f"{len(files)} images are too few: each of the {group.size} processes takes {each} of a batch"
+            )
+        same = seed is None or (not look.augment and group.size == 1)
         fits = len(files) * 3 * look.size**2 <= self.KEEP_BYTES
-        self._kept = torch.empty(len(files), look.size, look.size, 3, dtype=torch.uint8) if constant and fits else None
+        shape = (len(files), look.size, look.size, 3)
+        self._kept = torch.empty(shape, dtype=torch.uint8) if keep and same and fits else None
         self._filled = False
+        self.steps = len(self.batches())
 
     def batches(self, epoch: int = 0) -> list[np.ndarray]:
-        """The rows of each batch of an epoch; a rest of one row joins the batch before it (BatchNorm needs two)."""
+        """The rows of each batch of an epoch; a rest that is too small joins the batch before it.
+
+        Each process needs one image of a batch, and two in training, for BatchNorm.
+        """
         count = len(self._rows)
         if self._seed is None:
             order = np.arange(count)
         else:
             order = np.random.default_rng((self._seed, epoch)).permutation(count)
         cuts = list(range(self._batch_size, count, self._batch_size))
-        if self._seed is not None and cuts and count - cuts[-1] == 1:
+        if cuts and count - cuts[-1] < self._least:
             cuts.pop()
         return np.split(order, cuts)
 
-    def epoch(self, epoch: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch."""
-        batches = self.batches(epoch)
-        if self._filled and self._kept is not None:
-            for rows in batches:
-                yield self._batch(self._kept[rows], rows)
-            return
+    def batches_in(self, rows: int) -> int:
+        """How many batches the first `rows` images make, where they come in order."""
+        return int(np.searchsorted(np.cumsum([len(batch) for batch in self.batches()]), rows, side="right"))
+
+    def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
+        """This process's share of the batches of an epoch, but for the first `skip` batches."""
+        batches = self.batches(epoch)[skip:]
+        shares = [self._group.share(rows) for rows in batches]
+        pixels = self._stored(shares) if self._filled else self._decoded(shares, epoch)
+        for share, whole in zip(shares, batches, strict=True):
+            yield self._batch(next(pixels), share, len(whole))
+        self._filled = self._kept is not None and (self._filled or skip == 0)
+
+    def _stored(self, shares: list[np.ndarray]) -> Iterator[Tensor]:
+        assert self._kept is not None
+        return (self._kept[rows] for rows in shares)
+
+    def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
+        workers = min(self._workers, len(shares))
         loader = DataLoader(
             self._rows,
-            batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in batches],
-            num_workers=min(self._workers, len(batches)),
+            batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
+            num_workers=workers,
             collate_fn=_stack,
+            pin_memory=torch.cuda.is_available(),
+            prefetch_factor=4 if workers else None,
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
         for pixels, rows in loader:
             if isinstance(pixels, DataError):
-                raise pixels
+                raise DataError(f"{pixels}, or pass --skip_unreadable True")
             if self._kept is not None:
                 self._kept[rows] = pixels
-            yield self._batch(pixels, rows)
-        self._filled = self._kept is not None
+            yield pixels
 
-    def _batch(self, pixels: Tensor, rows: np.ndarray) -> Batch:
+    def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
         places = torch.from_numpy(rows)
-        batch = Batch(pixels.permute(0, 3, 1, 2), {name: ids[places] for name, ids in self._labels.items()}, places)
-        return batch.pin_memory() if torch.cuda.is_available() else batch
+        labels = {name: ids[places] for name, ids in self._labels.items()}
+        weight = len(rows) * self._group.size / total
+        return Batch(pixels.permute(0, 3, 1, 2), labels, places, total, weight)
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:

@@ -17,9 +17,9 @@ def provenance(paths: DataPaths) -> dict[str, Any]:
 
 
 def in_words(tables: dict[str, Any]) -> str:
-    """The settings in one line.
+    """The settings in one line; lists of names are left to the files.
 
     >>> in_words({"as_published": True, "split_seed": 42})
     'as_published True, split_seed 42'
     """
-    return ", ".join(f"{name} {value}" for name, value in tables.items())
+    return ", ".join(f"{name} {value}" for name, value in tables.items() if not isinstance(value, (dict, list)))

@@ -62,7 +62,8 @@ class DatasetEntry:
         preprocessing: of its images.
         encoder_model: the default encoder.
         num_epoch: the default number of training epochs.
-        lr: the default learning rate.
+        lr: the default learning rate of the paper's recipe.
+        recipe: the default training recipe.
         inverse_lambda: the default lambda of the search.
         empty_tags: where an empty piece of a tag string counts.
         discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
@@ -75,6 +76,7 @@ class DatasetEntry:
     encoder_model: str = "convnext_base"
     num_epoch: int = 30
     lr: float = 0.01
+    recipe: str = "paper"
     inverse_lambda: float = 1.1
     empty_tags: EmptyTags = EmptyTags.NOWHERE
     discard_first_draw: bool = False

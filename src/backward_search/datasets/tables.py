@@ -1,6 +1,7 @@
 """Tables, class lists and tags of a data set: the one form that readers bring their data into and stages start from."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Samples:
         tags: per image its tags, comma-separated, none of them empty; None for a data set without tags.
         query_tags: per image the string that query generation compares and stores, where it differs from `tags`.
         groups: per image the thing it shows, where several images show the same thing.
+        missing: the rows of which it is known already that there is no image.
     """
 
     paths: Sequence[str]
@@ -34,6 +36,7 @@ class Samples:
     tags: Sequence[str] | None = None
     query_tags: Sequence[str] | None = None
     groups: Sequence[str] | None = None
+    missing: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,12 @@ class Table:
     def keys(self) -> list[str]:
         """`<folder>/<file>` of every image."""
         return [key_of(path) for path in self.paths]
+
+    def without(self, rows: Collection[int]) -> "Table":
+        """The table without some of its rows."""
+        kept = [row for row in range(len(self)) if row not in rows]
+        ids = {name: values[kept] for name, values in self.ids.items()}
+        return dataclasses.replace(self, paths=[self.paths[row] for row in kept], ids=ids)
 
     def labels(self, attribute: str) -> list[str]:
         """The label of every image."""

@@ -88,6 +88,7 @@ def source(paths: DataPaths, seed: int, *, workers: int = 1) -> Source:
             splits=splits,
             tags=tags.tags,
             query_tags=tags.query_tags,
+            missing=frozenset() if form.shards else frozenset(plan.missing),
         )
 
     return Source(

@@ -84,6 +84,11 @@ class DataPaths:
         return self.attributions / "report.json"
 
     @property
+    def check(self) -> Path:
+        """What a look at the raw data found, where nothing was prepared."""
+        return self.attributions / "check.json"
+
+    @property
     def description(self) -> Path:
         """The data set's own entry, for data sets that the registry does not list."""
         return self.attributions / "dataset.json"
@@ -134,13 +139,33 @@ class RunPaths:
         return self.folder / "model.safetensors"
 
     @property
+    def best_weights(self) -> Path:
+        """The network after the epoch of the best test accuracy."""
+        return self.folder / "best.safetensors"
+
+    @property
+    def last_weights(self) -> Path:
+        """The network after the last epoch."""
+        return self.folder / "last.safetensors"
+
+    @property
+    def figure(self) -> Path:
+        """Loss and accuracy of every epoch, drawn."""
+        return self.folder / "history.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's records."""
+        return self.folder / "tensorboard"
+
+    @property
     def reserved(self) -> Path:
         """The settings of a training under way, which its checkpoint belongs to."""
         return self.folder / "training.json"
 
     @property
     def checkpoint(self) -> Path:
-        """The state of a training under way: the folder of the last finished epoch."""
+        """The state of a training under way, as it was last kept."""
         return self.folder / "checkpoint.safetensors"
 
     @property
@@ -177,6 +202,14 @@ class RunPaths:
         """The manifest of a finished index."""
         return self.gallery(split) / f"manifest-{engine}.json"
 
+    def embedding_manifest(self, split: str) -> Path:
+        """The record of the embeddings of one split."""
+        return self.manifest(f"C1-{split}")
+
+    def unreadable(self, split: str) -> Path:
+        """The images of one split that C1 left out."""
+        return self.folder / "embeddings" / f"{split}-unreadable.csv"
+
     def student(self, name: str) -> Path:
         """The folder of one student."""
         return self.folder / "students" / name
@@ -184,6 +217,43 @@ class RunPaths:
     def result(self, task: str, name: str) -> Path:
         """The results of one method on one task."""
         return self.folder / "results" / task / f"{name}.json"
+
+
+def import_log(weight_root: str | Path) -> Path:
+    """What the import of published runs said."""
+    return rooted(weight_root) / "import.log"
+
+
+@dataclass(frozen=True)
+class StudentPaths:
+    """The files of one student, below `weight/<run>/students/<settings>/`."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The trained student."""
+        return self.folder / "student.safetensors"
+
+    @property
+    def onnx(self) -> Path:
+        """The same for programs without PyTorch."""
+        return self.folder / "student.onnx"
+
+    @property
+    def manifest(self) -> Path:
+        """The record of its training."""
+        return self.folder / "manifest.json"
+
+    @property
+    def reserved(self) -> Path:
+        """The settings of a training under way, which its checkpoint belongs to."""
+        return self.folder / "training.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state after the last finished epoch of a training under way."""
+        return self.folder / "checkpoint.safetensors"
 
 
 def require(path: Path, what: str, remedy: str) -> Path:

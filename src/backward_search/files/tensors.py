@@ -1,5 +1,6 @@
 """Tensors on disk: safetensors files, written whole, with plain facts in their header."""
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,11 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping
     with replacing(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode  # the library makes its file private, whatever the umask says
-        save_file(content, temporary, dict(facts or {}))
+        try:
+            save_file(content, temporary, dict(facts or {}))
+        except SafetensorError as error:  # the library's word for what the system would not write
+            full = "os error 28" in str(error)
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(path)) from None
         temporary.chmod(mode)
     return path
 

@@ -3,7 +3,6 @@
 import logging
 from pathlib import Path
 
-from backward_search.datasets.prepared import load_table
 from backward_search.datasets.tables import Table
 from backward_search.engines.index import BuildSettings
 from backward_search.files.manifest import Stage
@@ -31,7 +30,7 @@ def build_index(options: IndexOptions) -> Path:
         The folder of the gallery.
     """
     run, engine = Run.open(options), options.engine
-    table = load_table(options.data, options.entry, options.split)
+    table = run.load_table(options, options.split)
     run.load_embeddings(options.split, table.keys)
     settings = {name: getattr(options, name) for name in SETTINGS[engine]}
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
@@ -53,7 +52,4 @@ def _build_settings(options: IndexOptions) -> BuildSettings:
 
 
 def _labels(table: Table) -> Labels:
-    return {
-        name: {key: table.classes[name][class_id] for key, class_id in zip(table.keys, ids.tolist(), strict=True)}
-        for name, ids in table.ids.items()
-    }
+    return {name: dict(zip(table.keys, table.labels(name), strict=True)) for name in table.ids}

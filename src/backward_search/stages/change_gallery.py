@@ -9,7 +9,6 @@ import torch
 from backward_search.console import progress
 from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
 from backward_search.datasets.images import ImageLoader, normalise
-from backward_search.datasets.prepared import load_table
 from backward_search.errors import DataError, MissingError
 from backward_search.options import ChangeOptions
 from backward_search.run import Run, find_device
@@ -26,7 +25,7 @@ def change_gallery(options: ChangeOptions) -> Path:
         The folder of the gallery.
     """
     run = Run.open(options)
-    table = load_table(options.data, options.entry, options.split)
+    table = run.load_table(options, options.split)
     run.load_embeddings(options.split, table.keys)
     leaving = _lines(Path(options.remove)) if options.remove else []
     coming = _images(Path(options.add).expanduser()) if options.add else []

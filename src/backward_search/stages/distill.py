@@ -3,68 +3,123 @@
 import dataclasses
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from backward_search.console import progress
-from backward_search.datasets.prepared import load_table
+from backward_search.distillation import DistillConfig, Distiller
+from backward_search.errors import StaleError
+from backward_search.files.atomic import read_json, write_json
 from backward_search.files.manifest import Stage
-from backward_search.files.tensors import save_tensors
+from backward_search.files.paths import StudentPaths
+from backward_search.files.tensors import load_tensors, save_tensors
+from backward_search.onnx_export import export_student, require_onnx
 from backward_search.options import DistillOptions, EvaluateOptions, next_command
 from backward_search.run import Run, find_device
 from backward_search.student import Student
-from backward_search.student import distill as train_student
-from backward_search.task import frozen_heads, search_config, student_folder
+from backward_search.task import frozen_heads, search_config, student_config, student_folder
 
 LOG = logging.getLogger(__name__)
 
 
 def distill(options: DistillOptions) -> Path:
-    """Train the student of the named task and lambda on the training split.
+    """Train the student of the named task and lambda on the training split, from its last finished epoch if any.
 
     Returns:
         The student's folder.
     """
+    if options.onnx:
+        require_onnx()
     run = Run.open(options)
-    table = load_table(options.data, options.entry, "train")
+    table = run.load_table(options, "train")
     embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=find_device(options.device))
-    folder = student_folder(run, options)
-    search, epochs = search_config(options), options.student_num_epoch - 1
-    settings = dataclasses.asdict(search) | {
+    paths = StudentPaths(student_folder(run, options))
+    stage = student_stage(run, options)
+    if stage.is_done(overwrite=options.overwrite):
+        _clear(paths)
+        return paths.folder
+    torch.manual_seed(options.seed)
+    classes = [len(run.classes[name]) for name in options.conditioned]
+    student = Student(run.model.encoding_size, classes, student_config(options)).to(embeddings.device)
+    heads = frozen_heads(run, options.conditioned, embeddings.device)
+    stage.begin()
+    losses = _fit(
+        Distiller(student, heads, embeddings, search_config(options), _config(options)), paths, stage, options
+    )
+    save_tensors(paths.weights, student.state_dict())
+    if options.onnx:
+        export_student(student, paths.onnx)
+    stage.finish(losses=losses)
+    _clear(paths)
+    LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", len(losses), losses[0], losses[-1])
+    LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
+    return paths.folder
+
+
+def student_stage(run: Run, options: DistillOptions) -> Stage:
+    """The record of a student; one that was trained elsewhere can be there without the training embeddings."""
+    paths = StudentPaths(student_folder(run, options))
+    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
+    there = {name: path for name, path in inputs.items() if path.exists()}
+    outputs = [paths.weights, *([paths.onnx] if options.onnx else [])]
+    return Stage("D1", paths.manifest, _settings(options), there, outputs)
+
+
+def _config(options: DistillOptions) -> DistillConfig:
+    return DistillConfig(options.student_num_epoch - 1, options.batch_size, options.student_reg, options.seed)
+
+
+def _settings(options: DistillOptions) -> dict[str, Any]:
+    """What a student depends on. Its shape and range are named where they are not the paper's."""
+    settings = dataclasses.asdict(search_config(options)) | {
         "conditioned": options.conditioned,
-        "epochs": epochs,
+        "epochs": options.student_num_epoch - 1,
         "batch_size": options.batch_size,
         "student_reg": options.student_reg,
         "seed": options.seed,
     }
-    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
-    stage = Stage("D1", folder / "manifest.json", settings, inputs, [folder / "student.safetensors"])
-    if stage.is_done(overwrite=options.overwrite):
-        return folder
-    heads = frozen_heads(run, options, embeddings.device)
-    stage.begin()
-    torch.manual_seed(options.seed)
-    student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
-    losses: list[float] = []
-    with progress(range(epochs), "distilling", "epoch") as bar:
+    shape = student_config(options)
+    usual = dataclasses.asdict(type(shape)())
+    settings |= {name: value for name, value in dataclasses.asdict(shape).items() if value != usual[name]}
+    if shape.lambda_range is not None:
+        del settings["lambda_"]
+    return settings
 
-        def on_epoch(_epoch: int, loss: float) -> None:
-            losses.append(loss)
+
+def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: DistillOptions) -> list[float]:
+    """Train epoch after epoch, each leaving a checkpoint; the loss of every epoch."""
+    losses = _resumed(distiller, paths, stage, overwrite=options.overwrite)
+    with progress(range(options.student_num_epoch - 1), "distilling", "epoch") as bar:
+        bar.update(len(losses))
+        for epoch in range(len(losses), options.student_num_epoch - 1):
+            losses.append(distiller.train_epoch(epoch))
             bar.update()
+            bar.set_postfix(loss=f"{losses[-1]:.5f}")
+            record = {"losses": torch.tensor(losses, dtype=torch.float64)}
+            save_tensors(paths.checkpoint, distiller.state() | record)
+    return losses
 
-        train_student(
-            student.to(embeddings.device),
-            heads,
-            embeddings,
-            search,
-            epochs=epochs,
-            batch_size=options.batch_size,
-            reg=options.student_reg,
-            seed=options.seed,
-            on_epoch=on_epoch,
-        )
-    save_tensors(folder / "student.safetensors", student.state_dict())
-    stage.finish(losses=losses)
-    LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", epochs, losses[0], losses[-1])
-    LOG.info("wrote %s; next: %s", folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
-    return folder
+
+def _clear(paths: StudentPaths) -> None:
+    """Drop what a finished training needs no longer."""
+    for leftover in (paths.checkpoint, paths.reserved):
+        leftover.unlink(missing_ok=True)
+
+
+def _resumed(distiller: Distiller, paths: StudentPaths, stage: Stage, *, overwrite: bool) -> list[float]:
+    """Take up the training under way, if it is of the same settings and inputs; its losses so far."""
+    reserved = {"settings": stage.settings, "inputs": stage.hashes}
+    if not overwrite and paths.reserved.exists() and paths.checkpoint.exists():
+        if read_json(paths.reserved) != reserved:
+            raise StaleError(
+                f"{paths.folder} holds an unfinished training of other settings: pass --overwrite True to drop it"
+            )
+        tensors, _ = load_tensors(paths.checkpoint)
+        losses: list[float] = tensors.pop("losses").tolist()
+        LOG.info("going on after epoch %d", len(losses))
+        distiller.restore(tensors, len(losses))
+        return losses
+    paths.checkpoint.unlink(missing_ok=True)
+    write_json(paths.reserved, reserved)
+    return []

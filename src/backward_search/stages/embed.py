@@ -1,62 +1,219 @@
-"""C1: embed the images of a data set with a trained model."""
+"""C1: embed the images of a data set, or of any folder, with a trained model."""
 
+import hashlib
+import json
 import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor, nn
 
 from backward_search.console import progress
-from backward_search.datasets.images import ImageLoader, normalise
+from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
+from backward_search.datasets.images import Batch, ImageLoader, normalise, unreadable_images
 from backward_search.datasets.prepared import load_table
-from backward_search.datasets.tables import SPLITS
-from backward_search.files.atomic import write_array, write_csv
+from backward_search.datasets.registry import Preprocessing
+from backward_search.distributed import ALONE, Group, working_together
+from backward_search.errors import DataError, MissingError
+from backward_search.files.atomic import write_csv
+from backward_search.files.growing import GrowingArrays
 from backward_search.files.manifest import Stage
+from backward_search.files.paths import rooted
 from backward_search.model import Model
 from backward_search.options import DistillOptions, EmbedOptions, next_command
 from backward_search.run import Run, find_device
 
 LOG = logging.getLogger(__name__)
+KEEP_SECONDS = 20
+"""How often what is embedded so far is made to outlive a kill."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Some images under the name that their embeddings get.
+
+    Attributes:
+        name: a split, or what stands for a folder.
+        files: the image files.
+        keys: how the table of the rows calls them.
+        stage: the record of their embeddings.
+    """
+
+    name: str
+    files: Sequence[Path]
+    keys: Sequence[str]
+    stage: Stage
 
 
 def embed(options: EmbedOptions) -> Path:
-    """Write embeddings and logits of both splits, under the test transform.
+    """Write embeddings and logits of the chosen splits, or of a folder of images, under the test transform.
+
+    What a killed process had embedded is kept, and gone on from.
 
     Returns:
         The folder of the embeddings.
     """
-    run = Run.open(options)
-    inputs = {split: options.data.table(split) for split in SPLITS} | {"weights": run.paths.weights}
-    outputs = [run.paths.embeddings(split) for split in SPLITS] + [run.paths.rows(split) for split in SPLITS]
-    outputs += [run.paths.logits(split, name) for split in SPLITS for name in run.classes]
-    stage = Stage("C1", run.paths.manifest("C1"), {}, inputs, outputs)
-    folder = run.paths.embeddings("test").parent
-    if stage.is_done(overwrite=options.overwrite):
-        return folder
     device = find_device(options.device)
-    model = run.load_model(device)
-    stage.begin()
-    shapes = {split: _embed_split(run, model, options, split, device) for split in SPLITS}
-    stage.finish(shapes=shapes)
+    with working_together(device) as group:
+        run = Run.open(options)
+        if options.image_folder:
+            wanted = [_folder_images(run, options, rooted(options.image_folder))]
+        else:
+            wanted = [_split_images(run, options, split) for split in options.splits]
+        todo = [images for images in wanted if not images.stage.is_done(overwrite=options.overwrite)]
+        group.wait()  # nobody writes before everybody has looked
+        if todo:
+            model = run.load_model(device)
+            model.mixed_precision = options.precision == "bf16" or (options.precision, device.type) == ("auto", "cuda")
+            for images in todo:
+                _embed(run, model, images, options, device, group)
+        folder = run.paths.embeddings("test").parent
     LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
     return folder
 
 
-@torch.inference_mode()
-def _embed_split(run: Run, model: Model, options: EmbedOptions, split: str, device: torch.device) -> list[int]:
+def embedding_stage(run: Run, options: EmbedOptions, split: str) -> Stage:
+    """The record of a run's embeddings of one split."""
+    inputs = {split: options.data.table(split), "weights": run.paths.weights}
+    return Stage("C1", run.paths.embedding_manifest(split), _settings(options), inputs, _outputs(run, split))
+
+
+def _settings(options: EmbedOptions) -> dict[str, object]:
+    """What is not as usual: like the device, the precision that suits it does not count."""
+    usual = {"precision": "auto", "skip_unreadable": False}
+    return {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
+
+
+def _outputs(run: Run, name: str) -> list[Path]:
+    return [run.paths.embeddings(name), run.paths.rows(name), *(run.paths.logits(name, head) for head in run.classes)]
+
+
+def _split_images(run: Run, options: EmbedOptions, split: str) -> Images:
     table = load_table(options.data, options.entry, split)
     files = [options.data.image(path) for path in table.paths]
-    loader = ImageLoader(files, {}, run.look, batch_size=options.batch_size, workers=options.n_workers)
-    embeddings = np.empty((len(table), run.model.encoding_size), np.float32)
-    logits = {name: np.empty((len(table), len(labels)), np.float32) for name, labels in run.classes.items()}
-    for batch in progress(loader.epoch(), f"embedding {split}", "batch", len(loader.batches())):
-        rows = batch.rows.numpy()
-        z = model.embed(normalise(batch.pixels, run.look, device))
-        embeddings[rows] = z.cpu().numpy()
-        for name, values in model.classify(z).items():
-            logits[name][rows] = values.cpu().numpy()
-    write_array(run.paths.embeddings(split), embeddings)
-    for name, array in logits.items():
-        write_array(run.paths.logits(split, name), array)
-    write_csv(run.paths.rows(split), ["key"], ([key] for key in table.keys))
-    return list(embeddings.shape)
+    return Images(split, files, table.keys, embedding_stage(run, options, split))
+
+
+def _folder_images(run: Run, options: EmbedOptions, folder: Path) -> Images:
+    if not folder.is_dir():
+        raise MissingError(f"--image_folder {folder} is not a folder")
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not files:
+        raise DataError(
+            f"--image_folder {folder} holds no images, of which the names end in {', '.join(IMAGE_SUFFIXES)}"
+        )
+    listing = [(file.relative_to(folder).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    name = f"folder-{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
+    settings = {"folder": str(folder), "listing": _digest(listing), **_settings(options)}
+    inputs = {"weights": run.paths.weights}
+    stage = Stage("C1", run.paths.embedding_manifest(name), settings, inputs, _outputs(run, name))
+    return Images(name, files, [key for key, _, _ in listing], stage)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _embed(run: Run, model: Model, images: Images, options: EmbedOptions, device: torch.device, group: Group) -> None:
+    """Embed some images; the leading process writes."""
+    bad = unreadable_images(images.files, options.n_workers) if options.skip_unreadable else {}
+    good = [row for row in range(len(images.files)) if row not in bad]
+    if not good:
+        raise DataError(f"none of the {len(images.files)} images of {images.name} can be read, such as {bad[0]}")
+    loader = ImageLoader(
+        [images.files[row] for row in good],
+        {},
+        run.look,
+        batch_size=options.batch_size,
+        workers=options.n_workers,
+        group=group,
+        keep=False,
+    )
+    if group.leads:
+        images.stage.begin()
+    group.wait()
+    widths = [run.model.encoding_size, *(len(labels) for labels in run.classes.values())]
+    places = [run.paths.embeddings(images.name), *(run.paths.logits(images.name, head) for head in run.classes)]
+    shapes = {place: (len(good), width) for place, width in zip(places, widths, strict=True)}
+    identity = _digest([images.stage.hashes, images.stage.settings, good, options.batch_size, group.size])
+    growing = GrowingArrays(shapes, identity) if group.leads else None
+    skip = loader.batches_in(group.tell(growing.done if growing else 0))
+    network = Network(model)
+    batches = progress(loader.epoch(skip=skip), f"embedding {images.name}", "batch", loader.steps, skip)
+    _fill(
+        growing,
+        shapes,
+        outcomes(torch.compile(network) if options.compile else network, batches, run.look, device, group),
+    )
+    if growing:
+        growing.finish()
+        _record(run, images, good, bad)
+
+
+class Network(nn.Module):
+    """Images (B, 3, H, W) to embedding and logits side by side, (B, E + sum of K_a)."""
+
+    def __init__(self, model: Model) -> None:
+        """Take the model's weights as they are."""
+        super().__init__()
+        self._model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed and classify."""
+        z = self._model.embed(images)
+        return torch.cat([z, *self._model.classify(z).values()], dim=1)
+
+
+@torch.inference_mode()
+def outcomes(
+    network: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    look: Preprocessing,
+    device: torch.device,
+    group: Group = ALONE,
+) -> Iterator[Tensor]:
+    """What the network makes of each batch, on the CPU; a GPU works on the next batch while one is copied."""
+    waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
+    for batch in batches:
+        outcome = group.gather(network(normalise(batch.pixels, look, device)), batch.total)
+        if waiting is not None:
+            yield _arrived(*waiting)
+        if outcome is not None:
+            event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+            waiting = outcome.to("cpu", non_blocking=True), event
+            if event is not None:
+                event.record()
+    if waiting is not None:
+        yield _arrived(*waiting)
+
+
+def _arrived(outcome: Tensor, event: torch.cuda.Event | None) -> Tensor:
+    if event is not None:
+        event.synchronize()
+    return outcome
+
+
+def _fill(growing: GrowingArrays | None, shapes: dict[Path, tuple[int, int]], made: Iterable[Tensor]) -> None:
+    """Write what arrives, and keep it from time to time."""
+    kept = time.monotonic()
+    for outcome in made:
+        assert growing is not None
+        parts = torch.split(outcome, [width for _, width in shapes.values()], dim=1)
+        growing.write({place: part.numpy() for place, part in zip(shapes, parts, strict=True)})
+        if time.monotonic() - kept > KEEP_SECONDS:
+            growing.keep()
+            kept = time.monotonic()
+
+
+def _record(run: Run, images: Images, good: Sequence[int], bad: dict[int, str]) -> None:
+    """Write the table of the rows, and the manifest last."""
+    write_csv(run.paths.rows(images.name), ["key"], ([images.keys[row]] for row in good))
+    left_out = run.paths.unreadable(images.name)
+    left_out.unlink(missing_ok=True)
+    if bad:
+        write_csv(left_out, ["key", "reason"], ((images.keys[row], reason) for row, reason in bad.items()))
+        LOG.warning("left out %d images of %s that cannot be read: %s lists them", len(bad), images.name, left_out)
+    images.stage.finish(images=len(good), unreadable=len(bad))

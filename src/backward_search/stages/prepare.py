@@ -2,8 +2,9 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from backward_search.datasets.report import Findings, lines, summary
 from backward_search.datasets.source import Source
 from backward_search.datasets.tables import Samples, write_tables
 from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import write_json
+from backward_search.files.atomic import read_json, write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import DataPaths
 
@@ -28,7 +29,7 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
         source: the data set as its reader offers it.
         paths: where it lies and where the tables go.
         overwrite: replace tables of other settings or inputs.
-        check_only: read and report, and write nothing.
+        check_only: read and report, and write nothing but the report.
 
     Returns:
         The folder of the tables.
@@ -40,10 +41,14 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     outputs = [paths.table("train"), paths.table("test"), paths.classes, paths.tags, paths.report]
     stage = Stage("A1", paths.manifest("A1"), source.settings, source.inputs, outputs)
     if not check_only and stage.is_done(overwrite=overwrite) and not _images_are_missing(source, paths):
+        _show(read_json(paths.report))
         return paths.attributions
     findings = Findings()
     samples = source.read(findings)
-    if not check_only:
+    if check_only:
+        findings.facts["image content"] = "not looked at by --check_only where images have yet to be made"
+        samples = _without(samples, samples.missing)
+    else:
         stage.begin()
         samples = _without(samples, source.make_images(samples, findings))
     for split, rows in samples.splits.items():
@@ -52,9 +57,9 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
                 f"the {split} split of {paths.name} would be empty: {len(samples.paths)} images are too few"
             )
     report = summary(paths.name, samples, findings)
-    for line in lines(report):
-        LOG.info("%s", line)
+    _show(report)
     if check_only:
+        LOG.info("wrote %s and nothing else", write_json(paths.check, report))
         return paths.attributions
     write_tables(paths, samples)
     write_json(paths.report, report)
@@ -73,7 +78,7 @@ def prepare_published(
         entry: the data set.
         paths: where it lies and where the tables go.
         overwrite: replace tables of other settings or inputs.
-        check_only: read and report, and write nothing.
+        check_only: read and report, and write nothing but the report.
 
     Returns:
         The folder of the tables.
@@ -88,6 +93,7 @@ def prepare_published(
     except MissingError:
         if is_prepared(paths) and find_bundle(paths) is not None:
             LOG.info("%s was converted from the authors' bundle already, nothing to do", paths.attributions)
+            _show(read_json(paths.report))
         elif not convert_bundle(paths, entry, check_only=check_only):
             raise
         return paths.attributions
@@ -103,7 +109,12 @@ def _images_are_missing(source: Source, paths: DataPaths) -> bool:
     return missing > 0
 
 
-def _without(samples: Samples, missing: set[int]) -> Samples:
+def _show(report: Mapping[str, Any]) -> None:
+    for line in lines(report):
+        LOG.info("%s", line)
+
+
+def _without(samples: Samples, missing: Set[int]) -> Samples:
     """The samples with some rows taken out of their splits; the order of the others stays."""
     if not missing:
         return samples

@@ -4,22 +4,28 @@ import dataclasses
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
+from backward_search import checkpoint
 from backward_search.console import progress
-from backward_search.datasets.images import Batch, ImageLoader
+from backward_search.datasets.images import ImageLoader, unreadable_images
 from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
-from backward_search.datasets.tables import Table
-from backward_search.errors import DataError, StaleError
-from backward_search.files.atomic import read_json, write_csv, write_json
+from backward_search.datasets.tables import SPLITS, Table
+from backward_search.distributed import Group, working_together
+from backward_search.encoders import has_weights, weights_look
+from backward_search.errors import DataError, OptionError
+from backward_search.files.atomic import write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
 from backward_search.files.tensors import load_tensors, save_tensors
+from backward_search.history import History, TensorBoard
 from backward_search.model import Model, ModelConfig
 from backward_search.options import EmbedOptions, TrainOptions, next_command
+from backward_search.recipe import RECIPES
 from backward_search.run import config_json, find_device, run_paths
 from backward_search.training import Trainer, TrainingConfig
 
@@ -27,105 +33,167 @@ LOG = logging.getLogger(__name__)
 
 
 def train(options: TrainOptions) -> Path:
-    """Train the model that the options describe, from its last finished epoch if there is one.
+    """Train the model that the options describe, from where an interrupted training was last kept.
 
     Returns:
         The run's folder.
     """
-    paths, entry, attributes = run_paths(options), options.entry, options.attributes
-    tables = {split: load_table(options.data, entry, split) for split in ("train", "test")}
-    classes = {name: tables["train"].classes[name] for name in attributes}
-    if len(tables["train"]) < 2:
-        raise DataError(f"{options.dataset_name} has a single training image: BatchNorm needs two")
-    config = TrainingConfig(
-        options.num_epoch,
-        options.lr,
-        options.weight_decay,
-        options.lr_scheduler_step,
-        options.lr_scheduler_gamma,
-        options.enc_update,
-        options.seed,
-    )
-    settings = dataclasses.asdict(config) | {"batch_size": options.batch_size, "pretrained": options.pretrained}
-    look = dataclasses.replace(entry.preprocessing, size=options.image_size)
-    settings["look"] = dataclasses.asdict(look)
-    inputs = {split: options.data.table(split) for split in tables} | {"classes": options.data.classes}
-    stage = Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
-    if stage.is_done(overwrite=options.overwrite):
-        return paths.folder
     device = find_device(options.device)
-    model_config = ModelConfig(
-        options.encoder_model,
-        options.encoding_size,
-        {name: len(labels) for name, labels in classes.items()},
-        options.image_size,
-    )
+    with working_together(device) as group:
+        if options.batch_size < 2 * group.size:
+            raise OptionError(
+                f"--batch_size {options.batch_size} is too small for {group.size} processes: two for each"
+            )
+        return _train(options, device, group)
+
+
+def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
+    paths = run_paths(options)
+    tables = {split: load_table(options.data, options.entry, split) for split in SPLITS}
+    config, model_config, look = _configurations(options, tables["train"])
+    stage = _stage(options, paths, config, look)
+    done = stage.is_done(overwrite=options.overwrite)
+    group.wait()  # nobody writes before everybody has looked
+    if done:
+        return paths.folder
+    if options.skip_unreadable:
+        tables = {split: _readable(options, table) for split, table in tables.items()}
+    loaders = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
-    trainer = Trainer(Model(model_config, pretrained=options.pretrained), config, look, device)
-    stage.begin()
-    LOG.info("training on %s: %d images, seed %d", device, len(tables["train"]), options.seed)
-    history = _resumed(trainer, paths, stage, overwrite=options.overwrite)
-    _fit(trainer, options, look, tables, paths, history)
-    write_json(paths.config, config_json(model_config, look, classes))
-    save_tensors(paths.weights, trainer.model.state_dict())
-    stage.finish(seed=options.seed, epochs=len(history))
-    for leftover in (paths.checkpoint, paths.reserved):
-        leftover.unlink(missing_ok=True)
-    LOG.info("wrote %s; next: %s", paths.weights, next_command(options, "C1.ModelTest.py", EmbedOptions))
+    with group.one_after_the_first():
+        model = Model(model_config, pretrained=options.pretrained)
+    model.mixed_precision = _mixed_precision(options, device)
+    trainer = Trainer(model, config, look, device, group=group, compiled=options.compile)
+    if group.leads:
+        stage.begin()
+        checkpoint.prepare(paths, {"settings": stage.settings, "inputs": stage.hashes}, overwrite=options.overwrite)
+    group.wait()
+    history = History(options.attributes)
+    checkpoint.resume(trainer, history, paths)
+    LOG.info("training on %s, %d images, seed %d", _where(device, group), len(tables["train"]), options.seed)
+    _fit(trainer, loaders, options, paths, history, leads=group.leads)
+    if group.leads:
+        classes = {name: tables["train"].classes[name] for name in options.attributes}
+        _finish(trainer, options, paths, history, config_json(model_config, look, classes), stage)
     return paths.folder
 
 
-def _resumed(trainer: Trainer, paths: RunPaths, stage: Stage, *, overwrite: bool) -> list[list[float]]:
-    """Take up the training under way, if it is of the same settings and inputs; its history so far."""
-    reserved = {"settings": stage.settings, "inputs": stage.hashes}
-    if not overwrite and paths.reserved.exists() and paths.checkpoint.exists():
-        if read_json(paths.reserved) != reserved:
-            raise StaleError(
-                f"{paths.folder} holds an unfinished training of other settings: pass --overwrite True to drop it"
-            )
-        tensors, _ = load_tensors(paths.checkpoint)
-        history: list[list[float]] = tensors.pop("history").tolist()
-        trainer.restore(tensors)
-        LOG.info("going on after epoch %d", len(history))
-        return history
-    paths.checkpoint.unlink(missing_ok=True)
-    write_json(paths.reserved, reserved)
-    return []
+def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig, ModelConfig, Preprocessing]:
+    recipe, entry = RECIPES[options.recipe], options.entry
+    config = TrainingConfig(
+        num_epoch=options.num_epoch,
+        lr=options.lr or recipe.lr or entry.lr,
+        weight_decay=recipe.weight_decay if options.weight_decay is None else options.weight_decay,
+        lr_scheduler_step=options.lr_scheduler_step,
+        lr_scheduler_gamma=options.lr_scheduler_gamma,
+        enc_update=options.enc_update,
+        seed=options.seed,
+        recipe=options.recipe,
+        encoder_rate=recipe.encoder_rate if options.pretrained and has_weights(options.encoder_model) else 1.0,
+        checkpoint_step=options.checkpoint_step,
+    )
+    classes = {name: len(table.classes[name]) for name in options.attributes}
+    model = ModelConfig(options.encoder_model, options.encoding_size, classes, options.image_size, recipe.final_norm)
+    look = dataclasses.replace(entry.preprocessing, size=options.image_size)
+    return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
 
 
-def _show_loss(bar: "tqdm[Batch]", every: int, step: int, loss: torch.Tensor) -> None:
-    if step % every == 0 and not bar.disable:  # reading the loss waits for the device
-        bar.set_postfix(loss=f"{float(loss):.3f}")
+def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look: Preprocessing) -> Stage:
+    names = ("batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable")
+    settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
+    settings |= {"look": dataclasses.asdict(look), "recipe": dataclasses.asdict(RECIPES[options.recipe])}
+    inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+    return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
+
+
+def _readable(options: TrainOptions, table: Table) -> Table:
+    """The table without the images that cannot be read, which are counted and listed."""
+    bad = unreadable_images([options.data.image(path) for path in table.paths], options.n_workers)
+    for reason in bad.values():
+        LOG.warning("left out: %s", reason)
+    if len(bad) == len(table):
+        raise DataError(f"none of the {len(table)} images of the {table.split} split can be read")
+    LOG.info("%d of %d images of the %s split cannot be read", len(bad), len(table), table.split)
+    return table.without(bad)
+
+
+def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:
+    return ImageLoader(
+        [options.data.image(path) for path in table.paths],
+        {name: table.ids[name] for name in options.attributes},
+        look,
+        batch_size=options.batch_size,
+        workers=options.n_workers,
+        seed=options.seed if table.split == "train" else None,
+        group=group,
+    )
+
+
+def _mixed_precision(options: TrainOptions, device: torch.device) -> bool:
+    if options.precision == "auto":
+        return device.type == "cuda" and RECIPES[options.recipe].mixed_precision
+    return options.precision == "bf16"
+
+
+def _where(device: torch.device, group: Group) -> str:
+    return f"{group.size} times {device.type}" if group.size > 1 else str(device)
 
 
 def _fit(
     trainer: Trainer,
+    loaders: dict[str, ImageLoader],
     options: TrainOptions,
-    look: Preprocessing,
-    tables: dict[str, Table],
     paths: RunPaths,
-    history: list[list[float]],
+    history: History,
+    *,
+    leads: bool,
 ) -> None:
-    loaders = {
-        split: ImageLoader(
-            [options.data.image(path) for path in table.paths],
-            {name: table.ids[name] for name in options.attributes},
-            look,
-            batch_size=options.batch_size,
-            workers=options.n_workers,
-            seed=options.seed if split == "train" else None,
-        )
-        for split, table in tables.items()
-    }
-    steps = len(loaders["train"].batches())
-    for epoch in range(len(history), options.num_epoch):
-        batches = progress(loaders["train"].epoch(epoch), f"epoch {epoch + 1}/{options.num_epoch}", "batch", steps)
-        trained = trainer.train_epoch(batches, epoch, partial(_show_loss, batches, options.verbose_step))
-        tested = trainer.evaluate(loaders["test"].epoch())
-        history.append([trained.loss, tested.loss, *trained.accuracy.values(), *tested.accuracy.values()])
-        save_tensors(paths.checkpoint, trainer.state() | {"history": torch.tensor(history, dtype=torch.float64)})
-        accuracy = ", ".join(f"{name} {value:.3f}" for name, value in tested.accuracy.items())
-        LOG.info("epoch %d/%d: loss %.3f, test accuracy: %s", epoch + 1, options.num_epoch, trained.loss, accuracy)
-    names = [f"{split}_accuracy_{name}" for split in ("train", "test") for name in options.attributes]
-    rows = [[epoch + 1, *row] for epoch, row in enumerate(history)]
-    write_csv(paths.history, ["epoch", "train_loss", "test_loss", *names], rows)
+    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps."""
+    board = TensorBoard(paths.tensorboard, on=leads and trainer.epoch < options.num_epoch)
+    for epoch in range(trainer.epoch, options.num_epoch):
+        title = f"epoch {epoch + 1}/{options.num_epoch}"
+        with progress(range(loaders["train"].steps), title, "batch") as bar:
+            after_step = partial(_after_step, bar, trainer, options, paths, history, leads=leads)
+            trained = trainer.train_epoch(loaders["train"], after_step)
+        tested = trainer.evaluate(loaders["test"])
+        if leads:
+            history.add(trained, tested)
+            history.write(paths.history)
+            board.add(history)
+            LOG.info("%s: loss %.3f, test accuracy: %s", title, trained.loss, _listed(tested.accuracy))
+        checkpoint.keep(trainer, history, paths, leads=leads)
+
+
+def _after_step(
+    bar: "tqdm[int]", trainer: Trainer, options: TrainOptions, paths: RunPaths, history: History, *, leads: bool
+) -> None:
+    bar.update()
+    if trainer.step % options.verbose_step == 0 and not bar.disable:  # reading the sums waits for the device
+        result = trainer.tally.result()
+        bar.set_postfix_str(f"loss {result.loss:.3f}, accuracy: {_listed(result.accuracy)}")
+    if trainer.step % options.checkpoint_step == 0:
+        checkpoint.keep(trainer, history, paths, leads=leads)
+
+
+def _listed(accuracy: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in accuracy.items())
+
+
+def _finish(
+    trainer: Trainer, options: TrainOptions, paths: RunPaths, history: History, config: dict[str, Any], stage: Stage
+) -> None:
+    """Write the network, its configuration and its history; the manifest comes last."""
+    best = options.use_epoch == "best"
+    summary = history.summary()
+    config["training"] = {"recipe": options.recipe, "weights_of_epoch": summary["best_epoch" if best else "epochs"]}
+    write_json(paths.config, config | {"training": config["training"] | summary})
+    last = trainer.model.state_dict()
+    if best:
+        save_tensors(paths.last_weights, last)
+    save_tensors(paths.weights, load_tensors(paths.best_weights)[0] if best else last)
+    history.write(paths.history)
+    history.draw(paths.figure)
+    stage.finish(seed=options.seed, **summary)
+    checkpoint.clear(paths)
+    LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
+    LOG.info("wrote %s; next: %s", paths.weights, next_command(options, "C1.ModelTest.py", EmbedOptions))

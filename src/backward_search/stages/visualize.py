@@ -9,6 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from backward_search.answers import Answerer
+from backward_search.conditions import Conditions
 from backward_search.datasets.images import load_image
 from backward_search.errors import OptionError
 from backward_search.files.atomic import replacing
@@ -17,6 +19,7 @@ from backward_search.gallery import Hits
 from backward_search.metrics import tag_similarity
 from backward_search.options import VisualizeOptions
 from backward_search.run import Run
+from backward_search.search import backward_search
 from backward_search.task import Task, check_topk, student_folder
 
 LOG = logging.getLogger(__name__)
@@ -34,17 +37,38 @@ def visualize(options: VisualizeOptions) -> Path:
     if options.query_key >= len(task.queries):
         raise OptionError(f"--query_key {options.query_key} does not exist: the last query is {len(task.queries) - 1}")
     check_topk(options.search_topk, len(task.gallery_rows))
-    has_student = (student_folder(run, options) / "manifest.json").exists()
-    answerer = task.answerer(run, options, with_student=has_student)
+    has_student = task.wishes.plain and task.conditioned == options.conditioned
+    has_student = has_student and (student_folder(run, options) / "manifest.json").exists()
     methods = ["unchanged", "teacher", *(["student"] if has_student else [])]
-    one = slice(options.query_key, options.query_key + 1)
-    queries, targets = task.query_embeddings()[one], task.target_ids()[one]
-    with torch.no_grad():
-        rows = {name: answerer.answer(name, queries, targets, options.search_topk).hits for name in methods}
+    methods += ["best"] if run.paths.embeddings("train").exists() else []  # it knows the training split
+    answerers = task.answerers(run, options, methods)
+    place_of_query = slice(options.query_key, options.query_key + 1)
+    queries, whole = task.query_embeddings()[place_of_query], task.targets("teacher")
+    targets = whole[place_of_query] if isinstance(whole, torch.Tensor) else whole.at(torch.tensor([options.query_key]))
+    lambdas = None if task.lambdas is None else task.lambdas[place_of_query]
+    k = options.search_topk
+    rows = {name: each.answer(name, queries, targets, k, lambdas).hits for name, each in answerers.items()}
+    if options.path_rows:
+        rows |= _path_rows(answerers["teacher"], queries, targets, lambdas, options)
     place = rooted(options.result_root) / run.paths.name / f"query_{options.query_key}.png"
     _draw(task, options, rows, place)
     LOG.info("wrote %s", place)
     return place
+
+
+def _path_rows(
+    answerer: Answerer,
+    queries: torch.Tensor,
+    targets: torch.Tensor | Conditions,
+    lambdas: torch.Tensor | None,
+    options: VisualizeOptions,
+) -> dict[str, Hits]:
+    """The hits of points between the query t_0 and t_n, where the search ends, named by their step."""
+    walk = backward_search(answerer.heads, queries, targets, answerer.search, lambdas=lambdas, trace=True)
+    assert walk.path is not None
+    last = int(walk.steps[0])
+    steps = sorted({round(last * (i + 1) / options.path_rows) for i in range(options.path_rows)} - {0})
+    return {f"t_{step}": answerer.gallery.search(walk.path[:, step], options.search_topk) for step in steps}
 
 
 def _draw(task: Task, options: VisualizeOptions, rows: dict[str, Hits], place: Path) -> None:
@@ -78,6 +102,7 @@ def _draw_query(axes: Axes, task: Task, options: VisualizeOptions) -> None:
     axes.set_title(f"query {options.query_key}", fontsize=10, weight="bold")
     _frame(axes, good=False)
     condition = "\n".join(f"{name}: {label}" for name, label in query.condition.items())
+    condition = textwrap.fill(options.condition, 30) or condition
     tags = textwrap.fill(query.candidate_tags.replace(",", ", "), 30)
     axes.set_xlabel(f"{', '.join(_labels(task, row))}\n{tags}\n\ncondition\n{condition}", fontsize=8)
 

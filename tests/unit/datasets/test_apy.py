@@ -274,12 +274,17 @@ def test_counts_are_hints(paths):
     }
 
 
-def test_check_only_reports_and_writes_nothing(paths, capsys):
+def test_check_only_reports_and_writes_nothing_else(paths, capsys):
     write_apy(paths.folder, **SMALL)
     edit(paths, "apascal_train.txt", 2, 4, "0")
+    next(paths.folder.rglob("2008_*.jpg")).unlink()
     before = sorted(paths.root.rglob("*"))
     main(paths, "--check_only")
-    assert sorted(paths.root.rglob("*")) == before
+    assert sorted(paths.root.rglob("*")) == sorted([*before, paths.attributions, paths.check])
+    checked = json.loads(paths.check.read_text())
+    main(paths)
+    assert (report(paths)["images"], report(paths)["splits"]) == (checked["images"], checked["splits"])
+    assert report(paths)["dropped"]
     assert "1 box without area, kept the whole image" in capsys.readouterr().out
 
 

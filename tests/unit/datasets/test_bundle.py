@@ -166,7 +166,7 @@ def test_a1_takes_a_bundle_where_there_is_nothing_else(cub: DataPaths, caplog: p
     with caplog.at_level(logging.INFO):
         script("A1.Data-Preprocessing-CUB.py", *root, "--check_only")
         assert "images: 6 (train 4, test 2)" in caplog.text
-        assert not cub.attributions.exists()
+        assert [path.name for path in cub.attributions.iterdir()] == ["check.json"]
         assert script("A1.Data-Preprocessing-CUB.py", *root) == cub.attributions
     assert cub.tags.exists()
     with caplog.at_level(logging.INFO):

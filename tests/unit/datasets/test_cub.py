@@ -59,7 +59,7 @@ def plain_tags(names, attributes, present, shift):
 
 
 def test_nothing_is_written_and_nothing_fetched_by_a_check(paths):
-    with pytest.raises(OptionError, match="--check_only writes nothing"):
+    with pytest.raises(OptionError, match="--check_only writes nothing but"):
         main(paths, "--check_only", "--download")
     assert not paths.folder.exists()
 
@@ -318,11 +318,14 @@ def test_damaged_images_fall_out_of_the_published_split(paths):
     assert f"./data/CUB/images/{padded}" in all_rows(paths)
 
 
-def test_check_only_reports_and_writes_nothing(paths, capsys):
+def test_check_only_reports_and_writes_nothing_else(paths, capsys):
     missing = damage(write_cub(paths.folder, **SMALL), listed(paths)[0])[0]
     before = sorted(paths.root.rglob("*"))
     main(paths, "--check_only")
-    assert sorted(paths.root.rglob("*")) == before
+    assert sorted(paths.root.rglob("*")) == sorted([*before, paths.attributions, paths.check])
+    checked = json.loads(paths.check.read_text())
+    main(paths)
+    assert report(paths)["images"] == checked["images"] < 30
     assert f"dropped: 1 missing image ({missing})" in capsys.readouterr().out
 
 

@@ -282,11 +282,10 @@ def test_rows_without_a_label_are_dropped(source, root):
         (["--group_column", "who"], OptionError, "--group_column who.*no such column"),
         (["--tags_column", "words"], OptionError, "--tags_column words.*no such column"),
         (["--split_column", "part"], OptionError, "--split_column part.*no such column"),
-        (["--path_column", "file"], DataError, "columns path, style, one, id, no.dots, type, none, expected file"),
+        (["--path_column", "file"], DataError, "columns path, style, one, id, no.dots, none, expected file"),
         (["--label_columns", "style,one"], DataError, "one has only the label 'x'"),
         (["--label_columns", "style,none"], DataError, "none has no labels"),
         (["--label_columns", "no.dots"], DataError, "'no.dots' cannot name an attribute"),
-        (["--label_columns", "type"], DataError, "'type' cannot name an attribute"),
         ([], DataError, "expected two classes"),
         (["--image_column", "image"], OptionError, "is for a .parquet file"),
         (["--test_size", "1"], OptionError, "--test_size 1.0 must lie between"),
@@ -300,7 +299,7 @@ def test_columns_and_options_that_cannot_be_meant(arguments, kind, message, sour
         style=["old", "new"] * 6,
         one=["x"] * 12,
         id=[str(row) for row in range(12)],
-        **{"no.dots": ["a", "b"] * 6, "type": ["a", "b"] * 6, "none": [""] * 12},
+        **{"no.dots": ["a", "b"] * 6, "none": [""] * 12},
     )
     with pytest.raises(kind, match=message) as refusal:
         prepare(root, table, *arguments)
@@ -602,10 +601,10 @@ def test_names_of_the_package_are_refused(name, source, root):
     assert not (root / name / "attributions").exists()
 
 
-def test_check_only_writes_nothing(source, root):
+def test_check_only_writes_nothing_but_its_report(source, root):
     draw_classes(source)
     MAIN(["--dataset_name", "mine", "--source", str(source), "--data_root", str(root), "--check_only"])
-    assert not root.exists()
+    assert [path.name for path in root.rglob("*") if path.is_file()] == ["check.json"]
 
 
 def test_the_source_is_required(root, capsys):

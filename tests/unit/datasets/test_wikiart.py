@@ -471,11 +471,16 @@ def test_part_of_the_artgan_lists_is_not_enough(folder):
         prepare(folder.parent)
 
 
-def test_checking_writes_nothing(folder):
+def test_checking_writes_nothing_but_its_report(folder):
     write_wikiart(folder, **FEW)
+    next(path for path in (folder / "images_raw").rglob("*.jpg")).unlink()
     before = sorted(folder.rglob("*"))
     prepare(folder.parent, "--check_only")
-    assert sorted(folder.rglob("*")) == before
+    home = folder / "attributions"
+    assert set(folder.rglob("*")) == {*before, home, home / "check.json"}
+    checked = json.loads((home / "check.json").read_text())
+    prepare(folder.parent)
+    assert json.loads((home / "report.json").read_text())["splits"] == checked["splits"]
 
 
 def test_the_registry_knows_wikiart(tmp_path):

@@ -1,0 +1,142 @@
+"""What a batch of queries is to become: for each attribute a class, a set of classes or a mixture of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+NO_CLASS = -1e30
+"""The logit of a class that an attribute does not have: finite, so that no product with 0 becomes undefined."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The conditions of B queries on A attributes, whose classes number at most K.
+
+    Attributes:
+        wanted: (A, B, K) floats. A distribution over the classes, certain for a single class: its cross entropy is the
+            loss. Where `any_of` holds it is a set, 1 for each member, and the loss is -log of the set's probability;
+            "not this class" is the set of all others.
+        any_of: where `wanted` is a set, (A, B) bool; None for nowhere.
+        weight: how much each attribute counts, (A, B), not negative; 0 leaves it out. The loss is the weighted mean
+            over the attributes; None counts all alike, as published.
+    """
+
+    wanted: Tensor
+    any_of: Tensor | None = None
+    weight: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        """Check the shapes.
+
+        Raises:
+            ValueError: they do not belong together.
+        """
+        for name in ("any_of", "weight"):
+            value = getattr(self, name)
+            if value is not None and value.shape != self.wanted.shape[:2]:
+                raise ValueError(f"{name} has the shape {tuple(value.shape)}: expected {tuple(self.wanted.shape[:2])}")
+
+    @classmethod
+    def of_ids(cls, ids: Tensor, classes: int, dtype: torch.dtype) -> "Conditions":
+        """One class per attribute.
+
+        Args:
+            ids: the wanted class ids (B, A).
+            classes: K.
+            dtype: that of the search.
+        """
+        return cls(torch.nn.functional.one_hot(ids.T, classes).to(dtype))
+
+    def at(self, rows: Tensor) -> "Conditions":
+        """Those of some queries; `rows` is an index or a mask."""
+        parts = {name: value[:, rows] for name, value in vars(self).items() if value is not None}
+        return replace(self, **parts)
+
+    def repeated(self, times: int) -> "Conditions":
+        """All of them, `times` times over, one copy after the other."""
+        parts = {name: torch.cat([value] * times, 1) for name, value in vars(self).items() if value is not None}
+        return replace(self, **parts)
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Conditions":
+        """The same on a device and in a precision."""
+        any_of = None if self.any_of is None else self.any_of.to(device)
+        weight = None if self.weight is None else self.weight.to(device, dtype)
+        return Conditions(self.wanted.to(device, dtype), any_of, weight)
+
+    def loss_and_slope(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """The loss, and its gradient in the logits: probabilities less what they should be.
+
+        A set should have its members in the proportion they have already: the gradient of -log sum_S p is p less p
+        restricted to S.
+
+        Args:
+            logits: (A, B, K), `NO_CLASS` for classes that an attribute does not have.
+
+        Returns:
+            The weighted mean over the attributes (B,), in nats, and its gradient (A, B, K).
+        """
+        log_p = torch.log_softmax(logits, dim=2)
+        log_likelihood, target = (self.wanted * log_p).sum(2), self.wanted
+        if self.any_of is not None:
+            members = log_p.masked_fill(self.wanted == 0, -torch.inf)
+            of_set = members.logsumexp(2)
+            log_likelihood = torch.where(self.any_of, of_set, log_likelihood)
+            target = torch.where(self.any_of[..., None], (members - of_set[..., None]).exp(), target)
+        slope = log_p.exp_().sub_(target)
+        if self.weight is None and len(slope) == 1:
+            return log_likelihood.neg_().squeeze(0), slope
+        if self.weight is None:
+            return log_likelihood.sum(0).div_(-len(slope)), slope.div_(len(slope))
+        share = self.weight / self.weight.sum(0)
+        return -(log_likelihood * share).sum(0), slope.mul_(share[..., None])
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """The distribution over the classes that each query is to get, (A, B, K).
+
+        A set keeps the proportions that its members have already.
+
+        Args:
+            logits: of the queries as they are (A, B, K).
+        """
+        if self.any_of is None:
+            return self.wanted
+        of_set = logits.masked_fill(self.wanted == 0, -torch.inf).softmax(2)
+        return torch.where(self.any_of[..., None], of_set, self.wanted)
+
+    def log_likelihood(self, log_p: Tensor) -> Tensor:
+        """How probable it is that each of N images meets each condition, by the probabilities of its classes.
+
+        The weighted sum over the attributes of sum_c w_c log p_c, or of log sum_S p_c for a set.
+
+        Args:
+            log_p: log-probabilities of the images' classes (A, N, K).
+
+        Returns:
+            (B, N), at most 0.
+        """
+        parts = torch.matmul(self.wanted, log_p.mT)  # (A, B, N)
+        if self.any_of is not None:
+            of_set = torch.matmul((self.wanted > 0).to(log_p.dtype), log_p.exp().mT).log()
+            parts = torch.where(self.any_of[..., None], of_set, parts)
+        if self.weight is not None:
+            parts = parts * self.weight[..., None]
+        return parts.sum(0)
+
+    def met_by(self, ids: Tensor) -> Tensor:
+        """Which of N images have one of the wanted classes in every attribute that counts, (B, N) bool.
+
+        Args:
+            ids: class ids of the images (A, N).
+        """
+        met = torch.stack([wanted[:, own] > 0 for wanted, own in zip(self.wanted, ids, strict=True)])
+        if self.weight is not None:
+            met |= self.weight[..., None] == 0
+        return met.all(0)
+
+
+def padded(logits: Sequence[Tensor], classes: int) -> Tensor:
+    """The logits of several attributes, (B, K_a) each, as one tensor (A, B, K)."""
+    widened = [torch.nn.functional.pad(part, (0, classes - part.shape[1]), value=NO_CLASS) for part in logits]
+    return torch.stack(widened)

@@ -1,0 +1,57 @@
+"""Reading `torch.save` files of others without running anything in them: tensors and plain data only."""
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from backward_search.errors import DataError, MissingError
+
+_DAMAGE = (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+
+
+def load_state_dict(path: Path, entry: str = "") -> dict[str, torch.Tensor]:
+    """Read a state dict, in the zip form of today or the older one, onto the CPU.
+
+    Tensors of the zip form are mapped into memory, so that what nobody touches, such as an optimiser's state, is not
+    read.
+
+    Args:
+        path: a `.pth` file.
+        entry: where the file holds several things by name, the name of the state dict among them; a file that holds
+            the state dict alone is taken too.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it is damaged, holds anything but tensors and plain data, or is not a state dict. Nothing in it was
+            run.
+    """
+    content = _load(path)
+    state = content.get(entry, content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not state or not _are_tensors(state):
+        raise DataError(f"{path} holds no state dict (tensors by name): get the file again from where it came")
+    return dict(state)
+
+
+def _are_tensors(state: Mapping[Any, Any]) -> bool:
+    return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items())
+
+
+def _load(path: Path) -> Any:
+    if not path.exists():
+        raise MissingError(f"{path} does not exist")
+    try:
+        with warnings.catch_warnings(action="ignore"):  # it muses on files that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError:  # its message speaks to programmers, and advises to run the file
+        raise DataError(
+            f"{path} is damaged or holds something other than tensors and plain data, and is not read: "
+            "get a copy that you can trust, or remove it"
+        ) from None
+    except _DAMAGE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise DataError(f"{path} is not a complete torch file ({reason}): get it again from where it came") from None

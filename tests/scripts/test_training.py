@@ -1,0 +1,231 @@
+"""B1 and C1 on a tiny data set: resumption, checkpoints, recipes, several processes, and what they refuse."""
+
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backward_search.errors import DataError, OptionError, StaleError, UserError
+from backward_search.files.tensors import load_tensors, save_tensors
+
+PROJECT = Path(__file__).resolve().parents[2]
+TESTS = PROJECT / "tests"
+
+
+def script(prefix: str):
+    file = next(PROJECT.glob(f"{prefix}*.py"))
+    spec = importlib.util.spec_from_file_location(f"script_{prefix[:2]}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A data set of 400 images of 16 pixels: bright or dark, in one of three colours."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rng = np.random.default_rng(0)
+    light, shade = rng.integers(2, size=400), rng.integers(3, size=400)
+    images = rng.integers(0, 60, (400, 16, 16, 3), dtype=np.uint8)
+    for image, bright, colour in zip(images, light, shade, strict=True):
+        image[..., colour] += np.uint8(60 + 120 * bright)
+    np.savez(folder / "tiny.npz", images=images, light=light, shade=shade)
+    look = ["--image_size", "16", "--augment", "True", "--source", str(folder / "tiny.npz")]
+    script("A1.Data-Preprocessing-custom")(["--dataset_name", "tiny", "--data_root", str(folder / "data"), *look])
+    return folder
+
+
+def words(data: Path, where: str, *more: str) -> list[str]:
+    roots = ["--data_root", str(data / "data"), "--weight_root", str(data / where)]
+    usual = ["--encoder_model", "small_cnn", "--encoding_size", "32", "--num_epoch", "3", "--n_workers", "0"]
+    return ["--dataset_name", "tiny", *roots, *usual, *more]
+
+
+QUICK = ("--batch_size", "64", "--checkpoint_step", "2")
+
+
+@pytest.fixture(scope="module")
+def run(data):
+    return script("B1")(words(data, "whole", *QUICK))
+
+
+@pytest.mark.parametrize("recipe", ["paper", "modern"])
+def test_a_training_killed_at_many_moments_ends_with_the_same_bits(data, run, recipe):
+    whole = run if recipe == "paper" else script("B1")(words(data, "whole", *QUICK, "--recipe", recipe))
+    moments = "1,2,5,8,13,17,6" if recipe == "paper" else "9,23,14"
+    driver = [sys.executable, str(TESTS / "killed_training.py"), str(PROJECT), moments]
+    subprocess.run([*driver, *words(data, "killed", *QUICK, "--recipe", recipe)], check=True, timeout=300)
+    again = data / "killed" / whole.name
+    for name in ("model.safetensors", "best.safetensors", "history.csv", "config.json"):
+        assert (again / name).read_bytes() == (whole / name).read_bytes(), name
+    assert not list(again.glob("*checkpoint*")) + list(again.glob("*.partial*"))
+
+
+def test_last_and_best_are_kept_and_named(data, run):
+    training = json.loads((run / "config.json").read_text())["training"]
+    rows = np.genfromtxt(run / "history.csv", delimiter=",", names=True)
+    means = (rows["test_accuracy_light"] + rows["test_accuracy_shade"]) / 2
+    assert training["best_epoch"] == 1 + int(means.argmax())
+    assert training["test_accuracy"]["shade"] == rows["test_accuracy_shade"][-1]
+    assert training["weights_of_epoch"] == training["epochs"] == 3
+    assert (run / "history.png").stat().st_size > 10_000
+    with pytest.raises(StaleError, match="use_epoch"):
+        script("B1")(words(data, "whole", *QUICK, "--use_epoch", "best"))
+    best = script("B1")(words(data, "best", *QUICK, "--use_epoch", "best"))
+    weights = {name: load_tensors(best / f"{name}.safetensors")[0] for name in ("model", "best", "last")}
+    same = {
+        other: all(bool((weights["model"][key] == weights[other][key]).all()) for key in weights["model"])
+        for other in ("best", "last")
+    }
+    assert same == {"best": True, "last": training["best_epoch"] == 3}
+    assert load_tensors(run / "model.safetensors")[0].keys() == weights["last"].keys()
+
+
+def test_a_recipe_is_part_of_the_name_and_its_own_rates(data):
+    run = script("B1")(words(data, "modern", *QUICK, "--recipe", "modern"))
+    assert run.name.endswith("-num_epoch3-recipemodern-final")
+    settings = json.loads((run / "manifest-B1.json").read_text())["settings"]
+    assert (settings["lr"], settings["weight_decay"], settings["encoder_rate"]) == (0.005, 0.2, 1.0)
+
+
+def torchrun(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as two processes, and say what both said."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    file = next(PROJECT.glob(f"{name}*.py"))
+    return subprocess.run([*command, str(file), *options], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_two_processes_train_and_embed_like_one(data):
+    options = ["--num_epoch", "8", "--batch_size", "24", "--recipe", "modern"]
+    one = script("B1")(words(data, "one", *options))
+    done = torchrun("B1", *words(data, "two", *options))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("epoch 8/8") == 1  # the leading process alone speaks
+    two = data / "two" / one.name
+    accuracy = [json.loads((run / "config.json").read_text())["training"]["test_accuracy"] for run in (one, two)]
+    for name in ("light", "shade"):
+        assert accuracy[0][name] > 0.9
+        assert abs(accuracy[0][name] - accuracy[1][name]) <= 0.02
+    embedded(data, "one", "--num_epoch", "8", "--recipe", "modern")
+    expected = {file.name: np.load(file) for file in (one / "embeddings").glob("*.npy")}
+    done = torchrun(
+        "C1", *words(data, "one", *options[:2], "--recipe", "modern", "--batch_size", "31", "--overwrite", "True")
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(expected) == 6
+    for name, array in expected.items():
+        np.testing.assert_allclose(np.load(one / "embeddings" / name), array, atol=1e-5)
+
+
+def embedded(data: Path, where: str, *more: str) -> Path:
+    return script("C1")(words(data, where, *more))
+
+
+def test_embedding_goes_on_where_it_was_killed(data, run, monkeypatch):
+    whole = embedded(data, "whole", "--batch_size", "16")
+    expected = {file.name: file.read_bytes() for file in whole.iterdir()}
+    shutil.rmtree(whole)
+    for manifest in run.glob("manifest-C1-*"):
+        manifest.unlink()
+    from backward_search.files.growing import GrowingArrays
+    from backward_search.stages import embed
+
+    seen: list[int] = []
+    real = GrowingArrays.write
+
+    def stop(self, rows):
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(self.done)
+        real(self, rows)
+
+    monkeypatch.setattr(embed, "KEEP_SECONDS", 0)
+    monkeypatch.setattr(GrowingArrays, "write", stop)
+    with pytest.raises(KeyboardInterrupt):
+        embedded(data, "whole", "--batch_size", "16")
+    assert seen == [0, 16, 32]
+    seen.clear()
+    with pytest.raises(KeyboardInterrupt):
+        embedded(data, "whole", "--batch_size", "16")
+    assert seen == [48, 64, 80]
+    monkeypatch.setattr(GrowingArrays, "write", real)
+    embedded(data, "whole", "--batch_size", "16")
+    assert {file.name: file.read_bytes() for file in whole.iterdir()} == expected
+
+
+def test_embeddings_do_not_depend_on_the_batch(data, run):
+    embedded(data, "whole")
+    folder = run / "embeddings"
+    usual = {name: np.load(folder / f"{name}.npy") for name in ("train", "test", "test-logits-shade")}
+    embedded(data, "whole", "--batch_size", "7", "--n_workers", "2", "--overwrite", "True")
+    for name, array in usual.items():
+        np.testing.assert_allclose(np.load(folder / f"{name}.npy"), array, atol=1e-5)
+
+
+def test_one_split_alone(data, run):
+    shutil.rmtree(run / "embeddings", ignore_errors=True)
+    for manifest in run.glob("manifest-C1-*"):
+        manifest.unlink()
+    folder = embedded(data, "whole", "--split", "test")
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "test-logits-light.npy",
+        "test-logits-shade.npy",
+        "test.csv",
+        "test.npy",
+    ]
+    with pytest.raises(OptionError, match="--split valid"):
+        embedded(data, "whole", "--split", "valid")
+
+
+def test_a_folder_of_images_gets_embeddings_of_its_own(data, run):
+    embedded(data, "whole")
+    table = (run / "embeddings" / "test.csv").read_text().splitlines()[1:]
+    images = data / "data" / "tiny" / "images"
+    folder = embedded(data, "whole", "--image_folder", str(images))
+    (file,) = folder.glob("folder-images-*[0-9a-f].csv")
+    rows = {key: row for row, key in enumerate(file.read_text().splitlines()[1:])}
+    assert len(rows) == 400
+    of_folder, of_split = np.load(file.with_suffix(".npy")), np.load(folder / "test.npy")
+    by_name = {key.split("/")[-1]: row for key, row in rows.items()}
+    order = [by_name[key.split("/")[-1]] for key in table]
+    np.testing.assert_allclose(of_folder[order], of_split, atol=1e-5)
+    with pytest.raises(UserError, match="is not a folder"):
+        embedded(data, "whole", "--image_folder", str(data / "nowhere"))
+
+
+def test_weights_of_other_attributes_are_refused(data, run):
+    shutil.copytree(run, data / "other" / run.name)
+    file = data / "other" / run.name / "model.safetensors"
+    tensors, _ = load_tensors(file)
+    save_tensors(file, {name.replace("heads.shade", "heads.style"): value for name, value in tensors.items()})
+    with pytest.raises(DataError, match="heads"):
+        embedded(data, "other", "--overwrite", "True")
+
+
+def test_an_unreadable_image_is_named_or_left_out_counted_and_listed(data, tmp_path):
+    shutil.copytree(data / "data", tmp_path / "data")
+    broken = sorted((tmp_path / "data" / "tiny" / "images").rglob("*.png"))[7]
+    broken.write_bytes(broken.read_bytes()[:40])
+    with pytest.raises(DataError, match=f"{broken.name}.*--skip_unreadable True"):
+        script("B1")(words(tmp_path, "weight", *QUICK, "--num_epoch", "1"))
+    skip = ["--num_epoch", "1", "--skip_unreadable", "True"]
+    run = script("B1")(words(tmp_path, "weight", *QUICK, *skip, "--overwrite", "True"))
+    assert f"image {broken} cannot be read" in (run / "run.log").read_text()
+    embedded(tmp_path, "weight", *skip)
+    (listed,) = run.glob("embeddings/*-unreadable.csv")
+    assert broken.name in listed.read_text()
+    split = listed.name.removesuffix("-unreadable.csv")
+    table = (tmp_path / "data" / "tiny" / "attributions" / f"preprocessed_tiny_{split}.csv").read_text().splitlines()
+    assert np.load(run / "embeddings" / f"{split}.npy").shape == (len(table) - 2, 32)
+    script("A2")(["--dataset_name", "tiny", "--data_root", str(tmp_path / "data"), "--num_queries", "30"])
+    script("E1")([*words(tmp_path, "weight", "--num_epoch", "1"), "--method", "unchanged"])
+
+
+def test_too_small_a_batch_for_the_processes_is_one_line(data):
+    with pytest.raises(OptionError, match="--batch_size 1"):
+        script("B1")(words(data, "whole", "--batch_size", "1"))
