@@ -157,7 +157,10 @@ def test_a_killed_addition_leaves_the_old_or_the_new_state(tmp_path):
     for step in (0, last - 1, last, 99):
         process = multiprocessing.get_context("spawn").Process(target=_add_and_die, args=(stored.folder, step))
         process.start()
-        process.join()
+        process.join(120)
+        if process.is_alive():
+            process.kill()
+            pytest.fail(f"the addition that is killed at step {step} hangs")
         again = StoredGallery.open(stored.folder)
         if step == 99:
             break
