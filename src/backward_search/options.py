@@ -440,8 +440,11 @@ class EvaluateOptions(AnswerOptions):
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
         )
-        plain = self.chosen_method == "teacher" or len(self.lambdas) == 1
-        require(plain, f"--sweep is for the teacher, and --method is {self.chosen_method}")
+        several = len(self.lambdas) > 1
+        require(
+            self.chosen_method == "teacher" or not several,
+            f"--sweep is for the teacher, and --method is {self.chosen_method}",
+        )
 
 
 @dataclass(frozen=True)
