@@ -465,6 +465,42 @@ class VisualizeOptions(AnswerOptions):
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
 
 
+@dataclass(frozen=True)
+class PaperTableOptions(Options):
+    """What the paper's tables are made of."""
+
+    dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
+    tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
+    train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
+    pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
+    protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
+    mname: str = option("first part of the runs' names", "CIR_Model")
+    encoding_size: int = option("size E of the embedding", 256)
+    num_epoch: int | None = option("training epochs (default: the data set's)", None)
+    recipe: str | None = option("how the models were trained (default: the data set's)", None)
+    weight_root: str = option("folder of the trained models", "weight")
+    table_root: str = option("folder of the tables", "fig/tables")
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that the tables speak of."""
+        return tuple(self.dataset_name.split(",")) if self.dataset_name else ("CUB", "APY", "wikiart", "glyphs")
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The tables to make, in order."""
+        return tuple(sorted(set(self.tables.split(","))))
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        for name in self.datasets:
+            registry.find(name, self.data_root)
+        require(set(self.numbers) <= set("123456"), f"--tables {self.tables} is not a list such as 1,4 of 1 to 6")
+
+
 def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions]) -> str:
     """The command that runs `script`, whose options are `kind`, on what was made with `options`.
 
