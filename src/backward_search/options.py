@@ -31,7 +31,14 @@ OUTPUTS = ("tanh", "linear")
 Settings = TypeVar("Settings", bound="Options")
 
 
-def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, choices: Sequence[str] = ()) -> Any:
+def option(
+    help: str,
+    default: Any = MISSING,
+    *,
+    of_dataset: str | None = None,
+    choices: Sequence[str] = (),
+    list_goes_to: str | None = None,
+) -> Any:
     """Define one option.
 
     Args:
@@ -39,8 +46,10 @@ def option(help: str, default: Any = MISSING, *, of_dataset: str | None = None, 
         default: its default; left out, the option is required or `of_dataset`.
         of_dataset: the attribute of the data set's registry entry that serves as default.
         choices: the values it admits.
+        list_goes_to: the option that a comma-separated list of values is meant for, where this one takes a single one.
     """
-    return field(default=default, kw_only=True, metadata={"help": help, "of_dataset": of_dataset, "choices": choices})
+    metadata = {"help": help, "of_dataset": of_dataset, "choices": choices, "list_goes_to": list_goes_to}
+    return field(default=default, kw_only=True, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -453,20 +462,21 @@ class EvaluateOptions(AnswerOptions):
     protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
     omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
     save_result: bool = option("write each query's hits as a CSV too", False)
-    sweep_lambda: str = option("evaluate the teacher under each of these lambdas, comma-separated, in one search", "")
+    inverse_lambda: float = option(
+        "weight of the distance to the query: larger stays closer; several, comma-separated, are a --sweep",
+        of_dataset="inverse_lambda",
+        list_goes_to="sweep",
+    )
+    sweep: str = option("evaluate the teacher under each of these lambdas, comma-separated, in one search", "")
 
     @property
     def lambdas(self) -> list[float]:
         """The lambdas under which the teacher is evaluated: those of the sweep, or the one."""
         try:
-            values = [float(word) for word in self.sweep_lambda.split(",") if word.strip()]
+            values = [float(word) for word in self.sweep.split(",") if word.strip()]
         except ValueError:
-            raise OptionError(
-                f"--sweep_lambda {self.sweep_lambda} is not a list of numbers such as 0.1,0.5,1"
-            ) from None
-        require(
-            all(0 <= value < math.inf for value in values), f"--sweep_lambda {self.sweep_lambda} must not be negative"
-        )
+            raise OptionError(f"--sweep {self.sweep} is not a list of numbers such as 0.1,0.5,1") from None
+        require(all(0 <= value < math.inf for value in values), f"--sweep {self.sweep} must not be negative")
         return list(dict.fromkeys(values)) or [self.inverse_lambda]
 
     @property
@@ -499,8 +509,11 @@ class EvaluateOptions(AnswerOptions):
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
         )
-        plain = self.chosen_method == "teacher" or len(self.lambdas) == 1
-        require(plain, f"--sweep_lambda is for the teacher, and --method is {self.chosen_method}")
+        several = len(self.lambdas) > 1
+        require(
+            self.chosen_method == "teacher" or not several,
+            f"--sweep is for the teacher, and --method is {self.chosen_method}",
+        )
 
 
 @dataclass(frozen=True)
@@ -518,6 +531,42 @@ class VisualizeOptions(AnswerOptions):
         require(self.query_key >= 0, f"--query_key {self.query_key} must not be negative")
         require(self.path_rows >= 0, f"--path_rows {self.path_rows} must not be negative")
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
+
+
+@dataclass(frozen=True)
+class PaperTableOptions(Options):
+    """What the paper's tables are made of."""
+
+    dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
+    tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
+    train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
+    pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
+    protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
+    mname: str = option("first part of the runs' names", "CIR_Model")
+    encoding_size: int = option("size E of the embedding", 256)
+    num_epoch: int | None = option("training epochs (default: the data set's)", None)
+    recipe: str | None = option("how the models were trained (default: the data set's)", None)
+    weight_root: str = option("folder of the trained models", "weight")
+    table_root: str = option("folder of the tables", "fig/tables")
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that the tables speak of."""
+        return tuple(self.dataset_name.split(",")) if self.dataset_name else ("CUB", "APY", "wikiart", "glyphs")
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The tables to make, in order."""
+        return tuple(sorted(set(self.tables.split(","))))
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        for name in self.datasets:
+            registry.find(name, self.data_root)
+        require(set(self.numbers) <= set("123456"), f"--tables {self.tables} is not a list such as 1,4 of 1 to 6")
 
 
 def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions]) -> str:
@@ -600,12 +649,31 @@ def _reader(annotation: Any) -> Callable[[str], Any]:
     return typing.cast(Callable[[str], Any], annotation)
 
 
+def _one_or_list(reader: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Read one value, or leave a comma-separated list as it is."""
+
+    def read(text: str) -> Any:
+        return text if "," in text else reader(text)
+
+    read.__name__ = reader.__name__  # which argparse calls the type in its messages
+    return read
+
+
+def _pass_lists_on(kind: type[Options], given: dict[str, Any]) -> None:
+    """Move the lists that were given to an option of one value to the option they are meant for."""
+    for definition in fields(kind):
+        goal = definition.metadata["list_goes_to"]
+        if goal and isinstance(given.get(definition.name), str):
+            require(goal not in given, f"--{definition.name} and --{goal} both list values: pass one of them")
+            given[goal] = given.pop(definition.name)
+
+
 def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: Any) -> None:
     meta = definition.metadata
     required = definition.default is MISSING and meta["of_dataset"] is None
     default = "required" if required else "the data set's" if meta["of_dataset"] else definition.default
     arguments: dict[str, Any] = {
-        "type": _reader(annotation),
+        "type": _one_or_list(_reader(annotation)) if meta["list_goes_to"] else _reader(annotation),
         "help": f"{meta['help']} [{default}]",
         "required": required,
     }
@@ -638,6 +706,7 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
             continue
         _add(parser, definition, annotations[definition.name])
     given = vars(parser.parse_args(argv)) | fixed
+    _pass_lists_on(kind, given)
     for definition in fields(kind):
         source = definition.metadata["of_dataset"]
         if source and definition.name not in given:

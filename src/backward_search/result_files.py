@@ -52,6 +52,14 @@ def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
     return paths.result("-".join(options.conditioned), name)
 
 
+def sweep_of(paths: RunPaths, options: EvaluateOptions) -> Path:
+    """Where the measures over lambda go: `results/<task>/sweep[-...].csv`; the figure lies beside it."""
+    place = place_of(paths, options)
+    return place.with_name(place.name.replace(f"teacher-lambda{options.inverse_lambda}", "sweep", 1)).with_suffix(
+        ".csv"
+    )
+
+
 def _in_a_name(condition: str) -> str:
     """A condition as part of a file name: its words, and a checksum of the signs between them."""
     words = "_".join(re.findall(r"[\w.-]+", condition))[:60]

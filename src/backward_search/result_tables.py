@@ -43,7 +43,7 @@ def result_table(rows: Sequence[Row]) -> str:
         f"|---|---|{'---|' * len(columns)}---|---|---|",
     ]
     for row in rows:
-        values = " | ".join(_mean(row, name) for name in columns.values())
+        values = " | ".join(mean_in_words(row, name) for name in columns.values())
         lines.append(f"| {_method(row)} | {_strength(row)} | {values} | {_cost(row)} |")
     return "\n".join(lines)
 
@@ -63,7 +63,8 @@ def _method(row: Row) -> str:
     return f"{row['method']}, {row['engine']} (recall {found:.3f})"
 
 
-def _mean(row: Row, name: str) -> str:
+def mean_in_words(row: Row, name: str) -> str:
+    """A measure with its interval and, where it has one, its deviation over queries; "-" where it was not measured."""
     if name not in row:
         return "-"
     low, high = row[f"{name}_interval"]

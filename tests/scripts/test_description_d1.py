@@ -79,8 +79,9 @@ def lay_run(project: Path, command: str) -> Path:
         write_csv(paths.rows(split), ["key"], ([key] for key in table.keys))
     inputs = {split: options.data.table(split) for split in tables} | {"classes": options.data.classes}
     Stage("B1", paths.manifest("B1"), {}, inputs, [paths.weights]).finish()
-    outputs = [paths.embeddings(split) for split in tables]
-    Stage("C1", paths.manifest("C1"), {}, {"weights": paths.weights}, outputs).finish()
+    for split in tables:
+        place = paths.embedding_manifest(split)
+        Stage("C1", place, {}, {"weights": paths.weights}, [paths.embeddings(split)]).finish()
     return paths.folder
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from backward_search.errors import StaleError, UserError
 from backward_search.files.tensors import load_tensors
-from backward_search.options import DistillOptions, EmbedOptions, next_command, parse
+from backward_search.options import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
 from backward_search.result_tables import result_table
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -158,7 +158,7 @@ def test_a_sweep_gives_the_results_of_each_lambda(trained):
     task = words(trained, "--method", "teacher", "--inverse_max_itr", "30")
     alone = script("E1")([*task, "--inverse_lambda", "2"])
     number = json.loads(alone.read_text())
-    last = script("E1")([*task, "--sweep_lambda", "0.1,2.0", "--overwrite", "True"])
+    last = script("E1")([*task, "--sweep", "0.1,2.0", "--overwrite", "True"])
     assert last == alone
     again = json.loads(alone.read_text())
     other = json.loads(alone.with_name(alone.name.replace("2.0", "0.1")).read_text())
@@ -167,7 +167,23 @@ def test_a_sweep_gives_the_results_of_each_lambda(trained):
     assert 0 < other["gradient_evaluations"] <= 30
     assert other["precision_at_10"] > again["precision_at_10"]
     with pytest.raises(UserError, match="for the teacher"):
-        script("E1")(words(trained, "--method", "unchanged", "--sweep_lambda", "0.1,2"))
+        script("E1")(words(trained, "--method", "unchanged", "--sweep", "0.1,2"))
+    lines = [line.split(",") for line in (alone.parent / "sweep-itr30.csv").read_text().splitlines()]
+    at = lines[0].index("precision_at_10")
+    assert [line[0] for line in lines] == ["lambda", "0.1", "2.0"]
+    assert [float(line[at]) for line in lines[1:]] == [row["precision_at_10"] for row in (other, again)]
+    assert (alone.parent / "sweep-itr30.png").stat().st_size > 10_000
+
+
+def test_a_list_of_lambdas_is_a_sweep(trained):
+    task = words(trained, "--inverse_max_itr", "5")
+    assert script("E1")([*task, "--inverse_lambda", "0.3,0.2"]).name == "teacher-lambda0.2-itr5.json"
+    options = parse(EvaluateOptions, "", [*task, "--inverse_lambda", "0.3,0.2,0.3"])
+    assert options.lambdas == [0.3, 0.2]
+    with pytest.raises(UserError, match="pass one of them"):
+        parse(EvaluateOptions, "", [*task, "--inverse_lambda", "0.3,0.2", "--sweep", "1"])
+    with pytest.raises(UserError, match=r"--sweep 0\.3,x is not a list"):
+        parse(EvaluateOptions, "", [*task, "--inverse_lambda", "0.3,x"])
 
 
 def test_one_condition_stands_in_for_the_queries_own(trained):
@@ -208,6 +224,8 @@ def test_a_query_file_may_want_more_than_one_class_and_its_own_lambda(copied):
     assert found["lambda"] == "per query"
     unmoved = json.loads(script("E1")([*task, "--method", "unchanged"]).read_text())
     assert found["precision_at_10"] > unmoved["precision_at_10"]
+    with pytest.raises(UserError, match="leave --sweep out"):
+        script("E1")([*task, "--sweep", "1,2"])
 
 
 def test_the_image_size_of_a_run_is_that_of_its_embeddings(trained):

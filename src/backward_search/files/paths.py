@@ -256,6 +256,32 @@ class StudentPaths:
         return self.folder / "checkpoint.safetensors"
 
 
+@dataclass(frozen=True)
+class TablePaths:
+    """The files of the paper's tables, below `fig/tables/`."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, table_root: str | Path) -> "TablePaths":
+        """The paths below `table_root`."""
+        return cls(rooted(table_root))
+
+    def table(self, name: str, suffix: str) -> Path:
+        """One table in one form."""
+        return self.folder / f"{name}{suffix}"
+
+    @property
+    def from_paper(self) -> Path:
+        """Numbers that a user has copied from the paper."""
+        return self.folder / "from_paper.csv"
+
+    @property
+    def log(self) -> Path:
+        """What was said while the tables were made."""
+        return self.folder / "run.log"
+
+
 def require(path: Path, what: str, remedy: str) -> Path:
     """Return `path` if it exists.
 

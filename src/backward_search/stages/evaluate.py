@@ -10,17 +10,20 @@ from torch import Tensor
 
 from backward_search.answers import Answer, Answerer
 from backward_search.datasets.provenance import provenance
+from backward_search.errors import OptionError
 from backward_search.evaluation import measured, per_query_rows
-from backward_search.files.atomic import read_json, write_csv, write_json
+from backward_search.files.atomic import file_hash, read_json, write_csv, write_json
 from backward_search.files.manifest import Stage
+from backward_search.files.paths import RunPaths
 from backward_search.gallery import recall
 from backward_search.intervals import estimates
 from backward_search.methods import AUTO, METHODS
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
-from backward_search.result_files import beside, differences_to, hits_of, manifest_of, per_query_of, place_of
+from backward_search.result_files import beside, differences_to, hits_of, manifest_of, per_query_of, place_of, sweep_of
 from backward_search.result_tables import depth, difference_table, result_table
-from backward_search.run import Run
+from backward_search.run import Run, run_paths
 from backward_search.run_gallery import index_facts
+from backward_search.sweep import write_sweep
 from backward_search.task import Task, check_topk, search_config, student_folder
 
 LOG = logging.getLogger(__name__)
@@ -32,11 +35,34 @@ def evaluate(options: EvaluateOptions) -> Path:
     Returns:
         The file of the results; of a sweep that of its last lambda.
     """
+    place = measure(options)
+    files = [place]
+    if len(options.lambdas) > 1:
+        files = _places(run_paths(options), options)
+        figure = write_sweep(sweep_of(run_paths(options), _each(options)[-1]), [read_json(file) for file in files])
+        LOG.info("wrote %s and %s", figure.with_suffix(".csv"), figure)
+    _show(files)
+    LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
+    return place
+
+
+def measure(options: EvaluateOptions) -> Path:
+    """Answer the queries and write the results, unless they are there already.
+
+    Returns:
+        The file of the results; of a sweep that of its last lambda.
+
+    Raises:
+        MissingError: an earlier stage has not run.
+        StaleError: what there is comes from other settings or inputs.
+    """
     run, strict = Run.open(options), options.protocol == "strict"
     task = Task.load(run, options, options.split, strict=strict, omit_tagless=options.omit_tagless_img)
     check_topk(options.search_topk, len(task.gallery_rows) - strict)
-    each = [dataclasses.replace(options, inverse_lambda=value) for value in options.lambdas]
-    stages = [(_stage(run, one), one) for one in each]
+    if task.lambdas is not None and len(options.lambdas) > 1:
+        raise OptionError("each query of the query file has a lambda of its own: leave --sweep out")
+    LOG.info("%s", _what_is_used(run, options, task))
+    stages = [(_stage(run, one), one) for one in _each(options)]
     left = [(stage, one) for stage, one in stages if not stage.is_done(overwrite=options.overwrite)]
     if left:
         answerer = task.answerers(run, left[0][1], [options.chosen_method])[options.chosen_method]
@@ -44,10 +70,28 @@ def evaluate(options: EvaluateOptions) -> Path:
         found = _engine_recall(answerer, task, [one for _, one in left], answers)
         for (stage, one), answer, recalled in zip(left, answers, found, strict=True):
             _write(stage, one, task, answer, recalled | ({"weight": answerer.weight} if answerer.weight else {}))
-    place = stages[-1][0].outputs[0]
-    _show(place)
-    LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
-    return place
+    return stages[-1][0].outputs[0]
+
+
+def _each(options: EvaluateOptions) -> list[EvaluateOptions]:
+    """The options under each lambda."""
+    return [dataclasses.replace(options, inverse_lambda=value) for value in options.lambdas]
+
+
+def _places(paths: RunPaths, options: EvaluateOptions) -> list[Path]:
+    return [place_of(paths, one) for one in _each(options)]
+
+
+def _what_is_used(run: Run, options: EvaluateOptions, task: Task) -> str:
+    """Protocol, method, lambda, weights and queries in one line."""
+    method = options.chosen_method
+    values = "each query's own" if task.lambdas is not None else ", ".join(f"{value:g}" for value in options.lambdas)
+    strength = f" with lambda {values}" if METHODS[method].move in ("search", "student") else ""
+    file = options.data.queries(options.conditioned, options.split, strict=options.protocol == "strict")
+    return (
+        f"{options.protocol} protocol; {method}{strength}; weights {run.paths.weights} "
+        f"({file_hash(run.paths.weights)[:8]}); {len(task.queries)} queries of {file} ({file_hash(file)[:8]})"
+    )
 
 
 def _stage(run: Run, options: EvaluateOptions) -> Stage:
@@ -174,8 +218,10 @@ def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:
     write_csv(place, ("query", "candidate", "rank", "hit"), rows)
 
 
-def _show(place: Path) -> None:
-    files = beside(place)
+def _show(own: list[Path]) -> None:
+    """Print the results beside those of the other methods; of a sweep its own alone."""
+    place = own[-1]
+    files = own if len(own) > 1 else beside(place)
     LOG.info("%s", result_table([read_json(file) for file in files]))
-    if len(files) > 1:
+    if len(own) == 1 < len(files):
         LOG.info("%s", difference_table(place.stem, differences_to(place, files), depth(read_json(place))))

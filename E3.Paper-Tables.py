@@ -1,0 +1,35 @@
+"""Make the paper's tables from what lies in weight/, measuring what is cheap.
+
+Reads:  runs (B1), embeddings (C1), students (D1), queries (A2), results (E1).
+Writes: fig/tables/: each table as .md, .csv and .tex; missing results of E1 into weight/<run>/results/.
+
+A cell that was not run says so, and which commands fill it. Tables 1 to 6: data sets and queries; without
+regularisation; encoders with and without fine-tuning; methods; steps and time; teacher and student.
+
+    python E3.Paper-Tables.py                                   (CUB, APY, wikiart, and glyphs)
+    python E3.Paper-Tables.py --dataset_name wikiart --tables 4,6
+    python E3.Paper-Tables.py --dataset_name glyphs --train True --pretrained False    (trains four small models first)
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from backward_search.console import run_script, script_log
+from backward_search.files.paths import TablePaths
+from backward_search.options import PaperTableOptions, parse
+
+
+def main(argv: Sequence[str] | None = None) -> Path:
+    """Make the tables and return their folder."""
+    options = parse(PaperTableOptions, __doc__, argv)
+    from backward_search.stages.paper_tables import make_tables
+
+    with script_log(TablePaths.of(options.table_root).log, options):
+        return make_tables(options)
+
+
+if __name__ == "__main__":
+    run_script(main)

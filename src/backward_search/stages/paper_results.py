@@ -1,0 +1,93 @@
+"""Results for the paper's tables: read, or measured where that is cheap, or else the commands that make them."""
+
+from typing import Any
+
+from backward_search.datasets import glyphs
+from backward_search.errors import UserError
+from backward_search.files.atomic import read_json
+from backward_search.files.manifest import read_manifest
+from backward_search.methods import METHODS
+from backward_search.options import EvaluateOptions
+from backward_search.paper_tables import Cell
+from backward_search.paper_tasks import Settings
+from backward_search.run import Run, run_paths
+from backward_search.stages.distill import distill
+from backward_search.stages.embed import embed
+from backward_search.stages.evaluate import measure
+from backward_search.stages.generate_queries import generate_queries
+from backward_search.stages.prepare import prepare
+from backward_search.stages.train import train
+from backward_search.task import student_folder
+
+DEMO = "glyphs"
+"""The data set whose missing runs are made on request."""
+
+Row = dict[str, Any]
+
+
+def result(settings: Settings, *words: str) -> Row | Cell:
+    """The results of an evaluation as E1 writes them, or the cell that says what makes them.
+
+    Args:
+        settings: of the model and the task.
+        words: further options of E1.
+    """
+    evaluation = settings.evaluation(*words)
+    try:
+        if settings.tables.train and settings.task.dataset == DEMO:
+            _make(settings, evaluation)
+        missing = _missing(evaluation)
+        if not missing:
+            content: Row = read_json(measure(evaluation))
+            return content
+    except UserError as error:
+        return Cell.not_run(settings.commands(evaluation)["E1"], " ".join(str(error).split()))
+    return Cell.not_run(commands_for(settings, evaluation, [*missing, "E1"]))
+
+
+def commands_for(settings: Settings, evaluation: EvaluateOptions, scripts: list[str]) -> str:
+    """The commands of some scripts, one after the other."""
+    commands = settings.commands(evaluation)
+    return " && ".join(commands[script] for script in scripts)
+
+
+def training_of(settings: Settings) -> Row:
+    """The settings that B1 trained a run with; empty before it has."""
+    manifest = run_paths(settings.run).manifest("B1")
+    return read_manifest(manifest)["settings"] if manifest.exists() else {}
+
+
+def _missing(options: EvaluateOptions) -> list[str]:
+    """The scripts that have to run before E1 can, in order."""
+    paths = run_paths(options)
+    strict = options.protocol == "strict"
+    there = {
+        "A1": options.data.is_prepared,
+        "A2": options.data.queries(options.conditioned, options.split, strict=strict).exists(),
+        "B1": paths.manifest("B1").exists(),
+        "C1": all(paths.embedding_manifest(split).exists() for split in _splits(options)),
+    }
+    if options.chosen_method == "student":
+        there["D1"] = there["B1"] and (student_folder(Run.open(options), options) / "manifest.json").exists()
+    return [script for script, is_there in there.items() if not is_there]
+
+
+def _splits(options: EvaluateOptions) -> list[str]:
+    method = METHODS[options.chosen_method]
+    return [options.split, *(["train"] if method.needs_background or method.move == "student" else [])]
+
+
+def _make(settings: Settings, evaluation: EvaluateOptions) -> None:
+    """Do what is missing, but for the evaluation."""
+    for script in _missing(evaluation):
+        match script:
+            case "A1":
+                prepare(glyphs.source(evaluation.data, evaluation.seed), evaluation.data)
+            case "A2":
+                generate_queries(settings.queries)
+            case "B1":
+                train(settings.training)
+            case "C1":
+                embed(settings.embedding)
+            case _:
+                distill(settings.distillation)
