@@ -27,6 +27,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 SPLITS = ("train", "test")
 OUTPUTS = ("tanh", "linear")
 """Of the student."""
+SOLVERS = ("adam", "manifold")
 
 Settings = TypeVar("Settings", bound="Options")
 
@@ -331,6 +332,10 @@ class TaskOptions(RunOptions):
     num_condition: int = option("condition on the first n attributes of the category type", 1)
     condition_on: str = option("condition on these attributes instead, comma-separated", "")
     batch_size: int = option("queries searched at once", 512)
+    inverse_solver: str = option(
+        "adam, as published, or manifold: along the covariance of the training embeddings", "adam", choices=SOLVERS
+    )
+    target_probability: float = option("what the manifold solver makes of each condition: larger goes further", 0.95)
     inverse_lr: float = option("learning rate of the search", 0.2)
     inverse_lambda: float = option(
         "weight of the distance to the query: larger stays closer", of_dataset="inverse_lambda"
@@ -350,6 +355,18 @@ class TaskOptions(RunOptions):
         return conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
 
     @property
+    def strength_mark(self) -> str:
+        """The part of a file name that says how strong the teacher is: `lambda1.1`, `manifold0.95`."""
+        manifold = self.inverse_solver == "manifold"
+        return f"manifold{self.target_probability}" if manifold else f"lambda{self.inverse_lambda}"
+
+    @property
+    def strength_in_words(self) -> str:
+        """The same for a reader."""
+        manifold = self.inverse_solver == "manifold"
+        return f"probability {self.target_probability}" if manifold else f"lambda {self.inverse_lambda}"
+
+    @property
     def student_lambdas(self) -> tuple[float, float] | None:
         """The least and the largest lambda of a student that takes it as an input; None for the usual one."""
         if not self.student_lambda_range:
@@ -367,6 +384,8 @@ class TaskOptions(RunOptions):
         super().check()
         conditioned_attributes(self.attributes, self.num_condition, self.condition_on)
         require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
+        p = self.target_probability
+        require(0 < p < 1, f"--target_probability {p} must lie between 0 and 1")
         require(self.inverse_lr > 0, f"--inverse_lr {self.inverse_lr} must be positive")
         require(self.inverse_lambda >= 0, f"--inverse_lambda {self.inverse_lambda} must not be negative")
         require(self.inverse_max_itr > 0, f"--inverse_max_itr {self.inverse_max_itr} must be positive")
@@ -374,7 +393,8 @@ class TaskOptions(RunOptions):
         require(self.student_num_epoch > 1, f"--student_num_epoch {self.student_num_epoch} must be at least 2")
         require(self.student_hidden > 0, f"--student_hidden {self.student_hidden} must be positive")
         require(self.student_depth > 0, f"--student_depth {self.student_depth} must be positive")
-        _ = self.student_lambdas
+        ranged = self.student_lambdas is not None
+        require(not ranged or self.inverse_solver == "adam", "--student_lambda_range is for --inverse_solver adam")
 
 
 @dataclass(frozen=True)
@@ -514,6 +534,7 @@ class EvaluateOptions(AnswerOptions):
             self.chosen_method == "teacher" or not several,
             f"--sweep is for the teacher, and --method is {self.chosen_method}",
         )
+        require(not several or self.inverse_solver == "adam", "--sweep is for --inverse_solver adam")
 
 
 @dataclass(frozen=True)

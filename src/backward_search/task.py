@@ -21,6 +21,7 @@ from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
 from backward_search.knowledge import Knowledge
+from backward_search.manifold import ManifoldConfig
 from backward_search.methods import AUTO, METHODS
 from backward_search.model import Head, head_key
 from backward_search.options import AnswerOptions, TaskOptions
@@ -29,12 +30,15 @@ from backward_search.run import Run, find_device
 from backward_search.run_gallery import split_engine
 from backward_search.search import SearchConfig
 from backward_search.student import Student, StudentConfig
+from backward_search.teacher import SolverConfig
 from backward_search.wanted import Wanted, parse_condition, parse_value
 from backward_search.wishes import Wishes
 
 
-def search_config(options: TaskOptions) -> SearchConfig:
+def search_config(options: TaskOptions) -> SolverConfig:
     """The teacher's settings."""
+    if options.inverse_solver == "manifold":
+        return ManifoldConfig(options.target_probability)
     return SearchConfig(
         options.inverse_lambda, options.inverse_lr, options.inverse_max_itr, options.inverse_earlystopping
     )
@@ -49,8 +53,8 @@ def student_config(options: TaskOptions) -> StudentConfig:
 def student_folder(run: Run, options: TaskOptions) -> Path:
     """Where the student of these settings lies."""
     lambdas = options.student_lambdas
-    strength = f"{options.inverse_lambda}" if lambdas is None else f"{lambdas[0]}to{lambdas[1]}"
-    name = f"{'-'.join(options.conditioned)}-lambda{strength}-reg{options.student_reg}"
+    strength = options.strength_mark if lambdas is None else f"lambda{lambdas[0]}to{lambdas[1]}"
+    name = f"{'-'.join(options.conditioned)}-{strength}-reg{options.student_reg}"
     return run.paths.student(f"{name}-epoch{options.student_num_epoch - 1}{student_marks(options)}")
 
 
@@ -89,7 +93,7 @@ def load_student(run: Run, options: TaskOptions, device: torch.device) -> Studen
     """
     folder = student_folder(run, options)
     remedy = "run D1.Train-KD-Model.py with the same options"
-    require(folder / "manifest.json", f"student of lambda {options.inverse_lambda}", remedy)
+    require(folder / "manifest.json", f"student of {options.strength_in_words}", remedy)
     shape, strength = student_config(options), options.inverse_lambda
     if shape.lambda_range is not None and not shape.lambda_range[0] <= strength <= shape.lambda_range[1]:
         raise OptionError(
@@ -179,6 +183,9 @@ class Task:
             raise OptionError(
                 f"the student was trained on {known}, and --condition names {asked}: use --method teacher"
             )
+        manifold = options.inverse_solver == "manifold" and any(METHODS[name].move == "search" for name in methods)
+        if manifold and self.lambdas is not None:
+            raise OptionError("the query file gives lambdas, which --inverse_solver manifold has not: pass adam")
         student = load_student(run, options, self.device) if with_student else None
         heads = frozen_heads(run, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
@@ -186,7 +193,7 @@ class Task:
         gallery = Gallery(embeddings, split_engine(run, options, self.gallery_rows), options.shortlist)
         common = Answerer(gallery, heads, search_config(options), student, None, options.batch_size, options.shift)
         weights = {name: options.weight_of(name) for name in methods}
-        if not any(METHODS[name].needs_background or weights[name] for name in methods):
+        if not manifold and not any(METHODS[name].needs_background or weights[name] for name in methods):
             return {name: replace(common, seed=options.seed) for name in methods}
         knowledge = Knowledge(run, options, self.conditioned, self.device)
         chosen = {
@@ -194,9 +201,9 @@ class Task:
             for name, weight in weights.items()
         }
         background = knowledge.background(self.table, rows, embeddings)
-        return {
-            name: replace(common, background=background, weight=chosen[name], seed=options.seed) for name in methods
-        }
+        spread = knowledge.spread() if manifold else None
+        common = replace(common, background=background, seed=options.seed, spread=spread)
+        return {name: replace(common, weight=chosen[name]) for name in methods}
 
     def query_embeddings(self) -> Tensor:
         """The queries' embeddings (B, E)."""

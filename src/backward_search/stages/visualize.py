@@ -19,7 +19,6 @@ from backward_search.gallery import Hits
 from backward_search.metrics import tag_similarity
 from backward_search.options import VisualizeOptions
 from backward_search.run import Run
-from backward_search.search import backward_search
 from backward_search.task import Task, check_topk, student_folder
 
 LOG = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ def _path_rows(
     options: VisualizeOptions,
 ) -> dict[str, Hits]:
     """The hits of points between the query t_0 and t_n, where the search ends, named by their step."""
-    walk = backward_search(answerer.heads, queries, targets, answerer.search, lambdas=lambdas, trace=True)
+    walk = answerer.teacher.search(queries, targets, lambdas=lambdas, trace=True)
     assert walk.path is not None
     last = int(walk.steps[0])
     steps = sorted({round(last * (i + 1) / options.path_rows) for i in range(options.path_rows)} - {0})
@@ -82,7 +81,7 @@ def _draw(task: Task, options: VisualizeOptions, rows: dict[str, Hits], place: P
     for line, (method, hits) in enumerate(rows.items()):
         title = figure.add_subplot(grid[line, 1])
         title.axis("off")
-        strength = "" if method == "unchanged" else f"\nlambda {options.inverse_lambda}"
+        strength = "" if method == "unchanged" else f"\n{options.strength_in_words}"
         title.text(0.5, 0.5, f"{method}{strength}", ha="center", va="center", fontsize=10, weight="bold")
         for rank in range(k):
             row, similarity = int(hits.rows[0, rank]), float(hits.similarity[0, rank])
