@@ -113,7 +113,7 @@ def answered(asked: Asked, answerers: dict[str, Answerer]) -> list[Found]:
         targets, lambdas = question.targets(task), question.lambdas(task)
         hits = answerer.answer(name, question.embedding, targets, asked.options.search_topk, lambdas).hits
         with_lambda = METHODS[name].move in ("search", "student")
-        title = {"teacher": "teacher (Backward Search)", "unchanged": "the query unchanged"}.get(name, name)
+        title = {"teacher": "teacher (Backward Search)", "unchanged": "unchanged query"}.get(name, name)
         rows.append(asked.found(name, title, asked.strength if with_lambda else None, hits))
     return rows
 
@@ -126,32 +126,32 @@ def walked(asked: Asked, teacher: Answerer) -> tuple[list[Found], list[Walk]]:
     rows = []
     for step in stops(way.steps, asked.options.path_rows or PATH_ROWS):
         hits = teacher.gallery.search(way.points[[step]], asked.options.search_topk)
-        rows.append(asked.found(f"t_{step}", _point(step, way.steps), asked.strength, hits))
+        strength = asked.strength if step else None  # the query itself knows no lambda
+        rows.append(asked.found(f"t_{step}", _point(step, way.steps), strength, hits))
     return rows, ways
 
 
 def _point(step: int, last: int) -> str:
-    where = {0: "t_0, the query", last: f"t_{step}, where the search ends"}
+    where = {0: "t_0, the query", last: f"t_{step}, the end"}
     return where.get(step, f"t_{step}, on the way")
 
 
 def space(asked: Asked, ways: Sequence[Walk]) -> Space:
-    """The map of the gallery with the query's ways; gallery and ways are laid out together."""
+    """The map of the gallery with the query's ways."""
     task, meets = asked.task, asked.meets
     own, own_name = _own_class(asked)
     chosen = spots(own | meets, len(meets), asked.options.seed)
     rows = torch.from_numpy(task.gallery_rows[chosen]).to(task.device)
-    everything = torch.cat([task.embeddings[rows], *(way.points for way in ways)])
-    flat = flattened(everything, asked.options.map, asked.options.seed)
-    cuts = np.cumsum([len(chosen), *(len(way.points) for way in ways)])
-    parts = np.split(flat, cuts[:-1])
+    points, lines = flattened(
+        task.embeddings[rows], [way.points for way in ways], asked.options.map, asked.options.seed
+    )
     rows_of = asked.options.path_rows or PATH_ROWS
     drawn = [
-        Way(way.lambda_, part, _names(way, rows_of) if way.lambda_ == asked.strength else ())
-        for way, part in zip(ways, parts[1:], strict=True)
+        Way(way.lambda_, line, _names(way, rows_of) if way.lambda_ == asked.strength else ())
+        for way, line in zip(ways, lines, strict=True)
     ]
     made = NAMES[asked.options.map]
-    return Space(made, parts[0], own[chosen] & ~meets[chosen], meets[chosen], own_name, asked.condition, drawn)
+    return Space(made, points, own[chosen] & ~meets[chosen], meets[chosen], own_name, asked.condition, drawn)
 
 
 def _names(way: Walk, rows: int) -> list[tuple[int, str]]:

@@ -448,7 +448,7 @@ class VisualizeOptions(AnswerOptions):
     search_topk: int = option("hits per row", 10)
     path: bool = option("draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings", False)
     path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
-    path_lambdas: str = option("lambdas whose ways are on the map (default: a quarter of, once and four times it)", "")
+    path_lambdas: str = option("lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)", "")
     map: str = option("how the map is made: tsne, umap (where it is installed) or pca", "tsne", choices=MAPS)
     format: str = option("of the pictures", "png", choices=FORMATS)
     width: float = option("width of the pictures in inches; a column of a page has about 3.4", 7.5)
@@ -468,7 +468,7 @@ class VisualizeOptions(AnswerOptions):
     def walked_lambdas(self) -> list[float]:
         """The lambdas whose ways are drawn, rising."""
         if not self.path_lambdas:
-            return [factor * self.inverse_lambda for factor in (0.25, 1, 4)]
+            return [factor * self.inverse_lambda for factor in (0.1, 1, 10)]
         values = {_number("--path_lambdas", word) for word in self.path_lambdas.split(",")}
         return sorted(values | {self.inverse_lambda})
 

@@ -1,6 +1,7 @@
 """The teacher's way from a query to its answer, and a map of the embedding space to see it on."""
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from backward_search.search import backward_search
 
 SPOTS = 2500
 """Gallery images on a map, at most."""
+NEIGHBOURS, SHARPNESS = 10, 0.015
+"""How a point is put among others: by so many of them, of which one loses a factor e for so much less cosine."""
 NAMES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "principal components"}
 
 
@@ -69,32 +72,57 @@ def spots(first: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.sort(order[:SPOTS])
 
 
-def flattened(vectors: Tensor, how: str, seed: int) -> np.ndarray:
-    """A map of vectors in the plane, in which those of a small angle are near.
+def flattened(vectors: Tensor, ways: Sequence[Tensor], how: str, seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """A map of vectors in the plane, in which those of a small angle are near, and where ways lie on it.
+
+    t-SNE and UMAP know the vectors alone: beside them the points of a way would be neighbours of one another first, and
+    an island. They are put among the vectors that are nearest to them instead. Principal components are of the vectors,
+    and the ways are projected on them.
 
     Args:
         vectors: (M, E).
+        ways: points (n, E) each.
         how: "tsne", "umap" or "pca".
         seed: of the first two.
 
     Returns:
-        (M, 2).
+        The vectors (M, 2), and each way (n, 2).
 
     Raises:
         OptionError: UMAP is not installed.
     """
-    unit = torch.nn.functional.normalize(vectors, dim=1).cpu().double().numpy()
+    unit, *lines = (_unit(each) for each in (vectors, *ways))
     if how == "pca":
-        _, _, axes = np.linalg.svd(unit - unit.mean(0), full_matrices=False)
-        return np.asarray((unit - unit.mean(0)) @ axes[:2].T)
-    if how == "umap":
-        try:
-            umap = importlib.import_module("umap")
-        except ImportError:
-            raise OptionError("--map umap needs another package: pip install umap-learn, or pass tsne or pca") from None
-        return np.asarray(umap.UMAP(metric="cosine", random_state=seed).fit_transform(unit))
+        middle = unit.mean(0)
+        axes = np.linalg.svd(unit - middle, full_matrices=False)[2][:2].T
+        return (unit - middle) @ axes, [(line - middle) @ axes for line in lines]
+    flat = _umap(unit, seed) if how == "umap" else _tsne(unit, seed)
+    return flat, [_among(unit, flat, line) for line in lines]
+
+
+def _unit(vectors: Tensor) -> np.ndarray:
+    return np.asarray(torch.nn.functional.normalize(vectors, dim=1).cpu().double().numpy())
+
+
+def _tsne(unit: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE  # a second that only the map spends
 
     perplexity = min(30.0, (len(unit) - 1) / 3)
-    tsne = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=seed)
-    return np.asarray(tsne.fit_transform(unit))
+    return np.asarray(TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=seed).fit_transform(unit))
+
+
+def _umap(unit: np.ndarray, seed: int) -> np.ndarray:
+    try:
+        umap = importlib.import_module("umap")
+    except ImportError:
+        raise OptionError("--map umap needs another package: pip install umap-learn, or pass tsne or pca") from None
+    return np.asarray(umap.UMAP(metric="cosine", random_state=seed).fit_transform(unit))
+
+
+def _among(unit: np.ndarray, flat: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The mean place of the vectors nearest to each point, those of the largest cosine counting most."""
+    cosine = points @ unit.T
+    near = np.argsort(-cosine, axis=1)[:, :NEIGHBOURS]
+    nearness = np.take_along_axis(cosine, near, axis=1)
+    weight = np.exp((nearness - nearness[:, :1]) / SHARPNESS)
+    return np.asarray((weight[..., None] * flat[near]).sum(1) / weight.sum(1, keepdims=True))

@@ -41,26 +41,31 @@ def test_a_larger_lambda_stays_closer(teacher):
     assert distances[0] > distances[1] > distances[2]
 
 
-@pytest.mark.parametrize(("steps", "rows", "expected"), [(1, 3, [0, 1]), (20, 1, [20]), (9, 4, [0, 3, 6, 9]), (0, 3, [0])])
+@pytest.mark.parametrize(
+    ("steps", "rows", "expected"), [(1, 3, [0, 1]), (20, 1, [20]), (9, 4, [0, 3, 6, 9]), (0, 3, [0])]
+)
 def test_the_stops_are_the_first_the_last_and_some_between(steps, rows, expected):
     assert stops(steps, rows) == expected
 
 
 @pytest.mark.parametrize("how", ["pca", "tsne"])
-def test_clusters_stay_apart_on_the_map(how):
+def test_clusters_stay_apart_on_the_map_and_a_way_leads_from_one_to_the_other(how):
     torch.manual_seed(0)
     centres = torch.eye(3, E) * 8
-    flat = flattened((centres[:, None] + 0.2 * torch.randn(3, 30, E)).flatten(0, 1), how, 0).reshape(3, 30, 2)
-    middle = flat.mean(1)
-    inside = np.linalg.norm(flat - middle[:, None], axis=2).mean()
-    between = np.linalg.norm(middle[0] - middle[1])
-    assert between > 3 * inside
+    vectors = (centres[:, None] + 0.2 * torch.randn(3, 30, E)).flatten(0, 1)
+    way = torch.stack([vectors[0], (vectors[0] + vectors[30]) / 2, vectors[30]])
+    flat, (line,) = flattened(vectors, [way], how, 0)
+    middle = flat.reshape(3, 30, 2).mean(1)
+    inside = np.linalg.norm(flat.reshape(3, 30, 2) - middle[:, None], axis=2).mean()
+    assert np.linalg.norm(middle[0] - middle[1]) > 3 * inside
+    assert np.linalg.norm(line[0] - middle[0]) < 3 * inside
+    assert np.linalg.norm(line[-1] - middle[1]) < 3 * inside
 
 
 @pytest.mark.skipif(importlib.util.find_spec("umap") is not None, reason="UMAP is installed")
 def test_a_map_without_its_package_says_what_to_install():
     with pytest.raises(OptionError, match="pip install umap-learn"):
-        flattened(torch.randn(20, E), "umap", 0)
+        flattened(torch.randn(20, E), [], "umap", 0)
 
 
 def test_the_map_shows_the_two_classes_before_others():

@@ -23,7 +23,7 @@ from backward_search.files.atomic import replacing
 
 GREEN, GREY = "#007a54", "#bbbbbb"
 MARGIN, GAP = 0.06, 0.06
-QUERY, LEAST, LARGEST = 1.15, 0.62, 1.1
+QUERY, LEAST, LARGEST = 1.15, 0.6, 1.1
 """Sides of the query and, at least and at most, of a hit."""
 MAP_SHARE = 0.42
 """Of the width, where there is a map beside the rows; below 5 inches it comes under them."""

@@ -13,6 +13,8 @@ from backward_search.drawing.text import SIZE, families, height_of, printable, w
 OTHER, OWN, WANTED = "#cfcfcf", "#0072b2", "#d55e00"
 """Blue and vermilion differ for the colour-blind and in grey; the marks differ in shape too."""
 DASHES = ("-", "--", ":", "-.")
+OFFSETS = ((7, -12), (7, -3), (7, 6), (-24, -12), (-24, -3))
+"""Of the lambdas' names from the ends of the ways, in points: they often end near one another."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def draw_space(figure: Figure, space: Space, x: float, y: float, side: float, ro
     axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height))
     axes.set(xticks=[], yticks=[])
     _scatter(axes, space)
-    for dash, way in zip((DASHES * len(space.ways)), space.ways, strict=False):
-        _way(axes, way, dash)
+    for number, way in enumerate(space.ways):
+        _way(axes, way, DASHES[number % len(DASHES)], OFFSETS[number % len(OFFSETS)])
     start = space.ways[0].points[0]
     axes.plot(*start, marker="*", markersize=11, color="black", markeredgecolor="white", zorder=6)
     _legend(figure, space, x, y + side + 0.05, side)
@@ -91,24 +93,21 @@ def _scatter(axes: Axes, space: Space) -> None:
         )
 
 
-def _way(axes: Axes, way: Way, dash: str) -> None:
+def _way(axes: Axes, way: Way, dash: str, offset: tuple[int, int]) -> None:
     axes.plot(*way.points.T, dash, color="white", linewidth=2.4, zorder=4)
     axes.plot(*way.points.T, dash, color="black", linewidth=1, zorder=5)
     axes.plot(*way.points[-1], marker="s", markersize=3.5, color="black", markeredgecolor="white", zorder=6)
-    style: dict[str, Any] = {"fontsize": SIZE, "fontfamily": list(families()), "zorder": 7}
-    box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "edgecolor": "none"}
-    axes.annotate(f"λ {way.lambda_:g}", way.points[-1], (4, -7), textcoords="offset points", bbox=box, **style)
+    _name(axes, f"λ {way.lambda_:g}", way.points[-1], offset)
     for step, name in way.named:
-        axes.annotate(
-            name,
-            way.points[step],
-            (3, 4),
-            textcoords="offset points",
-            bbox=box,
-            weight="bold",
-            parse_math=False,
-            **style,
-        )
+        _name(axes, name, way.points[step], (-4, 7), weight="bold")
+
+
+def _name(axes: Axes, text: str, spot: np.ndarray, offset: tuple[int, int], weight: str = "normal") -> None:
+    style: dict[str, Any] = {"fontsize": SIZE, "fontfamily": list(families()), "weight": weight, "zorder": 7}
+    box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "edgecolor": "none"}
+    axes.annotate(
+        text, (float(spot[0]), float(spot[1])), offset, textcoords="offset points", bbox=box, parse_math=False, **style
+    )
 
 
 def _legend(figure: Figure, space: Space, x: float, y: float, side: float) -> None:

@@ -15,6 +15,8 @@ LEADING = 1.28
 """Distance of two lines, in text sizes."""
 POINT = 1 / 72
 """Inches."""
+LARGE, ROUNDING = 100, 1.03
+"""The size that widths are measured at, and what drawing at small sizes may add."""
 FONTS = (
     "DejaVu Sans",
     "Noto Sans",
@@ -64,11 +66,11 @@ def _drawn(character: str) -> str:
 
 
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
-    """The width of a line in inches."""
+    """The width of a line in inches, as it is without the rounding of small letters to pixels."""
     font = get_font(findfont(FontProperties(family=families()[0], weight="bold" if bold else "normal")))
-    font.set_size(size, 72)
+    font.set_size(LARGE, 72)
     font.set_text(text)
-    return float(font.get_width_height()[0]) / 64 * POINT
+    return float(font.get_width_height()[0]) / 64 * size / LARGE * POINT * ROUNDING
 
 
 def wrapped(text: str, width: float, size: float = SIZE, most: int = 100, *, bold: bool = False) -> list[str]:

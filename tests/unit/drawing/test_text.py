@@ -26,7 +26,9 @@ def test_what_is_cut_off_is_said():
     assert all(width_of(line, 6.5) <= 0.5 for line in lines)
 
 
-@pytest.mark.parametrize("text", ["plain", "Œuvre ½ Ω", "\U0001f95e \U00012000 \ue000", "a\x00b\u200bc\nd", "$x_1$ and $"])
+@pytest.mark.parametrize(
+    "text", ["plain", "Œuvre ½ Ω", "\U0001f95e \U00012000 \ue000", "a\x00b\u200bc\nd", "$x_1$ and $"]
+)
 def test_no_character_is_missing_from_the_fonts(text):
     figure = Figure(figsize=(3, 1))
     canvas = FigureCanvasAgg(figure)
