@@ -494,6 +494,26 @@ class VisualizeOptions(AnswerOptions):
         require(bool(self.walked_lambdas), "")
 
 
+@dataclass(frozen=True)
+class ExploreOptions(Options):
+    """Where the explorer listens, and what it may take."""
+
+    weight_root: str = option("folder of the trained models", "weight")
+    result_root: str = option("folder of the pictures", "result")
+    host: str = option("the address it listens at; others than this machine can reach 0.0.0.0", "127.0.0.1")
+    port: int = option("the port it listens at", 7860)
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+    hits: int = option("hits that are shown", 12)
+    upload_mb: int = option("the largest image file that is taken, in megabytes", 20)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(0 < self.port < 2**16, f"--port {self.port} must lie between 1 and 65535")
+        require(self.hits > 0, f"--hits {self.hits} must be positive")
+        require(self.upload_mb > 0, f"--upload_mb {self.upload_mb} must be positive")
+
+
 def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions]) -> str:
     """The command that runs `script`, whose options are `kind`, on what was made with `options`.
 

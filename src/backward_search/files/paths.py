@@ -267,3 +267,8 @@ def picture(result_root: str | Path, run: str, stem: str, form: str) -> Path:
 def hits_beside(picture: Path) -> Path:
     """The hits that a picture shows, as a table."""
     return picture.with_suffix(".csv")
+
+
+def explorer_uploads(result_root: str | Path) -> Path:
+    """The folder of the images that were dropped into the explorer, so that its links stay good."""
+    return rooted(result_root) / "explorer"
