@@ -1,7 +1,7 @@
 """How a query is answered: the methods behind `--method`, each from queries and conditions to the hits."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -178,6 +178,21 @@ class Answerer:
     def labelled(self, queries: Tensor, targets: Tensor | Conditions) -> Tensor:
         """Which gallery images meet each condition by their labels, (B, N) bool."""
         return self._conditions(targets, queries).met_by(self.known.labels)
+
+    @property
+    def lambda_(self) -> float:
+        """How close the teacher keeps to the query; 0 for the solver that knows no lambda."""
+        return self.search.lambda_ if isinstance(self.search, SearchConfig) else 0.0
+
+    def at(self, lambda_: float) -> "Answerer":
+        """The same under another lambda.
+
+        Raises:
+            ValueError: the solver knows no lambda.
+        """
+        if not isinstance(self.search, SearchConfig):
+            raise ValueError("the manifold solver knows no lambda")
+        return replace(self, search=replace(self.search, lambda_=lambda_))
 
     @property
     def teacher(self) -> Teacher:

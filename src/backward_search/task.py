@@ -126,7 +126,7 @@ class Task:
         table: the split that queries and gallery come from.
         tags: the data set's tags.
         queries: in the order of the query file.
-        rows: the table row of each query, (B,).
+        rows: the table row of each query, (B,); -1 for an image that is not in the table.
         wishes: what each query wants.
         lambdas: a lambda for each query (B,), where the query file gives them.
         gallery_rows: the table row of each gallery image, (N,).
@@ -149,22 +149,42 @@ class Task:
     def load(
         cls, run: Run, options: AnswerOptions, split: str, *, strict: bool = False, omit_tagless: bool = True
     ) -> "Task":
-        """Put a task together.
+        """Put a task together whose queries are in its query file.
 
         Raises:
             MissingError: an earlier stage has not run.
             DataError: the query file names images or labels that the table does not have.
         """
+        queries, lambdas = _load_queries(options, split, strict, run.left_out(split))
+        task = cls.of(run, options, split, queries, lambdas, omit_tagless=omit_tagless)
+        if (task.rows < 0).any():
+            unknown = queries[int(np.flatnonzero(task.rows < 0)[0])].candidate
+            file = options.data.queries(options.conditioned, split, strict=strict)
+            raise DataError(f"{file} names {unknown!r}, unknown to {split}: run A2 with --overwrite True")
+        return task
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        options: AnswerOptions,
+        split: str,
+        queries: Sequence[Query],
+        lambdas: Sequence[float] | None = None,
+        *,
+        omit_tagless: bool = True,
+    ) -> "Task":
+        """Put a task together.
+
+        Raises:
+            MissingError: an earlier stage has not run.
+            DataError: a query wants a label that the table does not have.
+        """
         table, tags = run.load_table(options, split), load_tags(options.data)
         device = find_device(options.device)
-        queries, lambdas = _load_queries(options, split, strict, run.left_out(split))
         row_of = {key: row for row, key in enumerate(table.keys)}
-        file = options.data.queries(options.conditioned, split, strict=strict)
-        try:
-            rows = np.array([row_of[query.candidate] for query in queries])
-            wanted = _wanted(options, queries, table)
-        except KeyError as error:
-            raise DataError(f"{file} names {error}, unknown to {split}: run A2 with --overwrite True") from None
+        rows = np.array([row_of.get(query.candidate, -1) for query in queries])
+        wanted = _wanted(options, queries, table)
         conditioned = tuple(wanted[0])
         wishes = Wishes.of(wanted, {name: table.classes[name] for name in conditioned})
         tagged = np.array([bool(tags.query_tags.get(key)) for key in table.keys])
@@ -173,7 +193,7 @@ class Task:
         embeddings = torch.tensor(run.load_embeddings(split, table.keys), device=device)
         gallery = np.flatnonzero(tagged)
         strengths = None if lambdas is None else torch.tensor(lambdas, device=device)
-        return cls(conditioned, table, tags, queries, rows, wishes, strengths, gallery, embeddings, device)
+        return cls(conditioned, table, tags, list(queries), rows, wishes, strengths, gallery, embeddings, device)
 
     def answerers(self, run: Run, options: AnswerOptions, methods: Sequence[str]) -> dict[str, Answerer]:
         """What answers the queries of this task, by each of some methods."""
@@ -257,7 +277,7 @@ def _wanted(options: AnswerOptions, queries: Sequence[Query], table: Table) -> l
             {name: parse_value(query.condition[name], table.classes[name]) for name in options.conditioned}
             for query in queries
         ]
-    except OptionError as error:
+    except (KeyError, OptionError) as error:
         raise DataError(
             f"a query of {options.dataset_name} wants a class that the table does not have: {error}"
         ) from None
