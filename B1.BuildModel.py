@@ -1,12 +1,17 @@
 """Train the model: an encoder with one classification head per attribute.
 
 Reads:  the tables and images of the data set.
-Writes: weight/<run>/: the network, its configuration and its history; it goes on from its last finished epoch.
+Writes: weight/<run>/: the network (model.safetensors) and that of its best epoch (best.safetensors), the configuration
+        with the accuracies (config.json), the history as .csv and .png. A killed training goes on from its last
+        checkpoint, and ends with the same weights.
 
     python B1.BuildModel.py --dataset_name wikiart --category_type stylegenre
     python B1.BuildModel.py --dataset_name CUB --category_type birds
     python B1.BuildModel.py --dataset_name APY --category_type category
     python B1.BuildModel.py --dataset_name glyphs    (under three minutes on two cores)
+    torchrun --nproc_per_node 8 B1.BuildModel.py --dataset_name wikiart --recipe modern --batch_size 512    (8 GPUs)
+
+--recipe modern trains with AdamW, warm-up and cosine instead of the paper's recipe, and is part of the run's name.
 """
 
 import sys

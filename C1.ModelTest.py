@@ -1,12 +1,14 @@
-"""Embed the images of both splits with the trained model, under the test transform.
+"""Embed the images of both splits, or of any folder, with the trained model, under the test transform.
 
 Reads:  the run that B1 wrote.
-Writes: weight/<run>/embeddings/: embeddings and logits as .npy, their rows as .csv.
+Writes: weight/<run>/embeddings/: embeddings and logits as .npy, their rows as .csv. A killed process is gone on from.
 
     python C1.ModelTest.py --dataset_name wikiart --category_type stylegenre
     python C1.ModelTest.py --dataset_name CUB --category_type birds
     python C1.ModelTest.py --dataset_name APY --category_type category
     python C1.ModelTest.py --dataset_name glyphs    (seconds on two cores)
+    python C1.ModelTest.py --dataset_name glyphs --image_folder ~/pictures
+    torchrun --nproc_per_node 8 C1.ModelTest.py --dataset_name wikiart --batch_size 2048    (8 GPUs)
 """
 
 import sys

@@ -276,7 +276,7 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     if given.json:
         facts = {"device": name, "torch": torch.__version__, "load": os.getloadavg()[0], **overhead}
         options = {key: str(value) for key, value in vars(given).items()}
-        write_json(given.json.absolute(), {**facts, **options, "rows": [dataclasses.asdict(row) for row in rows]})
+        write_json(given.json.absolute(), {**options, **facts, "rows": [dataclasses.asdict(row) for row in rows]})
     return given.json
 
 

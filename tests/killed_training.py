@@ -15,7 +15,8 @@ from pathlib import Path
 
 import matplotlib.figure  # noqa: F401  imported once here, not by every attempt
 
-sys.path.insert(0, str(Path(sys.argv[1]) / "src"))
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(sys.argv[1]) / "src"))
 
 from backward_search.options import TrainOptions, parse
 from backward_search.stages.train import train
@@ -57,9 +58,10 @@ def attempt(moment: int) -> int:
     return os.waitpid(child, 0)[1]
 
 
-Trainer._train_on, Path.replace = step, replace
-for moment in map(int, sys.argv[2].split(",")):
-    status = attempt(moment)
-    assert os.WIFSIGNALED(status), f"not killed at {moment}: ended with {status}"
-    assert os.WTERMSIG(status) == signal.SIGKILL
-assert attempt(0) == 0
+if __name__ == "__main__":
+    Trainer._train_on, Path.replace = step, replace
+    for moment in map(int, sys.argv[2].split(",")):
+        status = attempt(moment)
+        assert os.WIFSIGNALED(status), f"not killed at {moment}: ended with {status}"
+        assert os.WTERMSIG(status) == signal.SIGKILL
+    assert attempt(0) == 0

@@ -12,6 +12,7 @@ from backward_search.conditions import Conditions
 from backward_search.gallery import Gallery, Hits, ranked
 from backward_search.heads import FrozenHeads
 from backward_search.methods import METHODS, Method
+from backward_search.objectives import ModuleHeads
 from backward_search.search import SearchConfig, backward_search
 from backward_search.student import Student
 
@@ -73,7 +74,7 @@ class Answerer:
     """
 
     gallery: Gallery
-    heads: FrozenHeads
+    heads: FrozenHeads | ModuleHeads
     search: SearchConfig
     student: Student | None = None
     background: Background | None = None

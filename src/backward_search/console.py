@@ -67,7 +67,6 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
     """
     console = logging.StreamHandler(sys.stdout)
     console.setFormatter(logging.Formatter("%(message)s"))
-    console.setLevel(logging.WARNING if is_follower() else logging.INFO)
     handlers: list[logging.Handler] = [console]
     if file is not None and not is_follower():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +75,7 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         handlers.append(record)
     for handler in handlers:
         LOG.addHandler(handler)
-    LOG.setLevel(logging.INFO)
+    LOG.setLevel(logging.WARNING if is_follower() else logging.INFO)
     LOG.propagate = False
     start = time.perf_counter()
     try:

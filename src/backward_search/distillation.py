@@ -4,9 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backward_search.distributed import ALONE, Group
 from backward_search.heads import FrozenHeads
 from backward_search.search import SearchConfig, backward_search
 from backward_search.student import Student
@@ -51,7 +53,13 @@ class Distiller:
     """A student with its teacher and optimiser; what an epoch draws depends on nothing but the seed and its number."""
 
     def __init__(
-        self, student: Student, heads: FrozenHeads, embeddings: Tensor, search: SearchConfig, config: DistillConfig
+        self,
+        student: Student,
+        heads: FrozenHeads,
+        embeddings: Tensor,
+        search: SearchConfig,
+        config: DistillConfig,
+        group: Group = ALONE,
     ) -> None:
         """Prepare the training.
 
@@ -61,10 +69,11 @@ class Distiller:
             embeddings: those of the training split (N, E).
             search: how the teacher searches; a student with a range of lambdas has its own.
             config: how.
+            group: the processes that search together; each trains the same student.
         """
         self.student, self._embeddings, self._config = student, embeddings, config
         self._lambdas = embeddings.new_tensor(_levels(student, search))
-        self._teacher = _Teacher(heads, embeddings, search, student.classes, self._lambdas)
+        self._teacher = _Teacher(heads, embeddings, search, student.classes, self._lambdas, group)
         self._optimizer = torch.optim.Adam(student.parameters(), lr=config.lr)
 
     def train_epoch(self, epoch: int) -> float:
@@ -146,9 +155,10 @@ class _Teacher:
         search: SearchConfig,
         classes: Sequence[int],
         lambdas: Tensor,
+        group: Group,
     ) -> None:
         self._heads, self._embeddings, self._search, self._classes = heads, embeddings, search, classes
-        self._lambdas = lambdas
+        self._lambdas, self._group = lambdas, group
         count = len(embeddings) * math.prod(classes) * len(lambdas)
         self.remembers = count * embeddings[0].numel() * embeddings.element_size() <= MOST_KEPT
         if self.remembers:  # memory is taken as it is written to
@@ -170,10 +180,12 @@ class _Teacher:
         return self._answers[place]
 
     def _searched(self, rows: Tensor, targets: Tensor, levels: Tensor) -> Tensor:
-        found = torch.empty(len(rows), self._embeddings.shape[1]).to(self._embeddings)
-        for part in torch.split(torch.arange(len(rows), device=rows.device), SEARCHED_AT_ONCE):
+        """The answers of some rows; of several processes each searches a share, and all get the whole."""
+        found = self._embeddings.new_zeros(len(rows), self._embeddings.shape[1])
+        share = torch.from_numpy(self._group.share(np.arange(len(rows)))).to(rows.device)
+        for part in torch.split(share, SEARCHED_AT_ONCE):
             some = rows[part]
             lambdas = self._lambdas[levels[some]]
             moved = backward_search(self._heads, self._embeddings[some], targets[some], self._search, lambdas=lambdas)
             found[part] = moved.embeddings
-        return found
+        return self._group.add_up(found)

@@ -1,6 +1,7 @@
 """What the search descends on: a loss of each query with its gradient, by our own heads or by anybody's modules."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -46,6 +47,23 @@ class HeadsObjective:
     def at(self, rows: Tensor) -> "HeadsObjective":
         """See `Objective`."""
         return HeadsObjective(self._heads, self._conditions.at(rows))
+
+
+@dataclass(frozen=True)
+class ModuleHeads:
+    """Any modules as heads.
+
+    Attributes:
+        modules: one per attribute, points (B, E) to logits (B, K_a), in evaluation mode.
+        classes: K, the most classes of any.
+    """
+
+    modules: tuple[nn.Module, ...]
+    classes: int
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Embeddings (B, E) to logits (A, B, K), `NO_CLASS` for classes that an attribute does not have."""
+        return padded([module(z) for module in self.modules], self.classes)
 
 
 class ModuleObjective:

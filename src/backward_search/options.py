@@ -22,6 +22,7 @@ from backward_search.files.paths import DataPaths
 from backward_search.methods import AUTO, METHODS
 from backward_search.recipe import RECIPES
 
+ENGINES = ("exact", "faiss-flat", "faiss-ivfpq", "faiss-hnsw", "milvus")
 PRECISIONS = ("auto", "fp32", "bf16")
 SPLITS = ("train", "test")
 OUTPUTS = ("tanh", "linear")
@@ -283,6 +284,47 @@ class EmbedOptions(NetworkOptions):
 
 
 @dataclass(frozen=True)
+class IndexOptions(RunOptions):
+    """How a gallery's index is built."""
+
+    engine: str = option("what the index is for; exact needs none, and begins the gallery alone", choices=ENGINES)
+    split: str = option("the split whose images the gallery begins with", "test", choices=("train", "test"))
+    hnsw_m: int = option("links of an image in an HNSW graph (faiss-hnsw, milvus)", 32)
+    hnsw_ef_construction: int = option("candidates looked at for those links", 80)
+    ivf_lists: int = option("cells of the inverted file (faiss-ivfpq); 0 takes about 2 sqrt(N)", 0)
+    pq_bytes: int = option("bytes an image is compressed to (faiss-ivfpq)", 32)
+    milvus_uri: str = option("address of a Milvus cluster, such as http://host:19530 (default: a file beside)", "")
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.hnsw_m > 1, f"--hnsw_m {self.hnsw_m} must be at least 2")
+        for name in ("hnsw_ef_construction", "pq_bytes"):
+            require(getattr(self, name) > 0, f"--{name} {getattr(self, name)} must be positive")
+        require(self.ivf_lists >= 0, f"--ivf_lists {self.ivf_lists} must not be negative")
+        require(
+            not self.milvus_uri or "://" in self.milvus_uri,
+            f"--milvus_uri {self.milvus_uri} is no address: write http://host:19530, or leave it out for a file",
+        )
+
+
+@dataclass(frozen=True)
+class ChangeOptions(RunOptions):
+    """Which images come to a gallery and which leave it."""
+
+    add: str = option("a folder of images, or a text file of one image path per line", "")
+    remove: str = option("a text file of one key (<folder>/<file>) per line", "")
+    split: str = option("the split whose images the gallery began with", "test", choices=("train", "test"))
+    batch_size: int = option("images embedded at once", 256)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(bool(self.add or self.remove), "nothing to do: pass --add, --remove, or both")
+        require(self.batch_size > 0, f"--batch_size {self.batch_size} must be positive")
+
+
+@dataclass(frozen=True)
 class TaskOptions(RunOptions):
     """Which condition, and how the teacher searches."""
 
@@ -349,7 +391,24 @@ class DistillOptions(TaskOptions):
 
 
 @dataclass(frozen=True)
-class AnswerOptions(TaskOptions):
+class EngineOptions(TaskOptions):
+    """What finds the images near a query."""
+
+    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
+    engine: str = option("exact scores every image; the others need their index (C2)", "exact", choices=ENGINES)
+    shortlist: int = option("candidates per query that an engine other than exact proposes for exact scores", 200)
+    nprobe: int = option("cells of the inverted file that are looked into (faiss-ivfpq)", 32)
+    ef_search: int = option("candidates an HNSW graph keeps, at least the shortlist (faiss-hnsw, milvus)", 200)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        for name in ("shortlist", "nprobe", "ef_search"):
+            require(getattr(self, name) > 0, f"--{name} {getattr(self, name)} must be positive")
+
+
+@dataclass(frozen=True)
+class AnswerOptions(EngineOptions):
     """What is asked of the queries."""
 
     condition: str = option(
@@ -400,7 +459,6 @@ class EvaluateOptions(AnswerOptions):
     evaluation_distill: bool = option("older name of --method student", False)
     search_random: bool = option("older name of --method random", False)
     search_topk: int = option("hits per query", 10)
-    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
     protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
     omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
     save_result: bool = option("write each query's hits as a CSV too", False)
@@ -431,12 +489,23 @@ class EvaluateOptions(AnswerOptions):
         )
         return wanted.pop() if wanted else "teacher"
 
+    @property
+    def searches_exactly(self) -> bool:
+        """Whether no index has a part in the hits."""
+        return self.engine == "exact" or METHODS[self.chosen_method].chance
+
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
-        free = METHODS[self.chosen_method].likeness > 0
+        how, weighed = METHODS[self.chosen_method], self.weight_of(self.chosen_method) != 0
+        require(
+            self.searches_exactly or not (how.likeness or how.filter or weighed),
+            f"--engine {self.engine} proposes images by similarity alone, and {self.chosen_method} with these options "
+            "ranks by more: use --engine exact",
+        )
+        free = how.likeness > 0
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
         )
@@ -455,7 +524,6 @@ class VisualizeOptions(AnswerOptions):
     query_key: int = option("index of the query in its query file", 10)
     search_topk: int = option("hits per row", 10)
     path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
-    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -40,7 +40,8 @@ RECIPES: Mapping[str, Recipe] = {
 """By the name that --recipe takes. The paper's is that of docs/method.md, 1.
 
 The modern one does not smooth labels, though that makes the heads a little better: heads that were taught to doubt
-leave the search little to follow. On glyphs (24 epochs) a smoothing of 0.1 cost it two twins in ten.
+leave the search little to follow. On glyphs (24 epochs, seed 0, lambda 0.5) AdamW with a smoothing of 0.1 found 0.70 of
+the twins, the paper's recipe 0.92.
 """
 
 

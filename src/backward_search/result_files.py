@@ -40,6 +40,10 @@ def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
     name += f"-strength{options.strength}" if options.strength else ""
     if options.weight_of(options.chosen_method) == AUTO:
         name += "" if options.aim == "precision=0.95" else f"-{options.aim.replace('=', '')}"
+    if not options.searches_exactly:
+        name += f"-{options.engine}-short{options.shortlist}"
+        name += f"-nprobe{options.nprobe}" if options.engine == "faiss-ivfpq" else ""
+        name += f"-ef{options.ef_search}" if options.engine in ("faiss-hnsw", "milvus") else ""
     name += "" if options.search_topk == 10 else f"-top{options.search_topk}"
     name += "" if options.split == "test" else f"-{options.split}"
     name += "" if options.omit_tagless_img else "-tagless"

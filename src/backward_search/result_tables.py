@@ -44,7 +44,7 @@ def result_table(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         values = " | ".join(mean_in_words(row, name) for name in columns.values())
-        lines.append(f"| {row['method']} | {_strength(row)} | {values} | {_cost(row)} |")
+        lines.append(f"| {_method(row)} | {_strength(row)} | {values} | {_cost(row)} |")
     return "\n".join(lines)
 
 
@@ -53,6 +53,14 @@ def _strength(row: Row) -> str:
     parts = [] if row["lambda"] is None else [f"lambda {row['lambda']}"]
     parts += [f"weight {row['weight']}"] if row.get("weight") else []
     return ", ".join(parts) or "-"
+
+
+def _method(row: Row) -> str:
+    """The method, and the engine that found its candidates with the share of the exact hits that it found."""
+    if "engine" not in row:
+        return str(row["method"])
+    found = next(value for name, value in row.items() if name.startswith("engine_recall_at_"))
+    return f"{row['method']}, {row['engine']} (recall {found:.3f})"
 
 
 def mean_in_words(row: Row, name: str) -> str:

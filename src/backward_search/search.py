@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from backward_search.conditions import Conditions
 from backward_search.graph import captured
 from backward_search.heads import FrozenHeads
-from backward_search.objectives import HeadsObjective, ModuleObjective, Objective
+from backward_search.objectives import HeadsObjective, ModuleHeads, ModuleObjective, Objective
 
 PATIENCE = 10
 """A query is frozen once it has failed to improve more than this many times in a row."""
@@ -101,7 +101,7 @@ class _Walk:
 
 
 def backward_search(
-    heads: FrozenHeads | Sequence[nn.Module],
+    heads: FrozenHeads | ModuleHeads | Sequence[nn.Module],
     queries: Tensor,
     targets: Tensor | Conditions,
     config: SearchConfig,
@@ -126,6 +126,8 @@ def backward_search(
     Returns:
         The moved queries, and how they got there.
     """
+    if isinstance(heads, ModuleHeads):
+        heads = heads.modules
     if isinstance(targets, Tensor):
         targets = Conditions.of_ids(targets, class_count(heads, queries), queries.dtype)
     targets = targets.to(queries.device, queries.dtype)

@@ -26,6 +26,7 @@ from backward_search.model import Head, head_key
 from backward_search.options import AnswerOptions, TaskOptions
 from backward_search.query_generation import Query
 from backward_search.run import Run, find_device
+from backward_search.run_gallery import split_engine
 from backward_search.search import SearchConfig
 from backward_search.student import Student, StudentConfig
 from backward_search.wanted import Wanted, parse_condition, parse_value
@@ -182,9 +183,8 @@ class Task:
         heads = frozen_heads(run, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
         embeddings = self.embeddings[rows]
-        common = Answerer(
-            Gallery(embeddings), heads, search_config(options), student, None, options.batch_size, options.shift
-        )
+        gallery = Gallery(embeddings, split_engine(run, options, self.gallery_rows), options.shortlist)
+        common = Answerer(gallery, heads, search_config(options), student, None, options.batch_size, options.shift)
         weights = {name: options.weight_of(name) for name in methods}
         if not any(METHODS[name].needs_background or weights[name] for name in methods):
             return {name: replace(common, seed=options.seed) for name in methods}

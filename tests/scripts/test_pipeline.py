@@ -15,6 +15,7 @@ import pytest
 from backward_search.errors import StaleError, UserError
 from backward_search.files.tensors import load_tensors
 from backward_search.options import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
+from backward_search.result_tables import result_table
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -370,6 +371,58 @@ def test_a_damaged_table_is_named(copied, content):
     (copied[0] / "data" / "glyphs" / "attributions" / "preprocessed_glyphs_test.csv").write_text(content)
     with pytest.raises(UserError, match="preprocessed_glyphs_test"):
         script("A2")(["--dataset_name", "glyphs", *copied[1], "--overwrite", "True"])
+
+
+def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(copied):
+    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    task = words(copied, "--method", "unchanged")
+    engine = ["--engine", "faiss-hnsw"]
+    with pytest.raises(UserError, match=r"C2\.Build-Index\.py --engine faiss-hnsw"):
+        script("E1")([*task, *engine])
+    folder = script("C2")(words(copied, *engine))
+    built = (folder / "gallery.json").read_bytes()
+    script("C2")(words(copied, *engine))
+    assert (folder / "gallery.json").read_bytes() == built
+    with pytest.raises(StaleError, match="hnsw_m"):
+        script("C2")(words(copied, *engine, "--hnsw_m", "8"))
+    exact, place = script("E1")(task), script("E1")([*task, *engine])
+    assert place.name == "unchanged-faiss-hnsw-short200-ef200.json"
+    results, expected = json.loads(place.read_text()), json.loads(exact.read_text())
+    assert results["engine_recall_at_10"] > 0.99
+    assert f"| unchanged, faiss-hnsw (recall {results['engine_recall_at_10']:.3f}) |" in result_table([results])
+    assert abs(results["precision_at_10"] - expected["precision_at_10"]) < 0.002
+    assert "engine" not in expected
+    picture = script("E2")([*task[:-2], *engine, "--result_root", str(copied[0] / "result")])
+    assert picture.stat().st_size > 10_000
+
+
+def test_images_are_added_to_a_gallery_and_removed(copied):
+    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    from backward_search.engines.index import SearchSettings
+    from backward_search.stored_gallery import StoredGallery
+
+    folder = script("C2")(words(copied, "--engine", "faiss-flat"))
+    new = copied[0] / "coming" / "new"
+    new.mkdir(parents=True)
+    test = (copied[0] / "data/glyphs/attributions/preprocessed_glyphs_test.csv").read_text().splitlines()[1:4]
+    sources = [copied[0] / "data" / line.split(",")[0].removeprefix("./data/") for line in test]
+    for number, source in enumerate(sources):
+        shutil.copy(source, new / f"{number}.png")
+    leaving = copied[0] / "leaving.txt"
+    leaving.write_text("/".join(sources[0].parts[-2:]) + "\n")
+    change = words(copied, "--add", str(new.parent), "--remove", str(leaving), "--n_workers", "0")
+    assert script("C3")(change) == folder
+    stored = StoredGallery.open(folder)
+    assert len(stored) == 1792 + 3 - 1
+    same = stored.vectors().block(slice(0, 3))
+    hits = stored.gallery("faiss-flat", SearchSettings()).search(same, 2)
+    assert stored.keys[hits.rows[0, 0]] == "new/0.png"
+    assert {stored.keys[row] for row in hits.rows[1].tolist()} >= {"new/1.png"}
+    assert hits.similarity[1, 0] > 1 - 1e-5
+    with pytest.raises(UserError, match="already"):
+        script("C3")(words(copied, "--add", str(new.parent), "--n_workers", "0"))
+    with pytest.raises(StaleError, match="3 images added and 1 removed"):
+        script("E1")(words(copied, "--method", "unchanged", "--engine", "faiss-flat"))
 
 
 def test_a_killed_distillation_ends_with_the_same_weights(trained, tmp_path):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from backward_search.errors import DataError, OptionError, StaleError, UserError
 from backward_search.files.tensors import load_tensors, save_tensors
@@ -120,6 +122,14 @@ def test_two_processes_train_and_embed_like_one(data):
     assert len(expected) == 6
     for name, array in expected.items():
         np.testing.assert_allclose(np.load(one / "embeddings" / name), array, atol=1e-5)
+    student = [*options[:2], "--recipe", "modern", "--student_num_epoch", "3"]
+    folder = script("D1")(words(data, "one", *student))
+    alone = load_file(folder / "student.safetensors")
+    done = torchrun("D1", *words(data, "one", *student, "--overwrite", "True"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("distilled 2 epochs") == 1
+    for name, tensor in load_file(folder / "student.safetensors").items():
+        torch.testing.assert_close(tensor, alone[name], atol=1e-3, rtol=0)
 
 
 def embedded(data: Path, where: str, *more: str) -> Path:

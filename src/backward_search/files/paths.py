@@ -194,6 +194,14 @@ class RunPaths:
         """The ordered table of the rows of the arrays of one split."""
         return self.folder / "embeddings" / f"{split}.csv"
 
+    def gallery(self, split: str) -> Path:
+        """The folder of the gallery that begins with one split, and of its indexes."""
+        return self.folder / "galleries" / split
+
+    def index_manifest(self, split: str, engine: str) -> Path:
+        """The manifest of a finished index."""
+        return self.gallery(split) / f"manifest-{engine}.json"
+
     def embedding_manifest(self, split: str) -> Path:
         """The record of the embeddings of one split."""
         return self.manifest(f"C1-{split}")

@@ -9,6 +9,7 @@ import torch
 
 from backward_search.console import progress
 from backward_search.distillation import DistillConfig, Distiller
+from backward_search.distributed import Group, working_together
 from backward_search.errors import StaleError
 from backward_search.files.atomic import read_json, write_json
 from backward_search.files.manifest import Stage
@@ -31,27 +32,37 @@ def distill(options: DistillOptions) -> Path:
     """
     if options.onnx:
         require_onnx()
+    device = find_device(options.device)
+    with working_together(device) as group:
+        return _distill(options, device, group)
+
+
+def _distill(options: DistillOptions, device: torch.device, group: Group) -> Path:
     run = Run.open(options)
     table = run.load_table(options, "train")
-    embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=find_device(options.device))
+    embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=device)
     paths = StudentPaths(student_folder(run, options))
     stage = student_stage(run, options)
-    if stage.is_done(overwrite=options.overwrite):
-        _clear(paths)
+    done = stage.is_done(overwrite=options.overwrite)
+    group.wait()  # nobody writes before everybody has looked
+    if done:
+        if group.leads:
+            _clear(paths)
         return paths.folder
     torch.manual_seed(options.seed)
     classes = [len(run.classes[name]) for name in options.conditioned]
-    student = Student(run.model.encoding_size, classes, student_config(options)).to(embeddings.device)
-    heads = frozen_heads(run, options.conditioned, embeddings.device)
-    stage.begin()
-    losses = _fit(
-        Distiller(student, heads, embeddings, search_config(options), _config(options)), paths, stage, options
-    )
-    save_tensors(paths.weights, student.state_dict())
-    if options.onnx:
-        export_student(student, paths.onnx)
-    stage.finish(losses=losses)
-    _clear(paths)
+    student = Student(run.model.encoding_size, classes, student_config(options)).to(device)
+    heads = frozen_heads(run, options.conditioned, device)
+    if group.leads:
+        stage.begin()
+    distiller = Distiller(student, heads, embeddings, search_config(options), _config(options), group)
+    losses = _fit(distiller, paths, stage, options, group)
+    if group.leads:
+        save_tensors(paths.weights, student.state_dict())
+        if options.onnx:
+            export_student(student, paths.onnx)
+        stage.finish(losses=losses)
+        _clear(paths)
     LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", len(losses), losses[0], losses[-1])
     LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return paths.folder
@@ -87,9 +98,13 @@ def _settings(options: DistillOptions) -> dict[str, Any]:
     return settings
 
 
-def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: DistillOptions) -> list[float]:
+def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: DistillOptions, group: Group) -> list[float]:
     """Train epoch after epoch, each leaving a checkpoint; the loss of every epoch."""
     losses = _resumed(distiller, paths, stage, overwrite=options.overwrite)
+    group.wait()
+    if group.leads and not losses:
+        paths.checkpoint.unlink(missing_ok=True)
+        write_json(paths.reserved, {"settings": stage.settings, "inputs": stage.hashes})
     with progress(range(options.student_num_epoch - 1), "distilling", "epoch") as bar:
         bar.update(len(losses))
         for epoch in range(len(losses), options.student_num_epoch - 1):
@@ -97,7 +112,8 @@ def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: Disti
             bar.update()
             bar.set_postfix(loss=f"{losses[-1]:.5f}")
             record = {"losses": torch.tensor(losses, dtype=torch.float64)}
-            save_tensors(paths.checkpoint, distiller.state() | record)
+            if group.leads:
+                save_tensors(paths.checkpoint, distiller.state() | record)
     return losses
 
 
@@ -120,6 +136,4 @@ def _resumed(distiller: Distiller, paths: StudentPaths, stage: Stage, *, overwri
         LOG.info("going on after epoch %d", len(losses))
         distiller.restore(tensors, len(losses))
         return losses
-    paths.checkpoint.unlink(missing_ok=True)
-    write_json(paths.reserved, reserved)
     return []

@@ -15,12 +15,14 @@ from backward_search.evaluation import measured, per_query_rows
 from backward_search.files.atomic import file_hash, read_json, write_csv, write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
+from backward_search.gallery import recall
 from backward_search.intervals import estimates
 from backward_search.methods import AUTO, METHODS
 from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.result_files import beside, differences_to, hits_of, manifest_of, per_query_of, place_of, sweep_of
 from backward_search.result_tables import depth, difference_table, result_table
 from backward_search.run import Run, run_paths
+from backward_search.run_gallery import index_facts
 from backward_search.sweep import write_sweep
 from backward_search.task import Task, check_topk, search_config, student_folder
 
@@ -65,8 +67,9 @@ def measure(options: EvaluateOptions) -> Path:
     if left:
         answerer = task.answerers(run, left[0][1], [options.chosen_method])[options.chosen_method]
         answers = _answers(answerer, task, [one for _, one in left])
-        for (stage, one), answer in zip(left, answers, strict=True):
-            _write(stage, one, task, answer, answerer.weight)
+        found = _engine_recall(answerer, task, [one for _, one in left], answers)
+        for (stage, one), answer, recalled in zip(left, answers, found, strict=True):
+            _write(stage, one, task, answer, recalled | ({"weight": answerer.weight} if answerer.weight else {}))
     return stages[-1][0].outputs[0]
 
 
@@ -94,14 +97,17 @@ def _what_is_used(run: Run, options: EvaluateOptions, task: Task) -> str:
 def _stage(run: Run, options: EvaluateOptions) -> Stage:
     place = place_of(run.paths, options)
     outputs = [place, per_query_of(place), *([hits_of(place)] if options.save_result else [])]
-    return Stage("E1", manifest_of(place), _settings(options), _inputs(run, options), outputs)
+    return Stage("E1", manifest_of(place), _settings(run, options), _inputs(run, options), outputs)
 
 
-def _settings(options: EvaluateOptions) -> dict[str, Any]:
+def _settings(run: Run, options: EvaluateOptions) -> dict[str, Any]:
     method = options.chosen_method
     names = ("search_topk", "split", "protocol", "omit_tagless_img", *(["seed"] if method == "random" else []))
     chosen = {name: getattr(options, name) for name in names} | {"method": method}
     chosen |= {"condition": options.condition} if options.condition else {}
+    if not options.searches_exactly:
+        chosen |= {name: getattr(options, name) for name in ("engine", "shortlist", "nprobe", "ef_search")}
+        chosen["index"] = index_facts(run, options)
     if METHODS[method].move == "shift":
         chosen["shift"] = options.shift
     weight = options.weight_of(method)
@@ -138,12 +144,26 @@ def _answers(answerer: Answerer, task: Task, each: list[EvaluateOptions]) -> lis
     return [answer.part(slice(i * count, (i + 1) * count)) for i in range(len(each))]
 
 
-def _write(stage: Stage, options: EvaluateOptions, task: Task, answer: Answer, weight: float | None) -> None:
+def _engine_recall(
+    answerer: Answerer, task: Task, each: list[EvaluateOptions], answers: list[Answer]
+) -> list[dict[str, Any]]:
+    """For each of the options the share of the exact hits that the engine found; nothing where all are scored."""
+    if each[0].searches_exactly:
+        return [{}] * len(each)
+    exact = _answers(dataclasses.replace(answerer, gallery=answerer.gallery.exact()), task, each)
+    k = exact[0].hits.rows.shape[1]
+    return [
+        {"engine": each[0].engine, f"engine_recall_at_{k}": recall(found.hits.rows, true.hits.rows)}
+        for found, true in zip(answers, exact, strict=True)
+    ]
+
+
+def _write(stage: Stage, options: EvaluateOptions, task: Task, answer: Answer, further: dict[str, Any]) -> None:
     strict, place = options.protocol == "strict", stage.outputs[0]
     hits = _hit_rows(task, answer, options.search_topk, strict=strict)
     values = measured(task, hits, strict=strict)
     stage.begin()
-    write_json(place, _results(options, task, answer, values) | ({"weight": weight} if weight else {}))
+    write_json(place, _results(options, task, answer, values) | further)
     write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
     if options.save_result:
         _write_hits(hits_of(place), task, hits)

@@ -1,0 +1,214 @@
+"""Measure the engines: build time, memory, queries per second and recall@10 on made-up embeddings of 256 numbers.
+
+The embeddings are those of a mixture: 1,000 classes in a space of 32 dimensions, spread over 256 with noise, and tanh.
+Queries are images of the gallery moved a little, 100 at a time. Each measurement runs in a process of its own; the
+exact search reads a memory-mapped file. Memory is what the process takes beyond the mapped files (RssAnon).
+
+    python bench/gallery.py --counts 10000,100000 --json gallery.json    (minutes on two cores)
+    python bench/gallery.py --counts 1000000 --engines exact,faiss-flat
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+import numpy as np
+import torch
+
+from backward_search.engines.index import BuildSettings, Fields, SearchSettings, Segment
+from backward_search.engines.opening import open_index
+from backward_search.errors import UserError
+from backward_search.files.atomic import write_json
+from backward_search.gallery import Gallery, recall
+from backward_search.vectors import Vectors
+
+SIZE, CLASSES, DIMENSIONS = 256, 1000, 32
+QUERIES, K = 100, 10
+ENGINES = ("exact", "faiss-flat", "faiss-ivfpq", "faiss-hnsw", "milvus")
+CHUNK = 100_000
+
+
+def write_embeddings(file: Path, count: int, seed: int = 0) -> None:
+    """Write the made-up embeddings (count, 256) float32, piece by piece."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((CLASSES, DIMENSIONS), dtype=np.float32)
+    spread = rng.standard_normal((DIMENSIONS, SIZE), dtype=np.float32) / 6
+    array = np.lib.format.open_memmap(file, "w+", np.float32, (count, SIZE))
+    for start in range(0, count, CHUNK):
+        part = min(CHUNK, count - start)
+        inner = centres[rng.integers(CLASSES, size=part)] + 0.7 * rng.standard_normal((part, DIMENSIONS), np.float32)
+        array[start : start + part] = np.tanh(inner @ spread + 0.3 * rng.standard_normal((part, SIZE), np.float32))
+    array.flush()
+
+
+def queries_of(vectors: Vectors) -> torch.Tensor:
+    """100 images of the gallery, moved a little."""
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randint(len(vectors), (QUERIES,), generator=generator)
+    return vectors.take(rows) + 0.2 * torch.randn(QUERIES, SIZE, generator=generator)
+
+
+class Memory:
+    """The most anonymous memory that this process takes while the body runs, beyond what it had, in MB."""
+
+    def __enter__(self) -> "Memory":
+        self._before, self._stop, self.peak = _anonymous(), threading.Event(), 0.0
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.005):
+            self.peak = max(self.peak, _anonymous() - self._before)
+
+
+def _anonymous() -> float:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) / 1024
+
+
+def timed(action: Callable[[], object]) -> tuple[float, float]:
+    """Wall-clock and processor seconds of a call."""
+    start, used = time.perf_counter(), time.process_time()
+    action()
+    return time.perf_counter() - start, time.process_time() - used
+
+
+def seconds(action: Callable[[], object], repeats: int) -> float:
+    """The least wall-clock seconds of some calls."""
+    return min(timed(action)[0] for _ in range(repeats))
+
+
+def measure(engine: str, file: Path, folder: Path, results: "multiprocessing.Queue[Any]") -> None:
+    """Measure one engine and hand the numbers over."""
+    try:
+        vectors = Vectors.open([file])
+        queries = queries_of(vectors)
+        numbers = _exact(vectors, queries) if engine == "exact" else _index(engine, vectors, queries, folder)
+        results.put({"engine": engine, "count": len(vectors), **numbers})
+    except UserError as error:
+        results.put({"engine": engine, "count": len(vectors), "skipped": str(error)})
+
+
+def _exact(vectors: Vectors, queries: torch.Tensor) -> dict[str, float]:
+    gallery = Gallery(vectors)
+    with Memory() as memory:
+        gallery.search(queries, K)
+    rates = []
+    for _ in range(7):  # in turn, so that both meet the same load
+        rates.append((*timed(lambda: gallery.search(queries, K)), *timed(lambda: _product(vectors, queries))))
+    search, search_cpu, product, product_cpu = (min(times) for times in zip(*rates, strict=True))
+    one = seconds(lambda: gallery.search(queries[:1], K), 3)
+    return {
+        "build_s": 0.0,
+        "file_mb": 0.0,
+        "memory_mb": memory.peak,
+        "queries_per_s": QUERIES / search,
+        "one_query_ms": 1000 * one,
+        "recall_at_10": 1.0,
+        "product_gflops": 2 * QUERIES * SIZE * len(vectors) / product / 1e9,
+        "share_of_product": product / search,
+        "share_of_product_cpu": product_cpu / search_cpu,
+    }
+
+
+def _product(vectors: Vectors, queries: torch.Tensor) -> None:
+    """Nothing but the matrix products of all queries and images, in the block size that is the fastest here."""
+    for start in range(0, len(vectors), 65536):
+        torch.mm(queries, vectors.block(slice(start, min(start + 65536, len(vectors)))).T)
+
+
+def _index(engine: str, vectors: Vectors, queries: torch.Tensor, folder: Path) -> dict[str, float]:
+    place = folder / "run" / "galleries" / "bench" / f"{engine}-0"
+    place.mkdir(parents=True, exist_ok=True)
+    index = open_index(engine, place, BuildSettings(), {})
+    with Memory() as building:
+        start = time.perf_counter()
+        index.build(vectors, lambda rows: Fields([str(row) for row in range(rows.start, rows.stop)], {}, {}))
+        build = time.perf_counter() - start
+    settings = SearchSettings()
+    with Memory() as memory:
+        gallery = Gallery(vectors, index.open([Segment(0, len(vectors))], None, settings), settings.shortlist)
+        hits = gallery.search(queries, K)
+    search = seconds(lambda: gallery.search(queries, K), 3)
+    one = seconds(lambda: gallery.search(queries[:1], K), 5)
+    return {
+        "build_s": build,
+        "build_memory_mb": building.peak,
+        "file_mb": sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) / 2**20,
+        "memory_mb": memory.peak,
+        "queries_per_s": QUERIES / search,
+        "one_query_ms": 1000 * one,
+        "recall_at_10": recall(hits.rows, gallery.exact().search(queries, K).rows),
+    }
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--counts", default="10000,100000,1000000", help="vectors, comma-separated")
+    parser.add_argument("--engines", default=",".join(ENGINES), help="engines, comma-separated")
+    parser.add_argument("--folder", type=Path, help="where the files go (default: a temporary folder)")
+    parser.add_argument("--json", type=Path, help="write the numbers into this file too")
+    options = parser.parse_args()
+    rows = []
+    print("| vectors | engine | build s | index MB | memory MB | queries/s of 100 | ms of 1 | recall@10 |")
+    print("|---|---|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        for count in map(int, options.counts.split(",")):
+            file = Path(folder) / f"{count}.npy"
+            write_embeddings(file, count)
+            for engine in options.engines.split(","):
+                rows.append(_in_a_process(engine, file, Path(folder) / f"{count}-{engine}"))
+                print(_line(rows[-1]), flush=True)
+                if options.json:
+                    write_json(options.json, {"machine": _machine(), "results": rows})
+            file.unlink()
+
+
+def _in_a_process(engine: str, file: Path, folder: Path) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[Any] = context.Queue()
+    process = context.Process(target=measure, args=(engine, file, folder, results))
+    process.start()
+    while process.is_alive() and results.empty():
+        time.sleep(0.2)
+    if results.empty() and process.exitcode:
+        return {"engine": engine, "count": 0, "skipped": f"ended with exit code {process.exitcode}"}
+    numbers: dict[str, Any] = results.get()
+    process.join()
+    return numbers | {"load": os.getloadavg()[0]}
+
+
+def _line(row: dict[str, Any]) -> str:
+    if "skipped" in row:
+        return f"| {row['count']:,} | {row['engine']} | {row['skipped']} | | | | | |"
+    share = ""
+    if "share_of_product" in row:
+        share = (
+            f" ({row['share_of_product']:.0%} of the product's speed; by CPU time {row['share_of_product_cpu']:.0%})"
+        )
+    size = f"{row['build_s']:.1f} | {row['file_mb']:.0f} | {row['memory_mb']:.0f}"
+    speed = f"{row['queries_per_s']:.0f}{share} | {row['one_query_ms']:.1f}"
+    return f"| {row['count']:,} | {row['engine']} | {size} | {speed} | {row['recall_at_10']:.3f} |"
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "torch_threads": torch.get_num_threads(), "load": os.getloadavg()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Approximate engines: indexes that grow with a gallery, each a module, behind one interface."""

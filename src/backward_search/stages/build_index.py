@@ -1,0 +1,55 @@
+"""C2: build an engine's index over the gallery of a split."""
+
+import logging
+from pathlib import Path
+
+from backward_search.datasets.tables import Table
+from backward_search.engines.index import BuildSettings
+from backward_search.files.manifest import Stage
+from backward_search.options import EvaluateOptions, IndexOptions, next_command
+from backward_search.run import Run
+from backward_search.run_gallery import begin_gallery
+from backward_search.stored_gallery import Labels
+
+LOG = logging.getLogger(__name__)
+
+SETTINGS = {
+    "exact": (),
+    "faiss-flat": (),
+    "faiss-ivfpq": ("ivf_lists", "pq_bytes", "seed"),
+    "faiss-hnsw": ("hnsw_m", "hnsw_ef_construction", "seed"),
+    "milvus": ("hnsw_m", "hnsw_ef_construction", "milvus_uri"),
+}
+"""The options that an engine's index depends on."""
+
+
+def build_index(options: IndexOptions) -> Path:
+    """Begin the gallery if need be, and index all its images.
+
+    Returns:
+        The folder of the gallery.
+    """
+    run, engine = Run.open(options), options.engine
+    table = run.load_table(options, options.split)
+    run.load_embeddings(options.split, table.keys)
+    settings = {name: getattr(options, name) for name in SETTINGS[engine]}
+    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
+    stage = Stage("C2", run.paths.index_manifest(options.split, engine), settings, inputs, [])
+    if stage.is_done(overwrite=options.overwrite):
+        return run.paths.gallery(options.split)
+    stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
+    if engine != "exact":  # an older index and its manifest stand until this one is done
+        stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
+    stage.finish(images=len(stored))
+    LOG.info("wrote %s; next: %s", stored.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
+    return stored.folder
+
+
+def _build_settings(options: IndexOptions) -> BuildSettings:
+    return BuildSettings(
+        options.hnsw_m, options.hnsw_ef_construction, options.ivf_lists, options.pq_bytes, options.seed
+    )
+
+
+def _labels(table: Table) -> Labels:
+    return {name: dict(zip(table.keys, table.labels(name), strict=True)) for name in table.ids}

@@ -1,0 +1,80 @@
+"""C3: add images to a gallery and remove images from it, without building its indexes again."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from backward_search.console import progress
+from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
+from backward_search.datasets.images import ImageLoader, normalise
+from backward_search.errors import DataError, MissingError
+from backward_search.options import ChangeOptions
+from backward_search.run import Run, find_device
+from backward_search.run_gallery import begin_gallery
+from backward_search.stored_gallery import StoredGallery
+
+LOG = logging.getLogger(__name__)
+
+
+def change_gallery(options: ChangeOptions) -> Path:
+    """Remove what `--remove` lists, then embed and add what `--add` names.
+
+    Returns:
+        The folder of the gallery.
+    """
+    run = Run.open(options)
+    table = run.load_table(options, options.split)
+    run.load_embeddings(options.split, table.keys)
+    leaving = _lines(Path(options.remove)) if options.remove else []
+    coming = _images(Path(options.add).expanduser()) if options.add else []
+    stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
+    if leaving:
+        stored.remove(leaving)
+        LOG.info("removed %d images", len(leaving))
+    if coming:
+        _add(run, stored, coming, options)
+    LOG.info("wrote %s: %d images, engines: exact %s", stored.folder, len(stored), " ".join(stored.contents.indexes))
+    return stored.folder
+
+
+def _add(run: Run, stored: StoredGallery, files: list[Path], options: ChangeOptions) -> None:
+    keys = ["/".join(file.parts[-2:]) for file in files]
+    stored.check_new(keys)  # before the images are embedded
+    embeddings, logits = _embed(run, files, options)
+    stored.add(keys, embeddings, logits)
+    LOG.info("added %d images", len(files))
+
+
+@torch.inference_mode()
+def _embed(run: Run, files: list[Path], options: ChangeOptions) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    device = find_device(options.device)
+    model = run.load_model(device)
+    loader = ImageLoader(files, {}, run.look, batch_size=options.batch_size, workers=options.n_workers)
+    embeddings = np.empty((len(files), run.model.encoding_size), np.float32)
+    logits = {name: np.empty((len(files), len(labels)), np.float32) for name, labels in run.classes.items()}
+    for batch in progress(loader.epoch(), "embedding", "batch", len(loader.batches())):
+        rows = batch.rows.numpy()
+        z = model.embed(normalise(batch.pixels, run.look, device))
+        embeddings[rows] = z.cpu().numpy()
+        for name, values in model.classify(z).items():
+            logits[name][rows] = values.cpu().numpy()
+    return embeddings, logits
+
+
+def _images(source: Path) -> list[Path]:
+    """The images below a folder, sorted, or those that a text file lists."""
+    if source.is_dir():
+        files = sorted(path for path in source.absolute().rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    else:
+        files = [(source.parent / line).absolute() for line in _lines(source)]
+    if not files:
+        raise DataError(f"--add {source} has no image in it")
+    return files
+
+
+def _lines(file: Path) -> list[str]:
+    if not file.is_file():
+        raise MissingError(f"{file} does not exist")
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
