@@ -24,6 +24,7 @@ def measured(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np.ndar
     """
     worth, k = task.worth(), hits.shape[1]
     meets = worth > 0
+    twins = _twin_measures(task, hits, meets)
     if strict:
         meets &= task.gallery_rows[None] != task.rows[:, None]
     relevant = np.take_along_axis(meets, hits, axis=1)
@@ -36,7 +37,7 @@ def measured(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np.ndar
     if task.tags.tags:
         values |= _tag_measures(task, hits, strict=strict)
     values[f"context_at_{k}"] = _context(task, hits)
-    return values | _twin_measures(task, hits)
+    return values | twins
 
 
 def _tag_measures(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np.ndarray]:
@@ -75,10 +76,16 @@ def _context(task: Task, hits: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("be,bke->bk", unit[task.rows], found).mean(axis=1), np.float64)
 
 
-def _twin_measures(task: Task, hits: np.ndarray) -> dict[str, np.ndarray]:
-    """Whether a twin is among the hits: of queries that have one, and of those whose condition is not met yet."""
-    twins = task.twins()
-    if twins is None or not twins.any():
+def _twin_measures(task: Task, hits: np.ndarray, meets: np.ndarray) -> dict[str, np.ndarray]:
+    """Whether a twin is among the hits: of queries that have one, and of those whose condition is not met yet.
+
+    A twin shows what the query shows, and meets its condition.
+    """
+    same = task.same_thing()
+    if same is None:
+        return {}
+    twins = meets & same
+    if not twins.any():
         return {}
     k = hits.shape[1]
     found = np.take_along_axis(twins, hits, axis=1).any(axis=1).astype(np.float64)

@@ -248,12 +248,12 @@ class Task:
         worth = self.wishes.worth([self.table.ids[name][self.rows] for name in self.conditioned])
         return np.asarray(worth.diagonal() > 0)
 
-    def twins(self) -> np.ndarray | None:
-        """Which gallery images show what the query shows and meet its condition, (B, N) bool; None without groups."""
+    def same_thing(self) -> np.ndarray | None:
+        """Which gallery images show what each query shows, (B, N) bool; None where the data set has no groups."""
         if not self.tags.groups:
             return None
-        groups = np.array([self.tags.groups[key] for key in self.table.keys])
-        return np.asarray(self.meets() & (groups[self.rows][:, None] == groups[self.gallery_rows][None]))
+        _, groups = np.unique([self.tags.groups[key] for key in self.table.keys], return_inverse=True)
+        return np.asarray(groups[self.rows][:, None] == groups[self.gallery_rows][None])
 
     def query_tags(self, query: Query) -> set[str]:
         """A query's tags as the metrics take them: the stored string as it stands, or those of its image."""

@@ -1,0 +1,140 @@
+"""Time E1 after loading: the hits of 1,000 queries, every measure with its intervals, and the files.
+
+The gallery are 16,289 embeddings of 256 numbers, as many as WikiArt's test split has; two conditions, of 27 and 11
+classes; each image has eight of 500 tags, and a twin in each of three other groups. The heads are those of the
+benchmark of the search, trained on its synthetic set, and so are the points. What is timed is what a fresh result
+costs between a loaded task and its written files; importing, reading tables and hashing inputs are loading.
+
+Reads:  nothing.
+Writes: the rows as JSON, with --json FILE.
+
+    python bench/evaluation.py --json evaluation.json     (a minute on two cores)
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "src"), str(Path(__file__).resolve().parent)]
+
+import numpy as np
+import torch
+from search import TASKS, E, synthetic, trained
+
+from backward_search.answers import Answer, Answerer
+from backward_search.datasets.registry import DatasetEntry
+from backward_search.datasets.tables import Table, Tags
+from backward_search.evaluation import measured, per_query_rows
+from backward_search.files.atomic import write_csv, write_json
+from backward_search.gallery import Gallery
+from backward_search.heads import FrozenHeads
+from backward_search.intervals import estimates
+from backward_search.query_generation import Query
+from backward_search.search import SearchConfig
+from backward_search.student import Student
+from backward_search.task import Task
+from backward_search.wanted import Wanted
+from backward_search.wishes import Wishes
+
+GALLERY, QUERIES, LAMBDA, TOPK, TAGS, TAGS_EACH, TWINS = 16_289, 1000, 3.2, 10, 500, 8, 4
+ATTRIBUTES = ("style", "genre")
+Result = TypeVar("Result")
+METHODS = ("unchanged", "student", "teacher")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Seconds of one method in its fastest repetition: wall-clock, of all cores, and the parts by the wall clock."""
+
+    method: str
+    seconds: float
+    cpu_seconds: float
+    hits: float
+    measures: float
+    intervals_and_files: float
+    gradient_evaluations: float
+
+
+def made_up(seed: int = 0) -> Task:
+    """The task, as `Task.load` puts one together."""
+    rng = np.random.default_rng(seed)
+    embeddings, labels = synthetic(TASKS[2], GALLERY)
+    classes = {name: [f"{name} {i}" for i in range(k)] for name, k in zip(ATTRIBUTES, TASKS[2], strict=True)}
+    ids = {name: labels[:, a].numpy() for a, name in enumerate(ATTRIBUTES)}
+    paths = [f"./data/made-up/images/all/{row}.jpg" for row in range(GALLERY)]
+    table = Table(DatasetEntry("made-up", {"both": ATTRIBUTES}), "test", paths, ids, classes)
+    words = rng.integers(TAGS, size=(GALLERY, TAGS_EACH))
+    tags = {key: ",".join(f"tag{word}" for word in row) for key, row in zip(table.keys, words.tolist(), strict=True)}
+    groups = {key: str(row // TWINS) for row, key in enumerate(table.keys)}
+    rows = rng.choice(GALLERY, QUERIES, replace=False)
+    wanted = [{name: str(rng.choice(classes[name])) for name in ATTRIBUTES} for _ in rows]
+    queries = [
+        Query(table.keys[row], tags[table.keys[row]], condition) for row, condition in zip(rows, wanted, strict=True)
+    ]
+    each = [{name: Wanted({label: 1.0}) for name, label in query.condition.items()} for query in queries]
+    wishes, everything = Wishes.of(each, classes), np.arange(GALLERY)
+    kept = Tags(tags, tags, groups)
+    return Task(ATTRIBUTES, table, kept, queries, rows, wishes, None, everything, embeddings, torch.device("cpu"))
+
+
+def answerer_of(task: Task) -> Answerer:
+    """What answers, as `Task.answerers` puts it together; the gallery is normalised here, once."""
+    heads = FrozenHeads.of(trained(TASKS[2]), task.device)
+    student = Student(E, TASKS[2]).eval()
+    return Answerer(Gallery(task.embeddings), heads, SearchConfig(LAMBDA), student)
+
+
+def measure(task: Task, answerer: Answerer, method: str, folder: Path) -> Row:
+    """One evaluation."""
+    start = time.process_time()
+    hits, answer = _timed(lambda: answerer.answer(method, task.query_embeddings(), task.targets(method), TOPK))
+    measures, values = _timed(lambda: measured(task, answer.hits.rows.numpy(), strict=False))
+    files, _ = _timed(lambda: _write(values, answer, folder))
+    total, cpu = hits + measures + files, time.process_time() - start
+    return Row(method, total, cpu, hits, measures, files, float(answer.steps.double().mean()))
+
+
+def _timed(call: Callable[[], Result]) -> tuple[float, Result]:
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def _write(values: dict[str, np.ndarray], answer: Answer, folder: Path) -> None:
+    write_json(folder / "results.json", {name: asdict(each) for name, each in estimates(values).items()})
+    write_csv(folder / "results.queries.csv", ("query", *values), per_query_rows(values))
+
+
+def main(argv: Sequence[str] | None = None) -> Path | None:
+    """Measure, print, and return the file of the rows if one was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--repeats", type=int, default=3, help="evaluations of each method")
+    options = parser.parse_args(argv)
+    task = made_up()
+    answerer = answerer_of(task)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            min(
+                (measure(task, answerer, method, Path(folder)) for _ in range(options.repeats)), key=lambda r: r.seconds
+            )
+            for method in METHODS
+        ]
+    print("| method | seconds | CPU seconds | hits | measures | intervals and files | evaluations |")
+    print("|---|---|---|---|---|---|---|")
+    for row in rows:
+        parts = (row.seconds, row.cpu_seconds, row.hits, row.measures, row.intervals_and_files)
+        print(f"| {row.method} | {' | '.join(f'{part:.2f}' for part in parts)} | {row.gradient_evaluations:.1f} |")
+    threads = f"{torch.get_num_threads()} threads of {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"\n{GALLERY} x {E}, {QUERIES} queries, lambda {LAMBDA}, {threads}, torch {torch.__version__}")
+    return None if options.json is None else write_json(options.json, [asdict(row) for row in rows])
+
+
+if __name__ == "__main__":
+    main()
