@@ -101,4 +101,5 @@ def probabilities(way: Probabilities) -> Figure:
         axes.set_title(printable(name), parse_math=False)
         axes.legend(fontsize=7)
     panels[-1].set_xlabel("step of the search")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     return figure
