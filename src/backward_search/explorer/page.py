@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from backward_search.errors import OptionError, UserError
 from backward_search.explorer.engine import STRENGTHS, Engine, View, captions
 from backward_search.explorer.pictures import Map, Thumbnails, probabilities
@@ -37,6 +39,7 @@ STYLE = """
 .found .caption-label { position: static; max-width: 100%; white-space: normal; text-align: left; font-size: 0.75rem; }
 .found .thumbnail-lg, .found .thumbnail-item { aspect-ratio: auto; height: auto; overflow: visible; display: block; }
 .found img { height: auto; }
+@media (max-width: 640px) { .found .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; } }
 """
 """Whole captions below the images, and no scrolling inside the grid."""
 
@@ -206,10 +209,10 @@ def build(explorer: Explorer) -> Any:
             return all_of(new, beside_)
 
         def choose_method(old: State, name: str, beside_: bool) -> list[Any]:
-            return all_of(replace(old, method=name, strength=None), beside_)
+            return all_of(explorer.engine(old.run).checked(replace(old, method=name, strength=None)), beside_)
 
         def slide(old: State, value: float, beside_: bool) -> list[Any]:
-            new = replace(old, strength=float(value))
+            new = explorer.engine(old.run).checked(replace(old, strength=float(value)))
             return [new, *show(new, beside_)]
 
         def draw_way(old: State) -> list[Any]:
@@ -289,15 +292,18 @@ def _plain(text: str) -> str:
     return "".join(f"&#{ord(sign)};" if sign in "*_`[]<>&#!\\$|" else sign for sign in text)
 
 
-def application(options: ExploreOptions) -> Any:
+def application(options: ExploreOptions, folder: Path) -> Any:
     """The web application, for a server to run.
+
+    Args:
+        options: what is explored.
+        folder: of what is served, thumbnails and figures; it can go when the server has ended.
 
     Raises:
         OptionError: there is no run to explore.
     """
     from fastapi import FastAPI, Request
 
-    folder = Path(tempfile.mkdtemp(prefix="explorer-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
     page = build(Explorer(options, folder / "thumbnails"))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -326,4 +332,6 @@ def serve(options: ExploreOptions) -> None:
     """Serve the page until it is interrupted."""
     import uvicorn
 
-    uvicorn.run(application(options), host=options.host, port=options.port, log_level="warning")
+    torch.set_num_threads(1)  # one query is too little to share: more threads wait for one another
+    with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
+        uvicorn.run(application(options, Path(folder)), host=options.host, port=options.port, log_level="warning")
