@@ -6,7 +6,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 
-.PHONY: help demo figures test lint types check clean
+.PHONY: help demo figures explore test test-browser lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,6 +15,14 @@ help: ## list the targets
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@touch $@
+
+.venv/installed-web: .venv/installed requirements-web.txt
+	$(BIN)/python -m pip install --quiet -r requirements-web.txt
+	@touch $@
+
+.venv/installed-browser: .venv/installed-dev .venv/installed-web requirements-browser.txt
+	$(BIN)/python -m pip install --quiet -r requirements-browser.txt
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
@@ -38,6 +46,14 @@ figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make
 
 test: .venv/installed-dev ## run the tests (a few minutes)
 	$(BIN)/python -m pytest
+
+explore: .venv/installed-web ## serve the explorer on the trained runs at http://127.0.0.1:7860
+	$(BIN)/python F1.Search-Explorer.py
+
+test-browser: .venv/installed-browser ## run the explorer's tests in a headless Chromium
+	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null || { \
+		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1; }
+	$(BIN)/python -m pytest -m browser
 
 lint: .venv/installed-dev ## check style and format
 	$(BIN)/ruff check .

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scripts_by_name import script
 from test_description_d1 import PROJECT, RAW, lay_run, run
-from test_pipeline import script
 
 from backward_search.errors import UserError
 from backward_search.files.atomic import write_array, write_json

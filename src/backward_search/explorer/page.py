@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from backward_search.errors import OptionError, UserError
 from backward_search.explorer.engine import STRENGTHS, Engine, View, captions
 from backward_search.explorer.pictures import Map, Thumbnails, probabilities
@@ -32,6 +34,15 @@ SIDE_BY_SIDE = ("unchanged", "teacher", "student", "best")
 BROWSED = 12
 COLUMNS = {"columns": 4, "object_fit": "contain", "allow_preview": False, "height": "auto"}
 
+STYLE = """
+.found .grid-wrap, .found .grid-container { max-height: none !important; height: auto !important; }
+.found .caption-label { position: static; max-width: 100%; white-space: normal; text-align: left; font-size: 0.75rem; }
+.found .thumbnail-lg, .found .thumbnail-item { aspect-ratio: auto; height: auto; overflow: visible; display: block; }
+.found img { height: auto; }
+@media (max-width: 640px) { .found .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; } }
+"""
+"""Whole captions below the images, and no scrolling inside the grid."""
+
 
 class Explorer:
     """The runs that can be chosen, each loaded when it first is."""
@@ -50,6 +61,15 @@ class Explorer:
         self._engines: dict[str, Engine] = {}
         self._maps: dict[str, Map] = {}
         self.attributes = max(len(run.attributes) for run in self.runs.values())
+
+    def names(self) -> list[tuple[str, str]]:
+        """The runs as the menu shows them, and their names; alike ones are shown by name."""
+        words = {
+            name: f"{own.dataset_name}, {own.category_type}, {own.encoder_model}, {own.num_epoch} epochs"
+            for name, own in self.runs.items()
+        }
+        alike = [word for word in words.values() if list(words.values()).count(word) > 1]
+        return [(name if word in alike else word, name) for name, word in words.items()]
 
     def engine(self, run: str) -> Engine:
         """The engine of a run.
@@ -118,37 +138,36 @@ def build(explorer: Explorer) -> Any:
         gr.Markdown("# Backward Search\nPick an image, say what should be different, and see what the gallery has.")
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                run = gr.Dropdown(list(explorer.runs), label="run", elem_id="run")
+                run = gr.Dropdown(explorer.names(), label="run", elem_id="run")
                 index = gr.Number(label="query: index in the table", precision=0, minimum=0, elem_id="index")
                 query = gr.Image(label="query", interactive=False, height=220, buttons=[], elem_id="query")
                 about = gr.Markdown(elem_id="about")
                 upload = gr.File(label="or an image of your own", type="filepath", height=110, elem_id="upload")
-                menus = [
-                    gr.Dropdown([], multiselect=True, label="any", elem_id=f"attribute-{i}", visible=False)
-                    for i in range(explorer.attributes)
-                ]
-                nots = [gr.Checkbox(label="not", elem_id=f"not-{i}", visible=False) for i in range(explorer.attributes)]
+                menus, nots = [], []
+                for i in range(explorer.attributes):
+                    menus.append(gr.Dropdown([], multiselect=True, elem_id=f"attribute-{i}", visible=False))
+                    nots.append(gr.Checkbox(elem_id=f"not-{i}", visible=False))
                 method = gr.Dropdown([METHOD], value=METHOD, label="method", elem_id="method")
                 strength = gr.Slider(0, 1, label="strength", step=0.01, visible=False, elem_id="strength")
                 beside = gr.Checkbox(label="methods side by side", elem_id="beside")
             with gr.Column(scale=3, min_width=320):
                 head = gr.Markdown(elem_id="head")
-                hits = gr.Gallery(label="hits: click one to search with it", elem_id="hits", **COLUMNS)
+                hits = gr.Gallery(elem_id="hits", elem_classes="found", show_label=False, **COLUMNS)
                 others = [
-                    gr.Gallery(label=name, visible=False, elem_id=f"hits-{name}", **COLUMNS) for name in SIDE_BY_SIDE
+                    gr.Gallery(label=name, visible=False, elem_id=f"hits-{name}", elem_classes="found", **COLUMNS)
+                    for name in SIDE_BY_SIDE
                 ]
-                with gr.Accordion("Map and probabilities along the way", open=False, elem_id="way") as folded:
+                with gr.Accordion("Map and probabilities along the way", open=False, elem_id="way"):
                     with gr.Row():
-                        plot_map, plot_chances = gr.Plot(label="map"), gr.Plot(label="probabilities")
+                        plot_map, plot_chances = gr.Plot(show_label=False), gr.Plot(show_label=False)
                     see = gr.Button("draw the way", elem_id="see")
-                with gr.Accordion("The gallery", open=False):
-                    browse = gr.Gallery(label="click an image to search with it", elem_id="browse", **COLUMNS)
+                with gr.Accordion("The gallery: click an image to search with it", open=False):
+                    browse = gr.Gallery(elem_id="browse", elem_classes="found", show_label=False, **COLUMNS)
                 with gr.Accordion("Link and figure", open=False, elem_id="share"):
                     link = gr.Textbox(label="link to this state", interactive=False, buttons=["copy"], elem_id="link")
                     draw = gr.Button("draw the figure as E2 would", elem_id="draw")
                     command = gr.Textbox(label="the command", interactive=False, buttons=["copy"], elem_id="command")
                     figure = gr.Image(label="figure", interactive=False, elem_id="figure")
-        del folded
         results = [head, hits, shown, link, *others]
         controls = [index, query, about, *menus, *nots, method, strength, browse, browsable]
         everything = [state, run, *controls, *results]
@@ -190,10 +209,10 @@ def build(explorer: Explorer) -> Any:
             return all_of(new, beside_)
 
         def choose_method(old: State, name: str, beside_: bool) -> list[Any]:
-            return all_of(replace(old, method=name, strength=None), beside_)
+            return all_of(explorer.engine(old.run).checked(replace(old, method=name, strength=None)), beside_)
 
         def slide(old: State, value: float, beside_: bool) -> list[Any]:
-            new = replace(old, strength=float(value))
+            new = explorer.engine(old.run).checked(replace(old, strength=float(value)))
             return [new, *show(new, beside_)]
 
         def draw_way(old: State) -> list[Any]:
@@ -258,7 +277,7 @@ def _slider(engine: Engine, state: State) -> Any:
 def _results(explorer: Explorer, state: State, view: View, beside: bool) -> list[Any]:
     met = sum(hit.meets for hit in view.found)
     wanted = f"**{_plain(state.condition)}** — {met} of {len(view.found)} meet it" if state.choices else "no condition"
-    head = f"{view.method}: {wanted} ({1000 * view.seconds:.0f} ms)"
+    head = f"{view.method}: {wanted} ({1000 * view.seconds:.0f} ms); click an image to search with it"
     engine = explorer.engine(state.run)
     others = []
     for name in SIDE_BY_SIDE:
@@ -273,15 +292,18 @@ def _plain(text: str) -> str:
     return "".join(f"&#{ord(sign)};" if sign in "*_`[]<>&#!\\$|" else sign for sign in text)
 
 
-def application(options: ExploreOptions) -> Any:
+def application(options: ExploreOptions, folder: Path) -> Any:
     """The web application, for a server to run.
+
+    Args:
+        options: what is explored.
+        folder: of what is served, thumbnails and figures; it can go when the server has ended.
 
     Raises:
         OptionError: there is no run to explore.
     """
     from fastapi import FastAPI, Request
 
-    folder = Path(tempfile.mkdtemp(prefix="explorer-"))
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
     page = build(Explorer(options, folder / "thumbnails"))
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -299,6 +321,7 @@ def application(options: ExploreOptions) -> Any:
         path="/",
         allowed_paths=[str(folder / "thumbnails")],
         max_file_size=options.upload_mb * 10**6,
+        css=STYLE,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         ssr_mode=False,
         footer_links=[],
@@ -309,4 +332,6 @@ def serve(options: ExploreOptions) -> None:
     """Serve the page until it is interrupted."""
     import uvicorn
 
-    uvicorn.run(application(options), host=options.host, port=options.port, log_level="warning")
+    torch.set_num_threads(1)  # one query is too little to share: more threads wait for one another
+    with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
+        uvicorn.run(application(options, Path(folder)), host=options.host, port=options.port, log_level="warning")

@@ -79,9 +79,9 @@ class Map:
         own = np.zeros(len(self._rows), bool) if state.upload else engine.like(state, self._rows)
         name = "unknown" if state.upload else ", ".join(engine.own(state))
         drawn = Way(way.walk.lambda_, line, [(0, "t_0"), (way.walk.steps, f"t_{way.walk.steps}")])
-        figure = Figure(figsize=(4.6, 5.9), dpi=110)
+        figure = Figure(figsize=(4.6, 5.4), dpi=110)
         space = Space("principal components", points, own & ~meets, meets, name, state.condition, [drawn])
-        draw_space(figure, space, 0.1, 0.1, 4.4, 5.7)
+        draw_space(figure, space, 0.1, 0.1, 4.4, 5.2)
         return figure
 
 
@@ -101,4 +101,5 @@ def probabilities(way: Probabilities) -> Figure:
         axes.set_title(printable(name), parse_math=False)
         axes.legend(fontsize=7)
     panels[-1].set_xlabel("step of the search")
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     return figure

@@ -1,0 +1,169 @@
+"""The explorer without its page: what a state shows, what E2 draws of it, and what is refused."""
+
+import csv
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import pytest
+import torch
+from explored import lay_explored
+from PIL import Image
+from scripts_by_name import script
+
+from backward_search.errors import UserError
+from backward_search.explorer.engine import Engine
+from backward_search.explorer.runs import trained_runs
+from backward_search.explorer.state import Choice, State, from_link
+from backward_search.explorer.uploads import Uploads
+from backward_search.stages.visualize import visualize
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    return lay_explored(tmp_path_factory.mktemp("explored"))
+
+
+@pytest.fixture(scope="module")
+def engine(options):
+    (own,) = trained_runs(options).values()
+    return Engine(own, Uploads(own_folder(options), options.upload_mb))
+
+
+def own_folder(options):
+    return Path(options.result_root) / "explorer"
+
+
+@pytest.fixture
+def state(engine):
+    labels = engine.table.classes["birds"]
+    return State(engine.run.paths.name, 2, choices={"birds": Choice((labels[0], labels[1]), negated=True)})
+
+
+def test_without_a_condition_the_query_finds_itself(engine):
+    view = engine.view(State("", 5))
+    assert view.found[0].row == 5
+    assert view.found[0].score == pytest.approx(1)
+    assert not any(hit.meets for hit in view.found)
+    assert view.method == "unchanged"
+
+
+def test_frames_follow_the_labels_and_shared_tags_are_shared(engine, state):
+    for method in engine.methods(state):
+        found = engine.view(replace(state, method=method)).found
+        assert len(found) == 6
+        assert all(hit.meets == (hit.labels[0] not in state.choices["birds"].labels) for hit in found)
+    tags = engine._task.gallery_tags()
+    assert all(set(hit.shared) == tags[2] & tags[hit.row] for hit in found)
+
+
+def test_the_slider_weighs_the_condition_against_likeness(engine, state):
+    def scores(strength):
+        return {hit.row: hit.score for hit in engine.view(replace(state, strength=strength)).found}
+
+    light, heavy = scores(0.0), scores(0.4)
+    task = engine._task_of(state)
+    probable = engine._answerer(task, "best").log_likelihood(engine.embedding(state), task.targets("best"))[0]
+    both = light.keys() & heavy.keys()
+    assert both
+    for row in both:
+        assert heavy[row] - light[row] == pytest.approx(0.4 * float(probable[engine._place[row]]), abs=1e-5)
+
+
+def test_a_larger_lambda_stays_closer_to_the_query(engine, state):
+    def length(strength):
+        way = engine.way(replace(state, method="teacher", strength=strength)).walk.points
+        return float((way[-1] - way[0]).abs().mean())
+
+    assert length(0.0) > length(100.0)
+    hits = {
+        s: [hit.row for hit in engine.view(replace(state, method="teacher", strength=s)).found] for s in (0.0, 100.0)
+    }
+    assert hits[0.0] != hits[100.0]
+
+
+@pytest.mark.parametrize(("method", "strength"), [("best", 0.3), ("best", None), ("teacher", 0.2)])
+def test_e2_draws_what_the_page_shows(engine, state, method, strength):
+    state = replace(state, method=method, strength=strength)
+    words = shlex.split(engine.command(state))
+    assert words[:2] == ["python", "E2.Model-Query-Visualization.py"]
+    picture = script("E2")(words[2:])
+    with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        drawn = [row["hit"] for row in csv.DictReader(file) if row["method"] == method]
+    assert drawn == [engine.keys[hit.row] for hit in engine.view(state).found]
+    assert visualize(engine.drawing(state)) == picture
+
+
+def test_a_link_restores_the_state(engine, state):
+    state = replace(state, method="teacher", strength=0.25)
+    assert engine.checked(from_link(parse_qsl(state.link()))) == state
+
+
+def test_the_probabilities_begin_with_the_query_and_sum_to_one(engine, state):
+    way = engine.way(state)
+    chances = way.values["birds"]
+    assert torch.allclose(chances.sum(1), torch.ones(len(chances)), atol=1e-5)
+    allowed = [i for i, name in enumerate(way.labels["birds"]) if name not in state.choices["birds"].labels]
+    assert chances[-1, allowed].sum() > chances[0, allowed].sum()
+    assert torch.equal(way.walk.points[0], engine.embedding(state)[0])
+    assert engine.way(replace(state, choices={})) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"query": 10**6},
+        {"query": -1},
+        {"method": "x"},
+        {"strength": -1.0},
+        {"upload": "../../x"},
+        {"strength": float("nan")},
+    ],
+)
+def test_what_does_not_exist_is_refused(engine, state, change):
+    with pytest.raises(UserError):
+        engine.checked(replace(state, **change))
+
+
+def test_a_condition_that_names_nothing_known_is_refused(engine, state):
+    for choices in ({"birds": Choice(("x",))}, {"x": Choice(("y",))}):
+        with pytest.raises(UserError):
+            engine.checked(replace(state, choices=choices))
+    everything = Choice(tuple(engine.table.classes["birds"]), negated=True)
+    with pytest.raises(UserError, match="leaves no label"):
+        engine.checked(replace(state, choices={"birds": everything}))
+
+
+def test_an_image_of_ones_own_is_embedded_as_c1_would(engine, state, options, tmp_path):
+    file = tmp_path / "mine.png"
+    with Image.open(engine.image(2)) as image:
+        image.convert("RGB").save(file)
+    upload = Uploads(own_folder(options), 1).take(file)
+    mine = engine.checked(replace(state, upload=upload, query=0))
+    assert torch.allclose(engine.embedding(mine), engine.embedding(state), atol=1e-4)
+    assert [hit.row for hit in engine.view(mine).found] == [hit.row for hit in engine.view(state).found]
+    assert engine.view(mine).found[0].shared == ()
+    assert f"--query_image {engine.query_image(mine)}" in engine.command(mine)
+
+
+def test_bad_uploads_are_refused(tmp_path):
+    uploads = Uploads(tmp_path / "kept", 1)
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "large.png").write_bytes(b"0" * 1_000_001)
+    Image.new("L", (9000, 9000)).save(tmp_path / "bomb.png")
+    for name, message in (("text", "not an image"), ("large", "MB"), ("bomb", "make it smaller")):
+        with pytest.raises(UserError, match=message):
+            uploads.take(tmp_path / f"{name}.png")
+    assert not (tmp_path / "kept").exists()
+    for name in ("../text", "a" * 64, "", str(tmp_path / "text.png")):
+        with pytest.raises(UserError, match="not here"):
+            uploads.find(name)
+
+
+def test_runs_that_cannot_be_read_are_left_out(options, tmp_path):
+    stray = Path(options.weight_root) / "anything"
+    stray.mkdir()
+    (stray / "manifest-C1-test.json").write_text("{}")
+    assert len(trained_runs(options)) == 1
+    assert trained_runs(replace(options, weight_root=str(tmp_path))) == {}

@@ -1,0 +1,107 @@
+"""The page as a server: it starts, answers its API, and gives away no file but its own."""
+
+import json
+import socket
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("gradio", reason="the page needs Gradio: pip install -r requirements-web.txt")
+
+import uvicorn
+from explored import MOST, lay_explored
+
+from backward_search.explorer.page import application
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    return lay_explored(tmp_path_factory.mktemp("explored"))
+
+
+@pytest.fixture(scope="module")
+def address(options, tmp_path_factory):
+    served = application(options, tmp_path_factory.mktemp("served"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(served, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+def fetch(address: str) -> tuple[int, bytes, dict[str, str]]:
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.status, answer.read(), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), dict(error.headers)
+
+
+def test_the_page_forbids_what_comes_from_elsewhere(address):
+    status, _, headers = fetch(f"{address}/")
+    assert status == 200
+    policy = {name.lower(): value for name, value in headers.items()}["content-security-policy"]
+    assert policy.startswith("default-src 'self'")
+    assert "http" not in policy
+
+
+def call(address: str, name: str, data: list) -> str:
+    """The events that a function of the page answers with."""
+    body = json.dumps({"data": data}).encode()
+    request = urllib.request.Request(f"{address}/gradio_api/call/{name}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        event = json.load(answer)["event_id"]
+    return fetch(f"{address}/gradio_api/call/{name}/{event}")[1].decode()
+
+
+def test_its_api_answers_with_hits(address):
+    said = call(address, "open", [False])
+    assert "event: complete" in said
+    assert "no condition" in said
+    assert "Kind_of_Bird" in said
+
+
+@pytest.mark.parametrize("way", ["absolute", "upwards", "encoded", "data set", "source"])
+def test_no_other_file_is_served(address, options, way):
+    data = next(Path(options.data_root).rglob("*.jpg"))
+    asked = {
+        "absolute": "/etc/passwd",
+        "upwards": "../../../../../../etc/passwd",
+        "encoded": urllib.parse.quote("../../../../../../etc/passwd", safe=""),
+        "data set": str(data),
+        "source": str(Path(__file__).resolve()),
+    }[way]
+    for route in ("file=", "file/", "static/", "assets/"):
+        status, body, _ = fetch(f"{address}/gradio_api/{route}{asked}")
+        assert status in (403, 404), route
+        assert b"root:" not in body
+        assert data.read_bytes()[:200] not in body
+
+
+def post_file(address: str, size: int) -> int:
+    mark = "0123456789"
+    head = f'--{mark}\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'.encode()
+    body = head + b"0" * size + f"\r\n--{mark}--\r\n".encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={mark}"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{address}/gradio_api/upload", body, kind)) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_an_upload_is_bounded(address):
+    assert post_file(address, 1000) == 200
+    assert post_file(address, MOST * 10**6 + 100_000) == 413
