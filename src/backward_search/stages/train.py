@@ -13,6 +13,7 @@ from backward_search import checkpoint
 from backward_search.console import progress
 from backward_search.datasets.images import ImageLoader, unreadable_images
 from backward_search.datasets.prepared import load_table
+from backward_search.datasets.provenance import provenance
 from backward_search.datasets.registry import Preprocessing
 from backward_search.datasets.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
@@ -74,7 +75,14 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     _fit(trainer, loaders, options, paths, history, leads=group.leads)
     if group.leads:
         classes = {name: tables["train"].classes[name] for name in options.attributes}
-        _finish(trainer, options, paths, history, config_json(model_config, look, classes), stage)
+        _finish(
+            trainer,
+            options,
+            paths,
+            history,
+            config_json(model_config, look, classes) | {"tables": provenance(options.data)},
+            stage,
+        )
     return paths.folder
 
 
