@@ -1,12 +1,16 @@
-"""Draw what the methods find for one query.
+"""Draw what the methods find for a query, or with --path the teacher's way to it.
 
-Reads:  queries (A2), embeddings (C1) and, where there is one, the student (D1).
-Writes: result/<run>/query_<K>.png.
+The query: --query_key K (or 3,17,100), --random N, --query <folder>/<file>, or --query_image FILE. What is wanted: the
+query's own condition, or --condition such as "style=Rococo|Baroque,genre!=portrait".
+
+Reads:  queries (A2), embeddings (C1) and, where there is one, the student (D1); the network (B1) for --query_image.
+Writes: result/<run>/query_<K>.png (or .svg, .pdf), and the hits beside it as a CSV.
 
     python E2.Model-Query-Visualization.py --dataset_name wikiart --category_type stylegenre --inverse_lambda 1.1
     python E2.Model-Query-Visualization.py --dataset_name CUB --category_type birds --inverse_lambda 0.51
     python E2.Model-Query-Visualization.py --dataset_name APY --category_type category --inverse_lambda 0.7
     python E2.Model-Query-Visualization.py --dataset_name glyphs --num_condition 2 --query_key 3    (seconds)
+    python E2.Model-Query-Visualization.py --dataset_name glyphs --num_condition 2 --query_key 3 --path
 """
 
 import sys
@@ -20,7 +24,7 @@ from backward_search.options import VisualizeOptions, parse
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
-    """Draw and return the picture's file."""
+    """Draw and return the file of the last picture."""
     options = parse(VisualizeOptions, __doc__, argv)
     from backward_search.run import run_paths
     from backward_search.stages.visualize import visualize

@@ -4,7 +4,9 @@ GLYPHS := --dataset_name glyphs
 TASK := $(GLYPHS) --num_condition 2
 RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-final
 
-.PHONY: help demo test lint types check clean
+FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
+
+.PHONY: help demo figures test lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,6 +31,10 @@ demo: .venv/installed ## install, then run every stage on the demo data set
 	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method teacher
 	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method student
 	$(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3
+
+figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make demo first)
+	$(FIGURE) --path --search_topk 5 --output fig/Figure1.png
+	$(FIGURE) --output fig/Figure2.png
 
 test: .venv/installed-dev ## run the tests (a few minutes)
 	$(BIN)/python -m pytest

@@ -1,7 +1,7 @@
 """How a query is answered: the methods behind `--method`, each from queries and conditions to the hits."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,8 +13,9 @@ from backward_search.gallery import Gallery, Hits, ranked
 from backward_search.heads import FrozenHeads
 from backward_search.methods import METHODS, Method
 from backward_search.objectives import ModuleHeads
-from backward_search.search import SearchConfig, backward_search
+from backward_search.search import SearchConfig
 from backward_search.student import Student
+from backward_search.teacher import SolverConfig, Teacher
 
 FIRST = 4
 """Added to the score of an image that passes a filter: more than two cosines can differ by."""
@@ -71,17 +72,19 @@ class Answerer:
         shift: how much of the difference of class means a shift makes.
         weight: of the log-probability of the condition, in place of the method's own.
         seed: of random hits.
+        spread: the covariance of the training embeddings, for the manifold solver.
     """
 
     gallery: Gallery
     heads: FrozenHeads | ModuleHeads
-    search: SearchConfig
+    search: SolverConfig
     student: Student | None = None
     background: Background | None = None
     batch_size: int = 512
     shift: float = 1.0
     weight: float | None = None
     seed: int = 0
+    spread: Tensor | None = None
 
     def answer(
         self, method: str, queries: Tensor, targets: Tensor | Conditions, k: int, lambdas: Tensor | None = None
@@ -126,11 +129,11 @@ class Answerer:
         if how.move == "student":
             if self.student is None or not isinstance(targets, Tensor):
                 raise ValueError("the student needs to be given, and class ids")
-            if lambdas is None:
+            if lambdas is None and isinstance(self.search, SearchConfig):
                 lambdas = queries.new_full((len(queries),), self.search.lambda_)
             return Moved.at_once(self.student.move(queries, targets, lambdas))
         if how.move == "search":
-            found = backward_search(self.heads, queries, targets, self.search, lambdas=lambdas)
+            found = self.teacher.search(queries, targets, lambdas=lambdas)
             return Moved(found.embeddings, found.steps, found.stopped)
         conditions, logits = self._conditions(targets, queries), self.heads.logits(queries)
         if how.move == "shift":
@@ -175,6 +178,26 @@ class Answerer:
     def labelled(self, queries: Tensor, targets: Tensor | Conditions) -> Tensor:
         """Which gallery images meet each condition by their labels, (B, N) bool."""
         return self._conditions(targets, queries).met_by(self.known.labels)
+
+    @property
+    def lambda_(self) -> float:
+        """How close the teacher keeps to the query; 0 for the solver that knows no lambda."""
+        return self.search.lambda_ if isinstance(self.search, SearchConfig) else 0.0
+
+    def at(self, lambda_: float) -> "Answerer":
+        """The same under another lambda.
+
+        Raises:
+            ValueError: the solver knows no lambda.
+        """
+        if not isinstance(self.search, SearchConfig):
+            raise ValueError("the manifold solver knows no lambda")
+        return replace(self, search=replace(self.search, lambda_=lambda_))
+
+    @property
+    def teacher(self) -> Teacher:
+        """What the method that searches searches with."""
+        return Teacher(self.heads, self.search, self.spread)
 
     @property
     def known(self) -> Background:

@@ -92,6 +92,15 @@ class Conditions:
         share = self.weight / self.weight.sum(0)
         return -(log_likelihood * share).sum(0), slope.mul_(share[..., None])
 
+    def floor(self) -> Tensor:
+        """The least value that the loss can have, (B,) in nats: the weighted mean of the mixtures' entropies."""
+        entropy = -torch.xlogy(self.wanted, self.wanted).sum(2)  # (A, B); of a certain class 0
+        if self.any_of is not None:
+            entropy = entropy.masked_fill(self.any_of, 0)
+        if self.weight is None:
+            return entropy.mean(0)
+        return (entropy * self.weight).sum(0) / self.weight.sum(0)
+
     def shares(self, logits: Tensor) -> Tensor:
         """The distribution over the classes that each query is to get, (A, B, K).
 

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from backward_search.distributed import ALONE, Group
 from backward_search.heads import FrozenHeads
-from backward_search.search import SearchConfig, backward_search
+from backward_search.manifold import ManifoldConfig, covariance
+from backward_search.search import SearchConfig
 from backward_search.student import Student
+from backward_search.teacher import SolverConfig, Teacher
 
 SEARCHED_AT_ONCE = 4096
 """Queries in one search: large enough for the matrix products, small enough for the memory of any machine."""
@@ -57,7 +59,7 @@ class Distiller:
         student: Student,
         heads: FrozenHeads,
         embeddings: Tensor,
-        search: SearchConfig,
+        search: SolverConfig,
         config: DistillConfig,
         group: Group = ALONE,
     ) -> None:
@@ -130,9 +132,10 @@ class Distiller:
             self._teacher.answers(draw.targets, draw.levels)
 
 
-def _levels(student: Student, search: SearchConfig) -> list[float]:
+def _levels(student: Student, search: SolverConfig) -> list[float]:
+    """The lambdas of the teacher; a single 0 stands for the manifold solver, which has none."""
     if student.config.lambda_range is None:
-        return [search.lambda_]
+        return [search.lambda_ if isinstance(search, SearchConfig) else 0.0]
     low, high = (math.log(value) for value in student.config.lambda_range)
     return [math.exp(low + (high - low) * i / (LEVELS - 1)) for i in range(LEVELS)]
 
@@ -152,13 +155,15 @@ class _Teacher:
         self,
         heads: FrozenHeads,
         embeddings: Tensor,
-        search: SearchConfig,
+        search: SolverConfig,
         classes: Sequence[int],
         lambdas: Tensor,
         group: Group,
     ) -> None:
-        self._heads, self._embeddings, self._search, self._classes = heads, embeddings, search, classes
-        self._lambdas, self._group = lambdas, group
+        spread = covariance(embeddings) if isinstance(search, ManifoldConfig) else None
+        self._teacher = Teacher(heads, search, spread)
+        self._embeddings, self._classes, self._lambdas = embeddings, classes, lambdas
+        self._group = group
         count = len(embeddings) * math.prod(classes) * len(lambdas)
         self.remembers = count * embeddings[0].numel() * embeddings.element_size() <= MOST_KEPT
         if self.remembers:  # memory is taken as it is written to
@@ -186,6 +191,6 @@ class _Teacher:
         for part in torch.split(share, SEARCHED_AT_ONCE):
             some = rows[part]
             lambdas = self._lambdas[levels[some]]
-            moved = backward_search(self._heads, self._embeddings[some], targets[some], self._search, lambdas=lambdas)
+            moved = self._teacher.search(self._embeddings[some], targets[some], lambdas=lambdas)
             found[part] = moved.embeddings
         return self._group.add_up(found)

@@ -67,7 +67,7 @@ class CosineScorer:
 
     def block(self, rows: slice) -> Tensor:
         """The similarities to a slice of the gallery."""
-        block = self._vectors.block(rows)
+        block = self._vectors.block(rows).to(self.guide.dtype)
         lengths = torch.linalg.vector_norm(block, dim=1).clamp(min=1e-12)
         return (self.guide @ block.T).div_(lengths)
 

@@ -12,6 +12,7 @@ from backward_search.concept import ClassMeans
 from backward_search.datasets.tables import Table
 from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
+from backward_search.manifold import covariance
 from backward_search.methods import METHODS
 from backward_search.options import AnswerOptions
 from backward_search.run import Run
@@ -33,6 +34,10 @@ class Knowledge:
         self._embeddings = torch.tensor(run.load_embeddings("train", self._table.keys), device=device)
         classes = {name: len(self._table.classes[name]) for name in conditioned}
         self._means = ClassMeans.of(self._embeddings, self._labels(self._table), classes)
+
+    def spread(self) -> Tensor:
+        """The covariance of the embeddings (E, E), for the manifold solver."""
+        return covariance(self._embeddings)
 
     def background(self, table: Table, rows: Tensor, embeddings: Tensor) -> Background:
         """What is known about the images of a gallery.

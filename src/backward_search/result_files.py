@@ -22,8 +22,8 @@ def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
     """Where the results of these options go: `results/<task>/<method>[-lambda0.5][-...].json`."""
     name = options.chosen_method
     if name in ("teacher", "student"):
-        name += f"-lambda{options.inverse_lambda}"
-    if name.startswith("teacher"):
+        name += f"-{options.strength_mark}"
+    if name.startswith("teacher-lambda"):
         name += "" if options.inverse_earlystopping else "-allsteps"
         name += "" if options.inverse_lr == 0.2 else f"-lr{options.inverse_lr}"
         name += "" if options.inverse_max_itr == 100 else f"-itr{options.inverse_max_itr}"

@@ -49,8 +49,9 @@ def result_table(rows: Sequence[Row]) -> str:
 
 
 def _strength(row: Row) -> str:
-    """What a method was held back or driven by: lambda, and the weight of the condition in the ranking."""
+    """What a method was held back or driven by: lambda or probability, and the weight in the ranking."""
     parts = [] if row["lambda"] is None else [f"lambda {row['lambda']}"]
+    parts += [f"probability {row['target_probability']}"] if "target_probability" in row else []
     parts += [f"weight {row['weight']}"] if row.get("weight") else []
     return ", ".join(parts) or "-"
 

@@ -59,6 +59,7 @@ class SearchResult:
         losses: on request, the loss before each step (B, S), undefined (NaN) after a query's last.
         path: on request, t_0 ... t_S: the query and the point after each step (B, S + 1, E); after a query's last step
             its last point, which need not be the kept one.
+        stopped_by: what it means to be stopped.
     """
 
     embeddings: Tensor
@@ -67,11 +68,12 @@ class SearchResult:
     stopped: Tensor
     losses: Tensor | None = None
     path: Tensor | None = None
+    stopped_by: str = "no improvement"
 
     def reasons(self) -> list[str]:
-        """Why each query stopped: "no improvement", "all steps made", or "no finite loss" where it never moved."""
+        """Why each query stopped: `stopped_by`, "all steps made", or "no finite loss" where it never moved."""
         finite = self.loss.isfinite().tolist()
-        words = ("all steps made", "no improvement")
+        words = ("all steps made", self.stopped_by)
         return [
             words[stopped] if good else "no finite loss"
             for stopped, good in zip(self.stopped.tolist(), finite, strict=True)
@@ -126,16 +128,24 @@ def backward_search(
     Returns:
         The moved queries, and how they got there.
     """
+    objective, _ = prepared(heads, queries, targets)
+    if lambdas is None:
+        lambdas = queries.new_full((len(queries),), config.lambda_)
+    return descend(objective, queries, lambdas.to(queries), config, trace=trace, on_step=on_step)
+
+
+def prepared(
+    heads: FrozenHeads | ModuleHeads | Sequence[nn.Module], queries: Tensor, targets: Tensor | Conditions
+) -> tuple[Objective, Conditions]:
+    """What to minimise, without the distance, and the conditions on the device and in the precision of the queries."""
     if isinstance(heads, ModuleHeads):
         heads = heads.modules
     if isinstance(targets, Tensor):
         targets = Conditions.of_ids(targets, class_count(heads, queries), queries.dtype)
-    targets = targets.to(queries.device, queries.dtype)
-    objective: Objective
-    objective = HeadsObjective(heads, targets) if isinstance(heads, FrozenHeads) else ModuleObjective(heads, targets)
-    if lambdas is None:
-        lambdas = queries.new_full((len(queries),), config.lambda_)
-    return descend(objective, queries, lambdas.to(queries), config, trace=trace, on_step=on_step)
+    conditions = targets.to(queries.device, queries.dtype)
+    if isinstance(heads, FrozenHeads):
+        return HeadsObjective(heads, conditions), conditions
+    return ModuleObjective(heads, conditions), conditions
 
 
 def descend(

@@ -21,6 +21,7 @@ from backward_search.files.tensors import load_tensors
 from backward_search.gallery import Gallery
 from backward_search.heads import FrozenHeads
 from backward_search.knowledge import Knowledge
+from backward_search.manifold import ManifoldConfig
 from backward_search.methods import AUTO, METHODS
 from backward_search.model import Head, head_key
 from backward_search.options import AnswerOptions, TaskOptions
@@ -29,12 +30,15 @@ from backward_search.run import Run, find_device
 from backward_search.run_gallery import split_engine
 from backward_search.search import SearchConfig
 from backward_search.student import Student, StudentConfig
+from backward_search.teacher import SolverConfig
 from backward_search.wanted import Wanted, parse_condition, parse_value
 from backward_search.wishes import Wishes
 
 
-def search_config(options: TaskOptions) -> SearchConfig:
+def search_config(options: TaskOptions) -> SolverConfig:
     """The teacher's settings."""
+    if options.inverse_solver == "manifold":
+        return ManifoldConfig(options.target_probability)
     return SearchConfig(
         options.inverse_lambda, options.inverse_lr, options.inverse_max_itr, options.inverse_earlystopping
     )
@@ -49,8 +53,8 @@ def student_config(options: TaskOptions) -> StudentConfig:
 def student_folder(run: Run, options: TaskOptions) -> Path:
     """Where the student of these settings lies."""
     lambdas = options.student_lambdas
-    strength = f"{options.inverse_lambda}" if lambdas is None else f"{lambdas[0]}to{lambdas[1]}"
-    name = f"{'-'.join(options.conditioned)}-lambda{strength}-reg{options.student_reg}"
+    strength = options.strength_mark if lambdas is None else f"lambda{lambdas[0]}to{lambdas[1]}"
+    name = f"{'-'.join(options.conditioned)}-{strength}-reg{options.student_reg}"
     return run.paths.student(f"{name}-epoch{options.student_num_epoch - 1}{student_marks(options)}")
 
 
@@ -89,7 +93,7 @@ def load_student(run: Run, options: TaskOptions, device: torch.device) -> Studen
     """
     folder = student_folder(run, options)
     remedy = "run D1.Train-KD-Model.py with the same options"
-    require(folder / "manifest.json", f"student of lambda {options.inverse_lambda}", remedy)
+    require(folder / "manifest.json", f"student of {options.strength_in_words}", remedy)
     shape, strength = student_config(options), options.inverse_lambda
     if shape.lambda_range is not None and not shape.lambda_range[0] <= strength <= shape.lambda_range[1]:
         raise OptionError(
@@ -122,7 +126,7 @@ class Task:
         table: the split that queries and gallery come from.
         tags: the data set's tags.
         queries: in the order of the query file.
-        rows: the table row of each query, (B,).
+        rows: the table row of each query, (B,); -1 for an image that is not in the table.
         wishes: what each query wants.
         lambdas: a lambda for each query (B,), where the query file gives them.
         gallery_rows: the table row of each gallery image, (N,).
@@ -145,22 +149,42 @@ class Task:
     def load(
         cls, run: Run, options: AnswerOptions, split: str, *, strict: bool = False, omit_tagless: bool = True
     ) -> "Task":
-        """Put a task together.
+        """Put a task together whose queries are in its query file.
 
         Raises:
             MissingError: an earlier stage has not run.
             DataError: the query file names images or labels that the table does not have.
         """
+        queries, lambdas = _load_queries(options, split, strict, run.left_out(split))
+        task = cls.of(run, options, split, queries, lambdas, omit_tagless=omit_tagless)
+        if (task.rows < 0).any():
+            unknown = queries[int(np.flatnonzero(task.rows < 0)[0])].candidate
+            file = options.data.queries(options.conditioned, split, strict=strict)
+            raise DataError(f"{file} names {unknown!r}, unknown to {split}: run A2 with --overwrite True")
+        return task
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        options: AnswerOptions,
+        split: str,
+        queries: Sequence[Query],
+        lambdas: Sequence[float] | None = None,
+        *,
+        omit_tagless: bool = True,
+    ) -> "Task":
+        """Put a task together.
+
+        Raises:
+            MissingError: an earlier stage has not run.
+            DataError: a query wants a label that the table does not have.
+        """
         table, tags = run.load_table(options, split), load_tags(options.data)
         device = find_device(options.device)
-        queries, lambdas = _load_queries(options, split, strict, run.left_out(split))
         row_of = {key: row for row, key in enumerate(table.keys)}
-        file = options.data.queries(options.conditioned, split, strict=strict)
-        try:
-            rows = np.array([row_of[query.candidate] for query in queries])
-            wanted = _wanted(options, queries, table)
-        except KeyError as error:
-            raise DataError(f"{file} names {error}, unknown to {split}: run A2 with --overwrite True") from None
+        rows = np.array([row_of.get(query.candidate, -1) for query in queries])
+        wanted = _wanted(options, queries, table)
         conditioned = tuple(wanted[0])
         wishes = Wishes.of(wanted, {name: table.classes[name] for name in conditioned})
         tagged = np.array([bool(tags.query_tags.get(key)) for key in table.keys])
@@ -169,7 +193,7 @@ class Task:
         embeddings = torch.tensor(run.load_embeddings(split, table.keys), device=device)
         gallery = np.flatnonzero(tagged)
         strengths = None if lambdas is None else torch.tensor(lambdas, device=device)
-        return cls(conditioned, table, tags, queries, rows, wishes, strengths, gallery, embeddings, device)
+        return cls(conditioned, table, tags, list(queries), rows, wishes, strengths, gallery, embeddings, device)
 
     def answerers(self, run: Run, options: AnswerOptions, methods: Sequence[str]) -> dict[str, Answerer]:
         """What answers the queries of this task, by each of some methods."""
@@ -179,6 +203,9 @@ class Task:
             raise OptionError(
                 f"the student was trained on {known}, and --condition names {asked}: use --method teacher"
             )
+        manifold = options.inverse_solver == "manifold" and any(METHODS[name].move == "search" for name in methods)
+        if manifold and self.lambdas is not None:
+            raise OptionError("the query file gives lambdas, which --inverse_solver manifold has not: pass adam")
         student = load_student(run, options, self.device) if with_student else None
         heads = frozen_heads(run, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
@@ -186,7 +213,7 @@ class Task:
         gallery = Gallery(embeddings, split_engine(run, options, self.gallery_rows), options.shortlist)
         common = Answerer(gallery, heads, search_config(options), student, None, options.batch_size, options.shift)
         weights = {name: options.weight_of(name) for name in methods}
-        if not any(METHODS[name].needs_background or weights[name] for name in methods):
+        if not manifold and not any(METHODS[name].needs_background or weights[name] for name in methods):
             return {name: replace(common, seed=options.seed) for name in methods}
         knowledge = Knowledge(run, options, self.conditioned, self.device)
         chosen = {
@@ -194,9 +221,9 @@ class Task:
             for name, weight in weights.items()
         }
         background = knowledge.background(self.table, rows, embeddings)
-        return {
-            name: replace(common, background=background, weight=chosen[name], seed=options.seed) for name in methods
-        }
+        spread = knowledge.spread() if manifold else None
+        common = replace(common, background=background, seed=options.seed, spread=spread)
+        return {name: replace(common, weight=chosen[name]) for name in methods}
 
     def query_embeddings(self) -> Tensor:
         """The queries' embeddings (B, E)."""
@@ -250,7 +277,7 @@ def _wanted(options: AnswerOptions, queries: Sequence[Query], table: Table) -> l
             {name: parse_value(query.condition[name], table.classes[name]) for name in options.conditioned}
             for query in queries
         ]
-    except OptionError as error:
+    except (KeyError, OptionError) as error:
         raise DataError(
             f"a query of {options.dataset_name} wants a class that the table does not have: {error}"
         ) from None

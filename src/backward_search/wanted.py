@@ -1,6 +1,7 @@
 """Conditions as people write them: `style!=Rococo`, `style=0.6*Rococo+0.4*Baroque`, `style=Rococo:2; genre=portrait`.
 
-A condition is a list of clauses with semicolons between them, each `attribute=value` or `attribute!=value`. A value is
+A condition is a list of clauses with semicolons between them, each `attribute=value` or `attribute!=value`; a comma
+before the next attribute will do as well. A value is
 
     Rococo                      a class
     Rococo|Baroque              any of these
@@ -14,7 +15,7 @@ that one with any of these signs in it can be wanted too.
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ def parse_condition(text: str, classes: Mapping[str, Sequence[str]]) -> dict[str
     {'a': 1.0, 'c': 1.0}
     """
     wanted: dict[str, Wanted] = {}
-    for clause in filter(None, (part.strip() for part in text.split(";"))):
+    for clause in _clauses(text, classes):
         name, sign, value = clause.partition("=")
         if not sign or not value:
             raise OptionError(f"condition {clause!r} is not attribute=value or attribute!=value")
@@ -74,6 +75,13 @@ def parse_condition(text: str, classes: Mapping[str, Sequence[str]]) -> dict[str
     if not wanted:
         raise OptionError(f"condition {text!r} says nothing: write attribute=value")
     return wanted
+
+
+def _clauses(text: str, attributes: Iterable[str]) -> list[str]:
+    """The clauses; a comma parts two of them only where an attribute follows, since labels may contain one."""
+    following = "|".join(re.escape(name) for name in attributes)
+    parts = re.split(rf";|,(?=\s*(?:{following})\s*!?=)", text)
+    return [part.strip() for part in parts if part.strip()]
 
 
 def parse_value(text: str, labels: Sequence[str]) -> Wanted:

@@ -3,6 +3,8 @@
 The queries' losses are summed, so that none influences another; each row's stopping rule is run in Python.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,3 +33,23 @@ def plain_searches(
             else:
                 failures[row] += 1
     return kept, torch.tensor(steps)
+
+
+def plain_manifold_search(heads, z0: Tensor, targets: Tensor, spread: Tensor, probability: float, max_itr: int = 50):
+    """One query (E,) of the manifold solver, targets (A,): the kept point, the evaluations, whether it arrived."""
+    z, best, kept = z0.clone(), float("inf"), z0
+    for step in range(1, max_itr + 1):
+        point = z.clone().requires_grad_()
+        terms = [
+            nn.functional.cross_entropy(head(point[None]), k[None]) for head, k in zip(heads, targets, strict=True)
+        ]
+        loss = torch.stack(terms).mean()
+        (gradient,) = torch.autograd.grad(loss, point)
+        if loss <= -math.log(probability):
+            return z, step, True
+        if loss < best:
+            best, kept = loss.item(), z
+        direction = spread @ gradient
+        slope = (gradient @ direction).sqrt()  # of the loss along the step
+        z = z - min(0.4, 2 * loss.item() / float(slope)) * direction / slope
+    return kept, max_itr, False

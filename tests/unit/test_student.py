@@ -4,9 +4,10 @@ import pytest
 import torch
 from test_search import CLASSES, E, trained_heads
 
-from backward_search import distillation
+from backward_search import distillation, teacher
 from backward_search.distillation import DistillConfig, Distiller
 from backward_search.heads import FrozenHeads
+from backward_search.manifold import ManifoldConfig, covariance, manifold_search
 from backward_search.onnx_export import export_student
 from backward_search.search import SearchConfig, backward_search
 from backward_search.student import Student, StudentConfig
@@ -77,7 +78,7 @@ def test_the_teacher_searches_a_pair_once(monkeypatch):
         searched.append(len(queries))
         return backward_search(heads, queries, *rest, **more)
 
-    monkeypatch.setattr(distillation, "backward_search", counted)
+    monkeypatch.setattr(teacher, "backward_search", counted)
     remembered = learn(student, heads, embeddings, 40)
     assert sum(searched) <= 50 * CLASSES[0] * CLASSES[1]
     searched.clear()
@@ -110,3 +111,17 @@ def test_the_onnx_file_answers_as_the_student(tmp_path):
     inputs = torch.rand(5, E + 8)
     (moved,) = runtime.InferenceSession(str(file)).run(None, {"input": inputs.numpy()})
     assert torch.allclose(torch.from_numpy(moved), student(inputs), atol=1e-5)
+
+
+def test_the_student_of_a_manifold_teacher_comes_near_it():
+    heads, embeddings, _ = setting(150)
+    torch.manual_seed(1)
+    student = Student(E, CLASSES[:2], StudentConfig(64, 1, "linear"))
+    config = ManifoldConfig(0.6)
+    distiller = Distiller(student, heads, embeddings, config, DistillConfig(40, 32))
+    losses = [distiller.train_epoch(epoch) for epoch in range(40)]
+    targets = torch.stack([torch.randint(k, (150,)) for k in CLASSES[:2]], dim=1)
+    answers = manifold_search(heads, embeddings, targets, covariance(embeddings), config).embeddings
+    moved = student.move(embeddings, targets)
+    assert losses[-1] < losses[0] * 0.6
+    assert (moved - answers).square().mean() < (embeddings - answers).square().mean()

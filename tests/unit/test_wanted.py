@@ -82,3 +82,10 @@ def test_the_student_takes_single_classes_alone():
     assert torch.equal(plain.targets(), torch.tensor([[2], [0]]))
     with pytest.raises(OptionError, match="single classes only"):
         wishes().targets()
+
+
+def test_a_comma_parts_clauses_only_before_an_attribute():
+    classes = {"style": ["Rococo", "Baroque, late", "a"], "genre": ["portrait", "x"]}
+    found = parse_condition("style=Rococo|Baroque, late, genre!=portrait", classes)
+    assert found["style"].shares == {"Rococo": 1.0, "Baroque, late": 1.0}
+    assert found["genre"].shares == {"x": 1.0}

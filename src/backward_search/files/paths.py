@@ -291,3 +291,18 @@ def require(path: Path, what: str, remedy: str) -> Path:
     if not path.exists():
         raise MissingError(f"no {what} at {path}: {remedy}")
     return path
+
+
+def picture(result_root: str | Path, run: str, stem: str, form: str) -> Path:
+    """The place of a picture of some run; its hits lie beside it."""
+    return rooted(result_root) / run / f"{stem}.{form}"
+
+
+def hits_beside(picture: Path) -> Path:
+    """The hits that a picture shows, as a table."""
+    return picture.with_suffix(".csv")
+
+
+def explorer_uploads(result_root: str | Path) -> Path:
+    """The folder of the images that were dropped into the explorer, so that its links stay good."""
+    return rooted(result_root) / "explorer"

@@ -126,7 +126,8 @@ def _inputs(run: Run, options: EvaluateOptions) -> dict[str, Path]:
         "queries": options.data.queries(options.conditioned, options.split, strict=strict),
         "tags": options.data.tags,
     }
-    if METHODS[options.chosen_method].needs_background or options.rerank:
+    manifold = options.chosen_method == "teacher" and options.inverse_solver == "manifold"
+    if METHODS[options.chosen_method].needs_background or options.rerank or manifold:
         inputs["train"] = run.paths.embeddings("train")
     student = student_folder(run, options) / "student.safetensors"
     return inputs | ({"student": student} if options.chosen_method == "student" and student.exists() else {})
@@ -182,7 +183,9 @@ def _hit_rows(task: Task, answer: Answer, k: int, *, strict: bool) -> np.ndarray
 
 def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[str, np.ndarray]) -> dict[str, Any]:
     method = options.chosen_method
-    strength = options.inverse_lambda if method in ("teacher", "student") else None
+    searched, manifold = method in ("teacher", "student"), options.inverse_solver == "manifold"
+    strength = options.inverse_lambda if searched and not manifold else None
+    solver = {"solver": "manifold", "target_probability": options.target_probability} if manifold else {}
     results: dict[str, Any] = {
         "dataset": options.dataset_name,
         "tables": provenance(options.data),
@@ -190,6 +193,7 @@ def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[
         "condition": options.condition or None,
         "method": method,
         "lambda": "per query" if task.lambdas is not None and method == "teacher" else strength,
+        **(solver if searched else {}),
         "protocol": options.protocol,
         "split": options.split,
         "num_queries": len(task.queries),

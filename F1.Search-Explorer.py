@@ -1,0 +1,32 @@
+"""Serve a page to explore trained runs in: pick an image, choose a condition, and see what each method finds.
+
+Reads:  the runs of --weight_root that C1 has embedded; the data sets they were trained on.
+Writes: figures below --result_root, and the images that were dropped in, in `result/explorer/`.
+
+    pip install -r requirements-web.txt
+    python F1.Search-Explorer.py                       (then open http://127.0.0.1:7860; seconds to start)
+    python F1.Search-Explorer.py --host 0.0.0.0 --port 8000
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
+
+from backward_search.console import LOG, run_script, script_log
+from backward_search.options import ExploreOptions, parse
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Serve until interrupted."""
+    options = parse(ExploreOptions, __doc__, argv)
+    from backward_search.explorer.page import serve
+
+    with script_log(None, options):
+        LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", options.host, options.port)
+        serve(options)
+
+
+if __name__ == "__main__":
+    run_script(main)

@@ -1,0 +1,1 @@
+"""What the figures look like; nothing here searches."""

@@ -1,0 +1,208 @@
+"""The figure of a query: the query and what is wanted on top, then a row of hits per method, perhaps beside a map.
+
+Everything is placed in inches, so that text keeps its size whatever the figure's width; hits that do not fit beside one
+another go on in the next line. Hits that meet the condition have a thick green frame and a check mark, which grey print
+and colour-blind readers keep.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from backward_search.datasets.images import load_image
+from backward_search.drawing.space import Space, draw_space
+from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
+from backward_search.files.atomic import replacing
+
+GREEN, GREY = "#007a54", "#bbbbbb"
+MARGIN, GAP = 0.06, 0.06
+QUERY, LEAST, LARGEST = 1.15, 0.6, 1.1
+"""Sides of the query and, at least and at most, of a hit."""
+MAP_SHARE = 0.42
+"""Of the width, where there is a map beside the rows; below 5 inches it comes under them."""
+NARROW = 5.0
+CAPTION_LINES = 3
+DPI = 200
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One image that was found.
+
+    Attributes:
+        image: its file.
+        labels: of the conditioned attributes.
+        numbers: similarity and overlap, a line each.
+        meets: whether it meets the condition.
+    """
+
+    image: Path
+    labels: Sequence[str]
+    numbers: Sequence[str]
+    meets: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """The hits of one method."""
+
+    title: str
+    hits: Sequence[Hit]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The query: its image, and paragraphs under headings."""
+
+    image: Path
+    title: str
+    paragraphs: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """All that a figure shows."""
+
+    card: Card
+    rows: Sequence[Row]
+    space: Space | None = None
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Where hits go: columns, lines, and the side of a cell in inches."""
+
+    columns: int
+    lines: int
+    cell: float
+
+    @classmethod
+    def of(cls, hits: int, width: float) -> "_Grid":
+        most = max(1, min(hits, int((width + GAP) / (LEAST + GAP))))
+        lines = math.ceil(hits / most)
+        columns = math.ceil(hits / lines)
+        return cls(columns, lines, min(LARGEST, (width - GAP * (columns - 1)) / columns))
+
+
+def draw(exhibit: Exhibit, width: float) -> Figure:
+    """Lay an exhibit out.
+
+    Args:
+        exhibit: what to show.
+        width: in inches; the height follows.
+    """
+    beside = exhibit.space is not None and width >= NARROW
+    inner = width - 2 * MARGIN
+    room = inner * (1 - MAP_SHARE) if beside else inner
+    grid = _Grid.of(max(len(row.hits) for row in exhibit.rows), room)
+    captions = [[_caption(hit, grid.cell) for hit in row.hits] for row in exhibit.rows]
+    top = MARGIN + _card_height(exhibit.card, room)
+    heights = [_row_height(row, each, grid, room) for row, each in zip(exhibit.rows, captions, strict=True)]
+    body = top + sum(heights) + height_of(1)
+    side = inner * MAP_SHARE - 2 * GAP if beside else inner
+    total = body if exhibit.space is None else max(body, side * 1.35) if beside else body + side * 1.3
+    figure = Figure(figsize=(width, total + MARGIN), dpi=DPI)
+    FigureCanvasAgg(figure)
+    _draw_card(figure, exhibit.card, room)
+    for row, each, height in zip(exhibit.rows, captions, heights, strict=True):
+        _draw_row(figure, row, each, grid, top, room)
+        top += height
+    write(figure, MARGIN, top, ["✓ and a green frame: the hit meets the condition"], color="#333333")
+    if exhibit.space is not None:
+        corner = (width - MARGIN - side, MARGIN) if beside else (MARGIN, body + GAP)
+        draw_space(figure, exhibit.space, *corner, side, total - corner[1])
+    return figure
+
+
+def save(figure: Figure, place: Path) -> None:
+    """Write a figure; the ending of the name is the format, and the same figure gives the same bytes."""
+    stamp: dict[str, dict[str, None]] = {
+        "svg": {"Date": None},
+        "pdf": {"CreationDate": None},
+        "png": {"Software": None},
+    }
+    with matplotlib.rc_context({"svg.hashsalt": "backward-search", "pdf.fonttype": 42}), replacing(place) as temporary:
+        figure.savefig(temporary, metadata=stamp[place.suffix.removeprefix(".")])
+
+
+def _paragraphs(card: Card, width: float) -> list[tuple[list[str], list[str]]]:
+    return [(wrapped(head, width, bold=True), wrapped(text, width, most=4)) for head, text in card.paragraphs if text]
+
+
+def _card_height(card: Card, room: float) -> float:
+    width = room - QUERY - 2 * GAP
+    lines = sum(len(head) + len(text) for head, text in _paragraphs(card, width))
+    title = height_of(len(wrapped(card.title, width, HEADING, 2, bold=True)), HEADING)
+    return max(QUERY, title + height_of(lines)) + 2 * GAP
+
+
+def _draw_card(figure: Figure, card: Card, room: float) -> None:
+    _picture(figure, card.image, MARGIN, MARGIN, QUERY)
+    x, width = MARGIN + QUERY + 2 * GAP, room - QUERY - 2 * GAP
+    y = write(figure, x, MARGIN, wrapped(card.title, width, HEADING, 2, bold=True), HEADING, weight="bold")
+    for head, text in _paragraphs(card, width):
+        y = write(figure, x, y, head, weight="bold")
+        y = write(figure, x, y, text)
+
+
+def _caption(hit: Hit, cell: float) -> list[str]:
+    labels = [line for label in hit.labels for line in wrapped(label, cell, most=CAPTION_LINES)]
+    return [*labels, *(line for number in hit.numbers for line in wrapped(number, cell, most=1))]
+
+
+def _line_height(captions: Sequence[Sequence[str]], cell: float) -> float:
+    return cell + height_of(max(len(caption) for caption in captions)) + GAP
+
+
+def _row_height(row: Row, captions: Sequence[list[str]], grid: _Grid, room: float) -> float:
+    lines = _batches(captions, grid.columns)
+    title = height_of(len(wrapped(row.title, room, HEADING, 2, bold=True)), HEADING)
+    return title + GAP / 2 + sum(_line_height(line, grid.cell) for line in lines) + GAP
+
+
+def _batches(items: Sequence[list[str]], size: int) -> list[Sequence[list[str]]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def _draw_row(figure: Figure, row: Row, captions: Sequence[list[str]], grid: _Grid, y: float, room: float) -> None:
+    y = write(figure, MARGIN, y, wrapped(row.title, room, HEADING, 2, bold=True), HEADING, weight="bold") + GAP / 2
+    for number, line in enumerate(_batches(captions, grid.columns)):
+        for column, caption in enumerate(line):
+            hit = row.hits[number * grid.columns + column]
+            x = MARGIN + column * (grid.cell + GAP)
+            _picture(figure, hit.image, x, y, grid.cell, meets=hit.meets)
+            write(figure, x, y + grid.cell + 0.02, caption)
+        y += _line_height(line, grid.cell)
+
+
+def _picture(figure: Figure, image: Path, x: float, y: float, side: float, *, meets: bool = False) -> None:
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height), anchor="N")
+    pixels = load_image(image)
+    pixels.thumbnail((int(2 * side * DPI), int(2 * side * DPI)))
+    axes.imshow(pixels)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(edgecolor=GREEN if meets else GREY, linewidth=2 if meets else 0.5)
+    if meets:
+        _mark(axes)
+
+
+def _mark(axes: Axes) -> None:
+    box = {"boxstyle": "square,pad=0.15", "facecolor": GREEN, "edgecolor": "none"}
+    mark: dict[str, Any] = {
+        "color": "white",
+        "fontsize": SIZE,
+        "fontfamily": list(families()),
+        "weight": "bold",
+        "bbox": box,
+    }
+    axes.text(0.99, 0.985, "✓", transform=axes.transAxes, ha="right", va="top", **mark)

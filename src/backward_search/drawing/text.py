@@ -1,0 +1,127 @@
+"""Text in figures: fonts that have its characters, and lines that fit a width."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.text import Text
+
+SIZE, HEADING = 6.5, 8.0
+"""Of captions and headings, in points: legible where a figure is printed at its own width."""
+LEADING = 1.28
+"""Distance of two lines, in text sizes."""
+POINT = 1 / 72
+"""Inches."""
+LARGE, ROUNDING = 100, 1.03
+"""The size that widths are measured at, and what drawing at small sizes may add."""
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK SC",
+    "WenQuanYi Zen Hei",
+    "IPAGothic",
+    "STIXGeneral",
+)
+"""In this order; the first and the last come with matplotlib, the others serve where they are installed."""
+UNKNOWN = "?"
+"""Stands for a character that no font has."""
+
+
+@cache
+def families() -> tuple[str, ...]:
+    """Those of the fonts that are there."""
+    there = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in FONTS if name in there)
+
+
+@cache
+def _characters() -> frozenset[int]:
+    """The code points that some font has."""
+    files = [findfont(FontProperties(family=name)) for name in families()]
+    return frozenset(code for file in files for code in get_font(file).get_charmap())
+
+
+def printable(text: str) -> str:
+    """The text without characters that would be drawn as boxes: in plainer letters, or as a question mark.
+
+    >>> printable("Cre\u0301pe \U0001f95e")
+    'Crépe ?'
+    """
+    return "".join(_drawn(character) for character in unicodedata.normalize("NFC", text))
+
+
+def _drawn(character: str) -> str:
+    if character.isspace():
+        return " "
+    if ord(character) in _characters():
+        return character
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Cc", "Cf"):
+        return ""
+    plain = [part for part in unicodedata.normalize("NFKD", character) if ord(part) in _characters()]
+    return "".join(plain) or UNKNOWN
+
+
+def width_of(text: str, size: float, *, bold: bool = False) -> float:
+    """The width of a line in inches, as it is without the rounding of small letters to pixels."""
+    font = get_font(findfont(FontProperties(family=families()[0], weight="bold" if bold else "normal")))
+    font.set_size(LARGE, 72)
+    font.set_text(text)
+    return float(font.get_width_height()[0]) / 64 * size / LARGE * POINT * ROUNDING
+
+
+def wrapped(text: str, width: float, size: float = SIZE, most: int = 100, *, bold: bool = False) -> list[str]:
+    """Break a text into lines that fit a width.
+
+    Lines break after spaces, underscores, hyphens, slashes and bars, and inside a word that is longer than a line.
+
+    Args:
+        text: of any characters; those that cannot be drawn are replaced.
+        width: in inches.
+        size: in points.
+        most: lines; what is left is cut off and "…" says so.
+        bold: whether it will be drawn bold.
+    """
+
+    def fits(line: str) -> bool:
+        return width_of(line, size, bold=bold) <= width
+
+    lines = [""]
+    for piece in re.findall(r"[^\s_\-/|]*[\s_\-/|]?", printable(text)):
+        if not fits((lines[-1] + piece).rstrip()) and lines[-1]:
+            lines.append("")
+        lines[-1] += piece
+        while not fits(lines[-1].rstrip()) and len(lines[-1]) > 1:
+            cut = next(n for n in range(len(lines[-1]) - 1, 0, -1) if n == 1 or fits(lines[-1][:n]))
+            lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
+    lines = [line.strip() for line in lines if line.strip()]
+    if len(lines) <= most:
+        return lines
+    last = lines[most - 1] + "…"
+    while not fits(last) and len(last) > 1:
+        last = last[:-2].rstrip() + "…"
+    return [*lines[: most - 1], last]
+
+
+def height_of(lines: int, size: float = SIZE) -> float:
+    """The height of some lines, in inches."""
+    return lines * size * LEADING * POINT
+
+
+def write(figure: Figure, x: float, y: float, lines: Sequence[str], size: float = SIZE, **style: object) -> float:
+    """Write lines, left-aligned, from the top left corner (x, y) in inches from that of the figure.
+
+    Returns:
+        The y below them.
+    """
+    width, height = figure.get_size_inches()
+    for line in lines:
+        base = y + size * POINT  # roughly the base line
+        text = Text(x / width, 1 - base / height, line, fontsize=size, va="baseline", parse_math=False)
+        text.set(fontfamily=list(families()), transform=figure.transFigure, **style)
+        figure.add_artist(text)
+        y += height_of(1, size)
+    return y

@@ -1,0 +1,1 @@
+"""The explorer: what its page knows (`state`, `runs`, `engine`, `uploads`) and the page itself, which needs Gradio."""

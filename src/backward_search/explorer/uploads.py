@@ -1,0 +1,68 @@
+"""Images that a user drops in: checked, made anew from their pixels, and kept under their hash for links."""
+
+import hashlib
+import io
+import re
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from backward_search.errors import DataError
+from backward_search.files.atomic import replacing
+
+SIDE, PIXELS = 1024, 60_000_000
+"""The longest side that is kept, and the most pixels that are decoded."""
+
+
+class Uploads:
+    """A folder of them."""
+
+    def __init__(self, folder: Path, megabytes: int) -> None:
+        """Keep them in `folder`; take files of at most so many megabytes."""
+        self._folder, self._megabytes = folder, megabytes
+
+    def take(self, file: Path) -> str:
+        """Keep an image.
+
+        Returns:
+            What it is called from now on.
+
+        Raises:
+            DataError: it is too large, or no image.
+        """
+        size = file.stat().st_size
+        if size > self._megabytes * 10**6:
+            raise DataError(f"the file has {size / 1e6:.0f} MB: the most is {self._megabytes} MB")
+        data = io.BytesIO()
+        _decoded(file).save(data, "PNG")
+        name = hashlib.sha256(data.getvalue()).hexdigest()
+        place = self._place(name)
+        if not place.exists():
+            with replacing(place) as temporary:
+                temporary.write_bytes(data.getvalue())
+        return name
+
+    def find(self, name: str) -> Path:
+        """The file of an image that was kept.
+
+        Raises:
+            DataError: there is none of this name.
+        """
+        if not re.fullmatch(r"[0-9a-f]{64}", name) or not self._place(name).exists():
+            raise DataError("the image of this link is not here: drop it in again")
+        return self._place(name)
+
+    def _place(self, name: str) -> Path:
+        return self._folder / f"{name}.png"
+
+
+def _decoded(file: Path) -> Image.Image:
+    try:
+        with Image.open(file) as image:
+            if image.width * image.height > PIXELS:
+                raise DataError(f"the image has {image.width} x {image.height} pixels: make it smaller")
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        raise DataError("the file is not an image that can be read: take a JPEG or PNG") from None
+    upright.thumbnail((SIDE, SIDE))
+    return upright
