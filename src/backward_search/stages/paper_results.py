@@ -1,5 +1,6 @@
 """Results for the paper's tables: read, or measured where that is cheap, or else the commands that make them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from backward_search.datasets import glyphs
@@ -34,8 +35,7 @@ def result(settings: Settings, *words: str) -> Row | Cell:
     """
     evaluation = settings.evaluation(*words)
     try:
-        if settings.tables.train and settings.task.dataset == DEMO:
-            _make(settings, evaluation)
+        make_missing(settings, evaluation)
         missing = _missing(evaluation)
         if not missing:
             content: Row = read_json(measure(evaluation))
@@ -77,17 +77,23 @@ def _splits(options: EvaluateOptions) -> list[str]:
     return [options.split, *(["train"] if method.needs_background or method.move == "student" else [])]
 
 
-def _make(settings: Settings, evaluation: EvaluateOptions) -> None:
-    """Do what is missing, but for the evaluation."""
+def make_missing(settings: Settings, evaluation: EvaluateOptions, *, data_only: bool = False) -> None:
+    """Run the scripts that have to run before E1 can, of the demo data set and where that was asked for.
+
+    Args:
+        settings: of the model and the task.
+        evaluation: the options of E1.
+        data_only: tables and queries alone.
+    """
+    if not settings.tables.train or settings.task.dataset != DEMO:
+        return
+    makers: dict[str, Callable[[], object]] = {
+        "A1": lambda: prepare(glyphs.source(evaluation.data, evaluation.seed), evaluation.data),
+        "A2": lambda: generate_queries(settings.queries),
+        "B1": lambda: train(settings.training),
+        "C1": lambda: embed(settings.embedding),
+        "D1": lambda: distill(settings.distillation),
+    }
     for script in _missing(evaluation):
-        match script:
-            case "A1":
-                prepare(glyphs.source(evaluation.data, evaluation.seed), evaluation.data)
-            case "A2":
-                generate_queries(settings.queries)
-            case "B1":
-                train(settings.training)
-            case "C1":
-                embed(settings.embedding)
-            case _:
-                distill(settings.distillation)
+        if not data_only or script in ("A1", "A2"):
+            makers[script]()

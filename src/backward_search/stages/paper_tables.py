@@ -18,7 +18,7 @@ from backward_search.options import EvaluateOptions, PaperTableOptions
 from backward_search.paper_tables import Cell, PaperTable, markdown, write_table
 from backward_search.paper_tasks import PaperTask, Settings, tasks_of
 from backward_search.result_tables import mean_in_words
-from backward_search.stages.paper_results import Row, commands_for, result, training_of
+from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
 
 LOG = logging.getLogger(__name__)
 PRECISION, RANKED, TAGS = "precision_at_10", "map_at_10", "mts_at_10"
@@ -66,6 +66,7 @@ def _counts(settings: Settings) -> list[Cell]:
     """Classes, images of both splits, queries, and how the tables were made."""
     evaluation = settings.evaluation()
     try:
+        make_missing(settings, evaluation, data_only=True)
         tables = {split: load_table(evaluation.data, evaluation.entry, split) for split in SPLITS}
     except UserError as error:
         return [Cell.not_run(commands_for(settings, evaluation, ["A1"]), str(error))] * 5
