@@ -5,7 +5,8 @@ points in (-1, 1)^256, each the tanh of a centre for each label plus noise, for 
 behaves as with the heads of glyphs, some 14 evaluations a query. The published-style loop always makes its 100 steps:
 zero_grad, each head under autograd, torch's Adam, then for every query `.item()`, a comparison and a copy of its row.
 `teacher` is the search of a batch, `teacher-compiled` that of a single query where numba is installed, `student` the
-distilled network.
+distilled network; `manifold` and `manifold-compiled` are the manifold solver, to p = 0.95, with the covariance of the
+4,000 points.
 
 Reads:  nothing.
 Writes: the rows as JSON, with --json FILE.
@@ -27,11 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import torch
 from torch import Tensor, nn
 
-from backward_search.compiled import HAS_NUMBA, CompiledSearch
+from backward_search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
 from backward_search.files.atomic import write_json
 from backward_search.heads import FrozenHeads
+from backward_search.manifold import ManifoldConfig, covariance, manifold_search
 from backward_search.model import Head
-from backward_search.search import SearchConfig, backward_search
+from backward_search.search import SearchConfig, SearchResult, backward_search
 from backward_search.student import Student
 
 E, LAMBDA, SEED = 256, 1.1, 0
@@ -64,6 +66,7 @@ class Setting:
     student: Student
     queries: Tensor
     targets: Tensor
+    spread: Tensor
 
     @property
     def weights(self) -> int:
@@ -104,7 +107,8 @@ def prepared(classes: Sequence[int], device: torch.device) -> Setting:
     generator = torch.Generator().manual_seed(SEED + 1)
     targets = torch.stack([torch.randint(k, (1000,), generator=generator) for k in classes], dim=1)
     student = Student(E, classes).to(device).eval()
-    return Setting(heads, FrozenHeads.of(heads, device), student, queries.to(device), targets.to(device))
+    spread = covariance(synthetic(classes, 4000)[0]).to(device)
+    return Setting(heads, FrozenHeads.of(heads, device), student, queries.to(device), targets.to(device), spread)
 
 
 def published_style(heads: Sequence[Head], queries: Tensor, targets: Tensor, early_stopping: bool) -> Tensor:
@@ -166,18 +170,26 @@ def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) ->
         return setting.queries[start : start + batch], setting.targets[start : start + batch]
 
     steps = backward_search(setting.frozen, setting.queries, setting.targets, config).steps.double().mean().item()
+    arrived = _follow(setting, setting.queries, setting.targets).steps.double().mean().item()
     calls: dict[str, tuple[Callable[[int], object], float]] = {
         "published": (lambda i: published_style(setting.heads, *part(i), early_stopping), 100.0),
         "teacher": (lambda i: backward_search(setting.frozen, *part(i), config), steps),
+        "manifold": (lambda i: _follow(setting, *part(i)), arrived),
         "student": (lambda i: _move(setting.student, *part(i)), 0.0),
     }
     if HAS_NUMBA and batch == 1 and device.type == "cpu":
         single = CompiledSearch(setting.frozen)
         calls["teacher-compiled"] = (lambda i: single(*part(i), config), steps)
+        along = CompiledManifold(setting.frozen, setting.spread)
+        calls["manifold-compiled"] = (lambda i: along(*part(i), ManifoldConfig()), arrived)
     for method, (call, evaluations) in calls.items():
         speed = matmul_speed(device)
         times = seconds_of(call, repeats if method == "published" else 10 * repeats, device)
         yield _row(setting, batch, early_stopping, method, times, evaluations, speed)
+
+
+def _follow(setting: Setting, queries: Tensor, targets: Tensor) -> SearchResult:
+    return manifold_search(setting.frozen, queries, targets, setting.spread, ManifoldConfig())
 
 
 @torch.inference_mode()

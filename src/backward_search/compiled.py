@@ -1,10 +1,11 @@
-"""The search of a single query, compiled: the same steps as `search.backward_search`, without a call per operation.
+"""The search of a single query, compiled: the same steps as the solvers for batches, without a call per operation.
 
 Needs numba (`pip install -r requirements-fast.txt`). The first search compiles, for some ten seconds; what it compiled
 is kept beside this file for the next process.
 """
 
 import importlib.util
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from backward_search.conditions import Conditions
 from backward_search.errors import MissingError
 from backward_search.heads import FrozenHeads
+from backward_search.manifold import ManifoldConfig
 from backward_search.search import PATIENCE, SearchConfig, SearchResult
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
@@ -31,17 +33,13 @@ class CompiledSearch:
         Raises:
             MissingError: numba is not installed.
         """
-        if not HAS_NUMBA:
-            raise MissingError("the compiled search needs numba: pip install -r requirements-fast.txt")
+        _require_numba()
         from backward_search.compiled_kernel import search_one
 
         self._search_one = search_one
-        (w1, b1), (w2, b2), (w3, b3) = ((weight.cpu(), bias.cpu()) for weight, bias in heads.layers)
-        # Row-wise where a product sums over inputs, and transposed where it skips the inputs that are 0.
-        matrices = (w1, w2, w2.mT, w3, w3.mT)
-        self._layers = tuple(matrix.contiguous().numpy() for matrix in matrices)
-        self._biases = tuple(bias[:, 0].contiguous().numpy() for bias in (b1, b2, b3))
-        self._classes, self._dtype = heads.classes, w1.dtype
+        w1, rest, self._biases = _layers(heads)
+        self._layers = (w1, *rest)
+        self._classes, self._dtype = heads.classes, heads.layers[0][0].dtype
 
     def __call__(self, query: Tensor, targets: Tensor | Conditions, config: SearchConfig) -> SearchResult:
         """Move one query; see `search.backward_search`.
@@ -58,6 +56,69 @@ class CompiledSearch:
         z, steps, loss, stopped = self._search_one(start, *rest)
         embedding = torch.from_numpy(z)[None]
         return SearchResult(embedding, torch.tensor([steps]), embedding.new_tensor([loss]), torch.tensor([stopped]))
+
+
+class CompiledManifold:
+    """The same for the manifold solver."""
+
+    def __init__(self, heads: FrozenHeads, spread: Tensor) -> None:
+        """Take the weights over.
+
+        Args:
+            heads: the conditioned heads, on the CPU.
+            spread: the covariance of the training embeddings (E, E).
+
+        Raises:
+            MissingError: numba is not installed.
+        """
+        _require_numba()
+        from backward_search.manifold_kernel import manifold_one
+
+        self._manifold_one = manifold_one
+        first = heads.layers[0][0].cpu()
+        back = torch.matmul(first, spread.to(first))
+        gram = torch.einsum("ahe,bie->abhi", back, first)
+        w1, rest, self._biases = _layers(heads)
+        self._layers = (w1, back.contiguous().numpy(), gram.contiguous().numpy(), *rest)
+        self._classes, self._dtype = heads.classes, first.dtype
+
+    def __call__(self, query: Tensor, targets: Tensor | Conditions, config: ManifoldConfig) -> SearchResult:
+        """Move one query; see `manifold.manifold_search`.
+
+        Args:
+            query: its embedding (1, E), on the CPU.
+            targets: class ids (1, A), or richer conditions of one query.
+            config: how far and how fast.
+        """
+        floor = 0.0
+        if isinstance(targets, Tensor):
+            targets = Conditions.of_ids(targets, self._classes, self._dtype)
+        else:
+            floor = float(targets.floor())
+        start = query[0].to(self._dtype).contiguous().numpy()
+        numbers: tuple[Any, ...] = (floor, -math.log(config.target_probability), config.step, config.max_itr)
+        rest = (*self._layers, *self._biases, *_arrays(targets, self._dtype), *numbers)
+        z, steps, loss, met = self._manifold_one(start, *rest)
+        embedding = torch.from_numpy(z)[None]
+        return SearchResult(
+            embedding,
+            torch.tensor([steps]),
+            embedding.new_tensor([loss]),
+            torch.tensor([met]),
+            stopped_by="condition met",
+        )
+
+
+def _require_numba() -> None:
+    if not HAS_NUMBA:
+        raise MissingError("the compiled search needs numba: pip install -r requirements-fast.txt")
+
+
+def _layers(heads: FrozenHeads) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """The first layers; the others, transposed where a product skips the inputs that are 0; and the biases."""
+    (w1, b1), (w2, b2), (w3, b3) = ((weight.cpu(), bias.cpu()) for weight, bias in heads.layers)
+    rest = tuple(matrix.contiguous().numpy() for matrix in (w2, w2.mT, w3, w3.mT))
+    return w1.contiguous().numpy(), rest, tuple(bias[:, 0].contiguous().numpy() for bias in (b1, b2, b3))
 
 
 def _arrays(conditions: Conditions, dtype: torch.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

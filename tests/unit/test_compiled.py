@@ -4,16 +4,16 @@ import pytest
 import torch
 from test_search import CLASSES, E, frozen, trained_heads
 
-from backward_search.compiled import HAS_NUMBA, CompiledSearch
+from backward_search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
 from backward_search.conditions import Conditions
+from backward_search.manifold import ManifoldConfig, covariance, manifold_search
 from backward_search.search import SearchConfig, backward_search
 
 pytestmark = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed (requirements-fast.txt)")
 COUNT = 60
 
 
-@pytest.mark.parametrize("early_stopping", [True, False])
-def test_it_makes_the_same_steps(early_stopping):
+def problem():
     heads = frozen(trained_heads())
     generator = torch.Generator().manual_seed(2)
     queries = torch.tanh(torch.randn(COUNT, E, generator=generator, dtype=torch.float64))
@@ -23,6 +23,12 @@ def test_it_makes_the_same_steps(early_stopping):
     any_of = torch.zeros(3, COUNT, dtype=torch.bool)
     any_of[0, ::2] = True
     conditions = Conditions(wanted, any_of, torch.rand(3, COUNT, generator=generator, dtype=torch.float64))
+    return heads, queries, targets, conditions
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_it_makes_the_same_steps(early_stopping):
+    heads, queries, targets, conditions = problem()
     config = SearchConfig(0.5, early_stopping=early_stopping)
     batch, single = backward_search(heads, queries, conditions, config), CompiledSearch(heads)
     for row in range(COUNT):
@@ -34,3 +40,18 @@ def test_it_makes_the_same_steps(early_stopping):
     assert torch.equal(
         single(queries[:1], targets[:1], config).steps, backward_search(heads, queries[:1], targets[:1], config).steps
     )
+
+
+def test_the_manifold_solver_makes_the_same_steps():
+    heads, queries, targets, conditions = problem()
+    spread, config = covariance(queries), ManifoldConfig(0.4, max_itr=30)
+    batch, single = manifold_search(heads, queries, conditions, spread, config), CompiledManifold(heads, spread)
+    assert 0 < batch.stopped.sum() < COUNT  # some arrive, some do not
+    for row in range(COUNT):
+        found = single(queries[row : row + 1], conditions.at(torch.tensor([row])), config)
+        assert int(found.steps) == int(batch.steps[row])
+        assert found.reasons() == [batch.reasons()[row]]
+        assert torch.allclose(found.loss, batch.loss[row], atol=1e-9)
+        assert torch.allclose(found.embeddings[0], batch.embeddings[row], atol=1e-6)
+    plain = manifold_search(heads, queries[:1], targets[:1], spread, config)
+    assert torch.allclose(single(queries[:1], targets[:1], config).embeddings, plain.embeddings)
