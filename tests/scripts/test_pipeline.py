@@ -218,8 +218,7 @@ def test_a_query_file_may_want_more_than_one_class_and_its_own_lambda(copied):
         query["lambda"] = 0.1 + index % 3
     file.write_text(json.dumps(content))
     task = words(copied, "--overwrite", "True")
-    (manifest,) = file.parent.glob("manifest-query_family_glyphs*")
-    manifest.unlink()
+    file.with_name(f"manifest-{file.stem}.json").unlink()
     found = json.loads(script("E1")(task).read_text())
     assert found["lambda"] == "per query"
     unmoved = json.loads(script("E1")([*task, "--method", "unchanged"]).read_text())
