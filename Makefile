@@ -38,6 +38,7 @@ demo: .venv/installed ## install, then run every stage on the demo data set
 	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method unchanged
 	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method teacher
 	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method student
+	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method best
 	$(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3
 
 figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make demo first)
