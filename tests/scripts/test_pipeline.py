@@ -105,29 +105,6 @@ def test_a_second_run_does_nothing_and_other_settings_are_refused(trained):
         script("B1")(words(trained, "--batch_size", "128"))
 
 
-def test_an_interrupted_training_ends_with_the_same_weights(trained, monkeypatch):
-    folder, data = trained
-    options = ["--dataset_name", "glyphs", *data, "--num_epoch", "2", "--batch_size", "512", "--n_workers", "0"]
-    whole = script("B1")([*options, "--weight_root", str(folder / "whole")])
-    from backward_search.training import Trainer
-
-    real = Trainer.train_epoch
-
-    def killed(self, loader, on_step=None):
-        if self.epoch == 1:
-            raise KeyboardInterrupt
-        return real(self, loader, on_step)
-
-    parts = [*options, "--weight_root", str(folder / "parts")]
-    monkeypatch.setattr(Trainer, "train_epoch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        script("B1")(parts)
-    monkeypatch.setattr(Trainer, "train_epoch", real)
-    again = script("B1")(parts)
-    assert (again / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
-    assert (again / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
-
-
 def test_what_is_missing_is_named_with_its_remedy(roots, tmp_path):
     with pytest.raises(UserError, match="run A1"):
         script("A2")(["--dataset_name", "glyphs", "--data_root", str(tmp_path)])
