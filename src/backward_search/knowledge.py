@@ -69,4 +69,4 @@ class Knowledge:
         return choose_weight(Trial(answerer, embeddings, queries, targets), METHODS[method], *options.aimed)
 
     def _labels(self, table: Table) -> Mapping[str, Tensor]:
-        return {name: torch.from_numpy(table.ids[name]).to(self._device) for name in self._conditioned}
+        return {name: torch.tensor(table.ids[name], device=self._device) for name in self._conditioned}

@@ -204,7 +204,7 @@ def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searc
     tables = {name: run.load_table(chosen, name) for name in ("train", split)}
     embeddings = {name: torch.tensor(run.load_embeddings(name, table.keys)) for name, table in tables.items()}
     ids = {
-        name: {attribute: torch.from_numpy(table.ids[attribute]) for attribute in run.classes}
+        name: {attribute: torch.tensor(table.ids[attribute]) for attribute in run.classes}
         for name, table in tables.items()
     }
     return Searcher(
