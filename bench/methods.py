@@ -56,6 +56,7 @@ CONTEXT = {
 }
 SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10"]
 MANIFOLD = ["--inverse_solver", "manifold"]
+GROUPS = ("--group_column", "group")
 ALONE = ["--num_condition", "1"]
 BOTH = ["--num_condition", "2"]
 
@@ -73,7 +74,7 @@ SETS = {
     "glyphs": Set(("A1.Data-Preprocessing-glyphs.py",), [], (ALONE, BOTH)),
     "fashion": Set(("A1.Data-Preprocessing-custom.py", "--image_size", "28"), SMALL, (ALONE,)),
     "styled": Set(
-        ("A1.Data-Preprocessing-custom.py", "--image_size", "48", "--label_columns", "style,item"),
+        ("A1.Data-Preprocessing-custom.py", "--image_size", "48", "--label_columns", "style,item", *GROUPS),
         ["--category_type", "style,item", *SMALL],
         (ALONE, BOTH),
     ),
@@ -86,7 +87,7 @@ def prepared(name: str, seed: int, root: Path) -> list[str]:
     script, *words = SETS[name].prepare
     if "custom" in script:
         source = _drawn(name, root)
-        words += ["--dataset_name", name, "--source", str(source), "--augment", "False", "--group_column", "group"]
+        words += ["--dataset_name", name, "--source", str(source), "--augment", "False"]
     _script(script, *words, *data)
     _script("A2.Query-Generating.py", "--dataset_name", name, *data)
     run = ["--dataset_name", name, *data, "--weight_root", str(root / f"weight-{seed}"), *SETS[name].train]

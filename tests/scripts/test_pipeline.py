@@ -436,3 +436,19 @@ def epochs_done(student: Path) -> int:
     for file in student.glob("*/checkpoint.safetensors"):
         return len(load_tensors(file)[0]["losses"])
     return 0
+
+
+def test_the_manifold_solver_is_evaluated_distilled_and_drawn(trained):
+    task = words(trained, "--num_condition", "2", "--inverse_solver", "manifold", "--target_probability", "0.7")
+    student = [*task, "--student_num_epoch", "3"]
+    script("D1")(student)
+    places = [script("E1")(task), script("E1")([*student, "--method", "student"])]
+    assert [place.name for place in places] == ["teacher-manifold0.7.json", "student-manifold0.7-epoch2.json"]
+    result = json.loads(places[0].read_text())
+    manifest = json.loads(places[0].with_name("teacher-manifold0.7.manifest.json").read_text())
+    assert (result["solver"], result["target_probability"], result["lambda"]) == ("manifold", 0.7, None)
+    assert (manifest["settings"]["target_probability"], "train" in manifest["inputs"]) == (0.7, True)
+    assert result["share_stopped_early"] > 0.5
+    assert script("E2")([*student, "--path_rows", "2", "--result_root", str(trained[0] / "along")]).stat().st_size > 0
+    with pytest.raises(UserError, match="sweep_lambda"):
+        script("E1")([*task, "--sweep_lambda", "0.1,1"])
