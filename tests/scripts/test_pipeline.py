@@ -450,5 +450,5 @@ def test_the_manifold_solver_is_evaluated_distilled_and_drawn(trained):
     assert (manifest["settings"]["target_probability"], "train" in manifest["inputs"]) == (0.7, True)
     assert result["share_stopped_early"] > 0.5
     assert script("E2")([*student, "--path_rows", "2", "--result_root", str(trained[0] / "along")]).stat().st_size > 0
-    with pytest.raises(UserError, match="sweep_lambda"):
-        script("E1")([*task, "--sweep_lambda", "0.1,1"])
+    with pytest.raises(UserError, match="--sweep is for"):
+        script("E1")([*task, "--sweep", "0.1,1"])
