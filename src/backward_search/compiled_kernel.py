@@ -66,6 +66,45 @@ def _loss_and_slope(logits: np.ndarray, wanted: np.ndarray, any_of: bool, slope:
 
 
 @njit(cache=True)
+def _above(
+    hidden1: np.ndarray,
+    layers: tuple[np.ndarray, ...],
+    wanted: np.ndarray,
+    any_of: bool,
+    share: float,
+    room: tuple[np.ndarray, ...],
+    slope1: np.ndarray,
+) -> float:
+    """What the layers above the first make of its output: the loss, and into `slope1` the slope at the first layer.
+
+    Args:
+        hidden1: the output of the first layer (256,).
+        layers: w2, its transpose, w3, its transpose, b2 and b3 of one attribute.
+        wanted: of that attribute, (K,).
+        any_of: whether `wanted` is a set.
+        share: of the attribute in the loss.
+        room: for hidden2, logits, slope2 and slope3, overwritten.
+        slope1: (256,), overwritten.
+    """
+    w2, w2t, w3, w3t, b2, b3 = layers
+    hidden2, logits, slope2, slope3 = room
+    hidden2[:] = b2
+    _sums(w2t, hidden1, hidden2)
+    _rectify(hidden2)
+    logits[:] = b3
+    _sums(w3t, hidden2, logits)
+    loss = share * _loss_and_slope(logits, wanted, any_of, slope3)
+    slope3 *= share
+    slope2[:] = 0
+    _sums(w3, slope3, slope2)
+    _gate(slope2, hidden2)
+    slope1[:] = 0
+    _sums(w2, slope2, slope1)
+    _gate(slope1, hidden1)
+    return loss
+
+
+@njit(cache=True)
 def search_one(
     start: np.ndarray,
     w1: np.ndarray,
@@ -126,19 +165,8 @@ def search_one(
         for a in range(w1.shape[0]):
             _dots(w1[a], z, b1[a], hidden1)
             _rectify(hidden1)
-            hidden2[:] = b2[a]
-            _sums(w2t[a], hidden1, hidden2)
-            _rectify(hidden2)
-            logits[:] = b3[a]
-            _sums(w3t[a], hidden2, logits)
-            loss += share[a] * _loss_and_slope(logits, wanted[a], any_of[a], slope3)
-            slope3 *= share[a]
-            slope2[:] = 0
-            _sums(w3[a], slope3, slope2)
-            _gate(slope2, hidden2)
-            slope1[:] = 0
-            _sums(w2[a], slope2, slope1)
-            _gate(slope1, hidden1)
+            layers = (w2[a], w2t[a], w3[a], w3t[a], b2[a], b3[a])
+            loss += _above(hidden1, layers, wanted[a], any_of[a], share[a], (hidden2, logits, slope2, slope3), slope1)
             _sums(w1[a], slope1, gradient)
         share1, share2 = (1 - beta1) / (1 - beta1**step), (1 - beta2) / (1 - beta2**step)
         pull = lambda_ / size

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numba import njit
 
-from backward_search.compiled_kernel import _dots, _gate, _loss_and_slope, _rectify, _sums
+from backward_search.compiled_kernel import _above, _dots, _rectify, _sums
 
 
 @njit(cache=True)
@@ -79,19 +79,9 @@ def manifold_one(
         for a in range(count):
             hidden1[:] = before[a]
             _rectify(hidden1)
-            hidden2[:] = b2[a]
-            _sums(w2t[a], hidden1, hidden2)
-            _rectify(hidden2)
-            logits[:] = b3[a]
-            _sums(w3t[a], hidden2, logits)
-            loss += share[a] * _loss_and_slope(logits, wanted[a], any_of[a], slope3)
-            slope3 *= share[a]
-            slope2[:] = 0
-            _sums(w3[a], slope3, slope2)
-            _gate(slope2, hidden2)
-            slope1[a] = 0
-            _sums(w2[a], slope2, slope1[a])
-            _gate(slope1[a], hidden1)
+            layers = (w2[a], w2t[a], w3[a], w3t[a], b2[a], b3[a])
+            room = (hidden2, logits, slope2, slope3)
+            loss += _above(hidden1, layers, wanted[a], any_of[a], share[a], room, slope1[a])
         met = loss - floor <= enough
         if met or loss < best:
             best = loss
