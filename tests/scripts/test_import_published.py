@@ -1,7 +1,6 @@
 """A0 on files of the published form, and the later scripts on what it makes of them."""
 
 import csv
-import importlib.util
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ import numpy as np
 import published_files as published
 import pytest
 import torch
+from scripts_by_name import script
 
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
 from backward_search.options import DistillOptions, EmbedOptions, parse
@@ -20,14 +20,6 @@ from backward_search.run import Run
 from backward_search.task import load_student
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-def script(prefix: str):
-    file = next(PROJECT.glob(f"{prefix}*.py"))
-    spec = importlib.util.spec_from_file_location(f"script_{prefix[:2]}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture(scope="module")

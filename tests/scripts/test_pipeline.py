@@ -1,6 +1,5 @@
 """The numbered scripts, in order, on the demo data set with a short training."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts_by_name import script
 
 from backward_search.errors import StaleError, UserError
 from backward_search.files.tensors import load_tensors
@@ -18,14 +18,6 @@ from backward_search.options import DistillOptions, EmbedOptions, EvaluateOption
 from backward_search.result_tables import result_table
 
 PROJECT = Path(__file__).resolve().parents[2]
-
-
-def script(prefix: str):
-    file = next(PROJECT.glob(f"{prefix}*.py"))
-    spec = importlib.util.spec_from_file_location(f"script_{prefix[:2]}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """B1 and C1 on a tiny data set: resumption, checkpoints, recipes, several processes, and what they refuse."""
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -11,20 +10,13 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scripts_by_name import script
 
 from backward_search.errors import DataError, OptionError, StaleError, UserError
 from backward_search.files.tensors import load_tensors, save_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
 TESTS = PROJECT / "tests"
-
-
-def script(prefix: str):
-    file = next(PROJECT.glob(f"{prefix}*.py"))
-    spec = importlib.util.spec_from_file_location(f"script_{prefix[:2]}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture(scope="module")

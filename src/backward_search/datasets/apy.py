@@ -135,6 +135,7 @@ def source(paths: DataPaths, *, with_yahoo: bool = False, workers: int = 1) -> S
     jobs: list[ImageJob] = []
 
     def read(findings: Findings) -> Samples:
+        """Read the lists and plan the crops."""
         attributes = read_attributes(inputs["attribute_names.txt"])
         objects = {name: read_objects(inputs[name], len(attributes)) for name in lists}
         findings.facts["attribute data"] = os.path.relpath(inputs[lists[0]].parent, paths.folder)

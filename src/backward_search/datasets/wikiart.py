@@ -76,6 +76,7 @@ def source(paths: DataPaths, seed: int, *, workers: int = 1) -> Source:
     planned: list[Plan] = []
 
     def read(findings: Findings) -> Samples:
+        """Read the lists, split the rows and find their images."""
         findings.facts["form"] = form.name
         rows, splits = split(form.read(findings), None if form.published else seed, findings)
         plan = plan_images(paths, form, rows.keys, findings)
