@@ -93,7 +93,7 @@ def _above(
     _rectify(hidden2)
     logits[:] = b3
     _sums(w3t, hidden2, logits)
-    loss = share * _loss_and_slope(logits, wanted, any_of, slope3)
+    loss: float = share * _loss_and_slope(logits, wanted, any_of, slope3)
     slope3 *= share
     slope2[:] = 0
     _sums(w3, slope3, slope2)
