@@ -27,7 +27,7 @@ from backward_search.options import TrainOptions, parse
 def main(argv: Sequence[str] | None = None) -> Path:
     """Train and return the run's folder."""
     options = parse(TrainOptions, __doc__, argv)
-    from backward_search.run import run_paths
+    from backward_search.runs.run import run_paths
     from backward_search.stages.train import train
 
     with script_log(run_paths(options).log, options):

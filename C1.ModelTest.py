@@ -24,7 +24,7 @@ from backward_search.options import EmbedOptions, parse
 def main(argv: Sequence[str] | None = None) -> Path:
     """Embed and return the folder of the embeddings."""
     options = parse(EmbedOptions, __doc__, argv)
-    from backward_search.run import run_paths
+    from backward_search.runs.run import run_paths
     from backward_search.stages.embed import embed
 
     with script_log(run_paths(options).log, options):

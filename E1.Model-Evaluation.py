@@ -23,7 +23,7 @@ from backward_search.options import EvaluateOptions, parse
 def main(argv: Sequence[str] | None = None) -> Path:
     """Evaluate and return the file of the results."""
     options = parse(EvaluateOptions, __doc__, argv)
-    from backward_search.run import run_paths
+    from backward_search.runs.run import run_paths
     from backward_search.stages.evaluate import evaluate
 
     with script_log(run_paths(options).log, options):

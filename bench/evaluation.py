@@ -28,20 +28,20 @@ import numpy as np
 import torch
 from search import TASKS, E, synthetic, trained
 
-from backward_search.answers import Answer, Answerer
+from backward_search.datasets.query_generation import Query
 from backward_search.datasets.registry import DatasetEntry
 from backward_search.datasets.tables import Table, Tags
-from backward_search.evaluation import measured, per_query_rows
 from backward_search.files.atomic import write_csv, write_json
-from backward_search.gallery import Gallery
-from backward_search.heads import FrozenHeads
-from backward_search.intervals import estimates
-from backward_search.query_generation import Query
-from backward_search.search import SearchConfig
-from backward_search.student import Student
-from backward_search.task import Task
-from backward_search.wanted import Wanted
-from backward_search.wishes import Wishes
+from backward_search.galleries.gallery import Gallery
+from backward_search.ranking.answers import Answer, Answerer
+from backward_search.results.evaluation import measured, per_query_rows
+from backward_search.results.intervals import estimates
+from backward_search.runs.task import Task
+from backward_search.search.backward import SearchConfig
+from backward_search.search.heads import FrozenHeads
+from backward_search.search.wanted import Wanted
+from backward_search.search.wishes import Wishes
+from backward_search.student.network import Student
 
 GALLERY, QUERIES, LAMBDA, TOPK, TAGS, TAGS_EACH, TWINS = 16_289, 1000, 3.2, 10, 500, 8, 4
 ATTRIBUTES = ("style", "genre")

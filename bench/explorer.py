@@ -31,9 +31,9 @@ from backward_search.files.atomic import write_array, write_csv, write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import DataPaths
 from backward_search.files.tensors import save_tensors
-from backward_search.model import Head, ModelConfig
+from backward_search.network.model import Head, ModelConfig
 from backward_search.options import ExploreOptions, VisualizeOptions, parse
-from backward_search.run import config_json, run_paths
+from backward_search.runs.run import config_json, run_paths
 
 E, CLASSES = 256, {"style": 27, "genre": 11}
 NAME = "made-up"

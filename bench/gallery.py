@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import numpy as np
 import torch
 
-from backward_search.engines.index import BuildSettings, Fields, SearchSettings, Segment
-from backward_search.engines.opening import open_index
 from backward_search.errors import UserError
 from backward_search.files.atomic import write_json
-from backward_search.gallery import Gallery, recall
-from backward_search.vectors import Vectors
+from backward_search.galleries.engines.index import BuildSettings, Fields, SearchSettings, Segment
+from backward_search.galleries.engines.opening import open_index
+from backward_search.galleries.gallery import Gallery, recall
+from backward_search.galleries.vectors import Vectors
 
 SIZE, CLASSES, DIMENSIONS = 256, 1000, 32
 QUERIES, K = 100, 10

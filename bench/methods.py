@@ -32,16 +32,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from backward_search.answers import Answerer
-from backward_search.evaluation import measured
 from backward_search.files.atomic import replacing, write_json
-from backward_search.intervals import estimates
-from backward_search.manifold import ManifoldConfig
 from backward_search.options import EvaluateOptions, parse
-from backward_search.run import Run
-from backward_search.search import SearchConfig
-from backward_search.strength import WEIGHTS
-from backward_search.task import Task
+from backward_search.ranking.answers import Answerer
+from backward_search.ranking.strength import WEIGHTS
+from backward_search.results.evaluation import measured
+from backward_search.results.intervals import estimates
+from backward_search.runs.run import Run
+from backward_search.runs.task import Task
+from backward_search.search.backward import SearchConfig
+from backward_search.search.manifold import ManifoldConfig
 
 LAMBDAS = (0.05, 0.1, 0.25, 0.5, 1.1, 1.6, 2.2, 3.2, 5.0, 8.0)
 PROBABILITIES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)

@@ -29,7 +29,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 from backward_search.console import run_script
 from backward_search.errors import MissingError, UserError
 from backward_search.files.atomic import read_json, replacing, write_json
-from backward_search.recipe import RECIPES
+from backward_search.training.recipe import RECIPES
 
 IMAGES = 10_000
 CONDITIONS = {"glyphs": 2, "fashion": 1}

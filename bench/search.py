@@ -28,13 +28,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import torch
 from torch import Tensor, nn
 
-from backward_search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
 from backward_search.files.atomic import write_json
-from backward_search.heads import FrozenHeads
-from backward_search.manifold import ManifoldConfig, covariance, manifold_search
-from backward_search.model import Head
-from backward_search.search import SearchConfig, SearchResult, backward_search
-from backward_search.student import Student
+from backward_search.network.model import Head
+from backward_search.search.backward import SearchConfig, SearchResult, backward_search
+from backward_search.search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
+from backward_search.search.heads import FrozenHeads
+from backward_search.search.manifold import ManifoldConfig, covariance, manifold_search
+from backward_search.student.network import Student
 
 E, LAMBDA, SEED = 256, 1.1, 0
 TASKS = {1: (27,), 2: (27, 11)}

@@ -20,7 +20,7 @@ if __name__ == "__main__":
 
 from backward_search.options import TrainOptions, parse
 from backward_search.stages.train import train
-from backward_search.training import Trainer
+from backward_search.training.trainer import Trainer
 
 with contextlib.suppress(ImportError):
     import torch.utils.tensorboard  # noqa: F401

@@ -9,20 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.answers import Answerer
-from backward_search.background import Background
-from backward_search.concept import ClassMeans
 from backward_search.datasets.images import fit, load_image, normalise
 from backward_search.errors import OptionError
-from backward_search.gallery import Gallery
-from backward_search.methods import AUTO, METHODS, Method
-from backward_search.objectives import ModuleHeads
+from backward_search.galleries.gallery import Gallery
 from backward_search.options import AnswerOptions, parse
-from backward_search.run import Run, find_device
-from backward_search.search import SearchConfig
-from backward_search.strength import Trial, choose_weight, sample
-from backward_search.wanted import parse_condition
-from backward_search.wishes import Wishes
+from backward_search.ranking.answers import Answerer
+from backward_search.ranking.background import Background
+from backward_search.ranking.concept import ClassMeans
+from backward_search.ranking.methods import AUTO, METHODS, Method
+from backward_search.ranking.strength import Trial, choose_weight, sample
+from backward_search.runs.run import Run, find_device
+from backward_search.search.backward import SearchConfig
+from backward_search.search.objectives import ModuleHeads
+from backward_search.search.wanted import parse_condition
+from backward_search.search.wishes import Wishes
 
 BLOCK = 4096
 """Embeddings that go through the heads at once."""

@@ -22,9 +22,9 @@ from backward_search.datasets.prepared import load_table
 from backward_search.files.atomic import write_array, write_csv, write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.tensors import load_tensors, save_tensors
-from backward_search.model import Head, ModelConfig
+from backward_search.network.model import Head, ModelConfig
 from backward_search.options import EmbedOptions, parse
-from backward_search.run import config_json, run_paths
+from backward_search.runs.run import config_json, run_paths
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMON = "python D1.Train-KD-Model.py --encoder_model convnext_base --encoding_size 256"

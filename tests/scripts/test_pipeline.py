@@ -15,7 +15,7 @@ from scripts_by_name import script
 from backward_search.errors import StaleError, UserError
 from backward_search.files.tensors import load_tensors
 from backward_search.options import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
-from backward_search.result_tables import result_table
+from backward_search.results.result_tables import result_table
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -366,8 +366,8 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
 
 def test_images_are_added_to_a_gallery_and_removed(copied):
     pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
-    from backward_search.engines.index import SearchSettings
-    from backward_search.stored_gallery import StoredGallery
+    from backward_search.galleries.engines.index import SearchSettings
+    from backward_search.galleries.stored_gallery import StoredGallery
 
     folder = script("C2")(words(copied, "--engine", "faiss-flat"))
     new = copied[0] / "coming" / "new"

@@ -11,7 +11,7 @@ from torch import nn
 from backward_search import Searcher
 from backward_search.errors import OptionError
 from backward_search.files.paths import PROJECT
-from backward_search.search import SearchConfig, backward_search
+from backward_search.search.backward import SearchConfig, backward_search
 
 LABELS = {"style": ["Baroque", "Rococo", "Cubism"], "genre": ["portrait", "landscape"]}
 

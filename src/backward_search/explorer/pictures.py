@@ -11,11 +11,11 @@ from backward_search.datasets.images import load_image
 from backward_search.drawing.exhibit import GREEN
 from backward_search.drawing.space import Space, Way, draw_space
 from backward_search.drawing.text import printable
+from backward_search.drawing.walks import flattened, spots
 from backward_search.errors import DataError
 from backward_search.explorer.engine import Engine, Probabilities
 from backward_search.explorer.state import State
 from backward_search.files.atomic import replacing
-from backward_search.walks import flattened, spots
 
 SIDE, FRAME, MARK = 200, 7, 34
 CLASSES = 6

@@ -9,7 +9,7 @@ from backward_search.errors import UserError
 from backward_search.files.atomic import read_json
 from backward_search.files.paths import RunPaths, rooted
 from backward_search.options import ExploreOptions, VisualizeOptions, parse
-from backward_search.run import run_paths
+from backward_search.runs.run import run_paths
 
 NAME = re.compile(
     r"(?P<mname>.+)-dataset(?P<dataset_name>.+)-cate.+-basemodel.+-encodingsize(?P<encoding_size>\d+)"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from backward_search.errors import OptionError
-from backward_search.wanted import Wanted
+from backward_search.search.wanted import Wanted
 
 METHOD = "best"
 

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 from backward_search.errors import OptionError
-from backward_search.methods import AUTO, METHODS
 from backward_search.options.definition import conditioned_attributes, number, option, require
 from backward_search.options.training import ENGINES, RunOptions
+from backward_search.ranking.methods import AUTO, METHODS
 
 OUTPUTS = ("tanh", "linear")
 """Of the student."""

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from backward_search.options.definition import DatasetOptions, option, require
-from backward_search.recipe import RECIPES
+from backward_search.training.recipe import RECIPES
 
 PRECISIONS = ("auto", "fp32", "bf16")
 

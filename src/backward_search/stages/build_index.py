@@ -4,12 +4,12 @@ import logging
 from pathlib import Path
 
 from backward_search.datasets.tables import Table
-from backward_search.engines.index import BuildSettings
 from backward_search.files.manifest import Stage
+from backward_search.galleries.engines.index import BuildSettings
+from backward_search.galleries.stored_gallery import Labels
 from backward_search.options import EvaluateOptions, IndexOptions, next_command
-from backward_search.run import Run
-from backward_search.run_gallery import begin_gallery
-from backward_search.stored_gallery import Labels
+from backward_search.runs.run import Run
+from backward_search.runs.run_gallery import begin_gallery
 
 LOG = logging.getLogger(__name__)
 

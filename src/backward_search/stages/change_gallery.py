@@ -10,10 +10,10 @@ from backward_search.console import progress
 from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
 from backward_search.datasets.images import ImageLoader, normalise
 from backward_search.errors import DataError, MissingError
+from backward_search.galleries.stored_gallery import StoredGallery
 from backward_search.options import ChangeOptions
-from backward_search.run import Run, find_device
-from backward_search.run_gallery import begin_gallery
-from backward_search.stored_gallery import StoredGallery
+from backward_search.runs.run import Run, find_device
+from backward_search.runs.run_gallery import begin_gallery
 
 LOG = logging.getLogger(__name__)
 

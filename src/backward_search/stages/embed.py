@@ -22,9 +22,9 @@ from backward_search.files.atomic import write_csv
 from backward_search.files.growing import GrowingArrays
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import rooted
-from backward_search.model import Model
+from backward_search.network.model import Model
 from backward_search.options import DistillOptions, EmbedOptions, next_command
-from backward_search.run import Run, find_device
+from backward_search.runs.run import Run, find_device
 
 LOG = logging.getLogger(__name__)
 KEEP_SECONDS = 20

@@ -17,7 +17,7 @@ from backward_search.files.atomic import file_hash, write_array, write_csv, writ
 from backward_search.files.manifest import Stage, read_manifest
 from backward_search.files.paths import StudentPaths, rooted
 from backward_search.files.tensors import save_tensors
-from backward_search.model import Model, ModelConfig
+from backward_search.network.model import Model, ModelConfig
 from backward_search.options import (
     DistillOptions,
     EmbedOptions,
@@ -27,13 +27,13 @@ from backward_search.options import (
     next_command,
     parse,
 )
-from backward_search.published import RUN_FORM, PublishedRun, StudentSettings, find_runs
-from backward_search.published_forms import model_state, read_embeddings, student_state
-from backward_search.run import Run, config_json, run_paths
+from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
+from backward_search.published.forms import model_state, read_embeddings, student_state
+from backward_search.runs.run import Run, config_json, run_paths
+from backward_search.runs.task import student_folder
 from backward_search.stages.distill import student_stage
 from backward_search.stages.embed import embedding_stage
-from backward_search.student import Student
-from backward_search.task import student_folder
+from backward_search.student.network import Student
 
 LOG = logging.getLogger(__name__)
 

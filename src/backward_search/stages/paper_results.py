@@ -7,18 +7,18 @@ from backward_search.datasets import glyphs
 from backward_search.errors import UserError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import read_manifest
-from backward_search.methods import METHODS
 from backward_search.options import EvaluateOptions
-from backward_search.paper_tables import Cell
-from backward_search.paper_tasks import Settings
-from backward_search.run import Run, run_paths
+from backward_search.ranking.methods import METHODS
+from backward_search.results.paper_tables import Cell
+from backward_search.results.paper_tasks import Settings
+from backward_search.runs.run import Run, run_paths
+from backward_search.runs.task import student_folder
 from backward_search.stages.distill import distill
 from backward_search.stages.embed import embed
 from backward_search.stages.evaluate import measure
 from backward_search.stages.generate_queries import generate_queries
 from backward_search.stages.prepare import prepare
 from backward_search.stages.train import train
-from backward_search.task import student_folder
 
 DEMO = "glyphs"
 """The data set whose missing runs are made on request."""

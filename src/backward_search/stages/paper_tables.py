@@ -9,15 +9,15 @@ from pathlib import Path
 from backward_search.datasets.prepared import load_table
 from backward_search.datasets.provenance import in_words, provenance
 from backward_search.datasets.tables import SPLITS
-from backward_search.encoders import has_weights
 from backward_search.errors import DataError, UserError
 from backward_search.files.atomic import read_json, write_csv
 from backward_search.files.paths import DataPaths, TablePaths
-from backward_search.methods import METHODS
+from backward_search.network.encoders import has_weights
 from backward_search.options import EvaluateOptions, PaperTableOptions
-from backward_search.paper_tables import Cell, PaperTable, markdown, write_table
-from backward_search.paper_tasks import PaperTask, Settings, tasks_of
-from backward_search.result_tables import mean_in_words
+from backward_search.ranking.methods import METHODS
+from backward_search.results.paper_tables import Cell, PaperTable, markdown, write_table
+from backward_search.results.paper_tasks import PaperTask, Settings, tasks_of
+from backward_search.results.result_tables import mean_in_words
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
 
 LOG = logging.getLogger(__name__)

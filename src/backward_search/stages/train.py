@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from backward_search import checkpoint
 from backward_search.console import progress
 from backward_search.datasets.images import ImageLoader, unreadable_images
 from backward_search.datasets.prepared import load_table
@@ -17,18 +16,19 @@ from backward_search.datasets.provenance import provenance
 from backward_search.datasets.registry import Preprocessing
 from backward_search.datasets.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
-from backward_search.encoders import has_weights, weights_look
 from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
 from backward_search.files.tensors import load_tensors, save_tensors
-from backward_search.history import History, TensorBoard
-from backward_search.model import Model, ModelConfig
+from backward_search.network.encoders import has_weights, weights_look
+from backward_search.network.model import Model, ModelConfig
 from backward_search.options import EmbedOptions, TrainOptions, next_command
-from backward_search.recipe import RECIPES
-from backward_search.run import config_json, find_device, run_paths
-from backward_search.training import Trainer, TrainingConfig
+from backward_search.runs.run import config_json, find_device, run_paths
+from backward_search.training import checkpoint
+from backward_search.training.history import History, TensorBoard
+from backward_search.training.recipe import RECIPES
+from backward_search.training.trainer import Trainer, TrainingConfig
 
 LOG = logging.getLogger(__name__)
 

@@ -5,15 +5,15 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from backward_search.answers import Answerer
 from backward_search.drawing.exhibit import draw, save
-from backward_search.exhibits import Asked, Found, answered, exhibit, space, table, walked
+from backward_search.drawing.exhibits import Asked, Found, answered, exhibit, space, table, walked
 from backward_search.files.atomic import write_csv
 from backward_search.files.paths import hits_beside, picture, rooted
 from backward_search.options import VisualizeOptions
-from backward_search.question import Question, asked
-from backward_search.run import Run
-from backward_search.task import Task, check_topk, student_folder
+from backward_search.ranking.answers import Answerer
+from backward_search.runs.question import Question, asked
+from backward_search.runs.run import Run
+from backward_search.runs.task import Task, check_topk, student_folder
 
 LOG = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""Galleries in memory and on disk, and the engines that propose candidates."""

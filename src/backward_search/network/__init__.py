@@ -1,0 +1,1 @@
+"""The network: an encoder with one classification head per attribute."""

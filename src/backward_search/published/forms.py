@@ -1,0 +1,163 @@
+"""The authors' weights, students and embeddings in this project's form: the same numbers under other names.
+
+Their layers are those of docs/method.md, 1 and 5, so that only the names have to be translated. Embeddings are joined
+to the data set's table by key.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from backward_search.datasets.spellings import match
+from backward_search.datasets.tables import Table, key_of
+from backward_search.errors import DataError
+from backward_search.files.plain_pickle import load_npy
+from backward_search.files.torch_file import load_state_dict
+from backward_search.network.model import Model, head_key
+from backward_search.student.network import Student
+
+_PROJECTION = {"enc_linear_1": "0", "enc_batchnorm_1": "2", "enc_linear_2": "4", "enc_batchnorm_2": "5"}
+_UNUSED_WHERE_SIZES_AGREE = ("enc_linear_1", "enc_linear_2", "enc_batchnorm_2")
+_HEAD = {"linear_1": "0", "batchnorm_2": "2", "linear_2": "4", "batchnorm_3": "6", "linear_3": "8"}
+_STUDENT = {"fc1": "0", "bn1": "2", "fc2": "3", "bn2": "5", "fc3": "6"}
+
+
+def model_state(file: Path, model: Model) -> dict[str, Tensor]:
+    """The state dict of `model` out of the authors' weights.
+
+    Args:
+        file: `model_<epoch>.pth`.
+        model: the network that it is meant for; only names and shapes of its tensors are looked at.
+
+    Raises:
+        DataError: the file is damaged, holds something other than data, or is that of another network.
+    """
+    plain = len(model.projection) == 2  # d equals E: BatchNorm and tanh alone; the published file still has the others
+    state = {}
+    for name, tensor in load_state_dict(file, "model_state_dict").items():
+        if not (plain and name.split(".")[0] in _UNUSED_WHERE_SIZES_AGREE):
+            state[_model_name(name, plain)] = tensor
+    return _fitted(state, model.state_dict(), file)
+
+
+def _model_name(name: str, plain: bool) -> str:
+    layer, _, rest = name.partition(".")
+    if layer == "basemodel":
+        return f"encoder.{rest}"
+    if layer == "attr_clssifiers":  # spelled so in the published code
+        attribute, _, rest = rest.partition(".")
+        layer, _, rest = rest.partition(".")
+        return f"heads.{head_key(attribute)}.{_HEAD.get(layer, layer)}.{rest}"
+    if plain and layer == "enc_batchnorm_1":
+        return f"projection.0.{rest}"
+    return f"projection.{_PROJECTION[layer]}.{rest}" if layer in _PROJECTION else name
+
+
+def student_state(file: Path, student: Student) -> dict[str, Tensor]:
+    """The state dict of `student` out of the authors' file.
+
+    Raises:
+        DataError: the file is damaged, holds something other than data, or is that of another student.
+    """
+    state = {}
+    for name, tensor in load_state_dict(file).items():
+        layer, _, rest = name.partition(".")
+        state[f"{_STUDENT.get(layer, layer)}.{rest}"] = tensor
+    return _fitted(state, student.state_dict(), file)
+
+
+def _fitted(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """The tensors in the order and precision expected.
+
+    Raises:
+        DataError: some are missing, too many, or of another shape.
+    """
+    shapes = {
+        name: f"{name} is {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    }
+    faults = {
+        "missing": [name for name in expected if name not in state],
+        "not expected": [name for name in state if name not in expected],
+        "of another shape": list(shapes.values()),
+    }
+    found = [f"{len(names)} tensors {what} ({names[0]})" for what, names in faults.items() if names]
+    if found:
+        raise DataError(
+            f"{file} does not fit the network that its folder names and the classes of the data set: "
+            f"{', '.join(found)}: check the folder's name, and that the data set is prepared from the authors' tables"
+        )
+    return {name: state[name].to(tensor.dtype) for name, tensor in expected.items()}
+
+
+def read_embeddings(file: Path, table: Table, attributes: Sequence[str], size: int) -> np.ndarray:
+    """The embeddings of a split in the order of its table.
+
+    Args:
+        file: `inference_<name>_<split>_embedding_epoch<n>.npy`, {number: {"path", <attribute>_id, "feature", ...}}.
+        table: the split's table.
+        attributes: those whose class ids have to agree with the table's.
+        size: E.
+
+    Returns:
+        (N, E) float32.
+
+    Raises:
+        DataError: the file is damaged, holds something other than data, or is of other images or labels than the table.
+    """
+    entries = _entries(file)
+    try:
+        keys = [key_of(entry["path"]) for entry in entries]
+        ids = {name: np.array([int(entry[f"{name}_id"]) for entry in entries]) for name in attributes}
+        embeddings = _stacked((entry["feature"] for entry in entries), len(entries), size)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        wanted = ", ".join(["path", *(f"{name}_id" for name in attributes), f"feature of {size} finite numbers"])
+        raise DataError(f"{file} has an entry without {wanted}: get it again, or check its folder's name") from None
+    order = _rows(file, keys, table)
+    for name in attributes:
+        other = int((ids[name][order] != table.ids[name]).sum())
+        if other:
+            raise DataError(f"{other} images have another {name} in {file} than in the table: {_remedy(table)}")
+    ordered: np.ndarray = embeddings[order]
+    return ordered
+
+
+def _entries(file: Path) -> list[Mapping[str, Any]]:
+    array = load_npy(file)
+    content = array.item() if array.shape == () else None
+    if not isinstance(content, dict) or not content or not all(isinstance(entry, dict) for entry in content.values()):
+        raise DataError(f"{file} is not a dictionary of one entry per image: get it again from where it came")
+    return list(content.values())
+
+
+def _stacked(features: Iterable[Any], count: int, size: int) -> np.ndarray:
+    stacked = np.empty((count, size), np.float32)
+    for row, feature in enumerate(features):
+        values = np.asarray(feature, np.float32).ravel()
+        if len(values) != size or not np.isfinite(values).all():
+            raise ValueError
+        stacked[row] = values
+    return stacked
+
+
+def _rows(file: Path, keys: Sequence[str], table: Table) -> np.ndarray:
+    """For each image of the table its place among `keys`, also where archives have spelled its name differently."""
+    place = {key: row for row, key in enumerate(keys)}
+    found = match(table.keys, keys)
+    missing, extra, twice = len(table) - len(found), len(place) - len(found), len(keys) - len(place)
+    if missing or extra or twice:
+        raise DataError(
+            f"{file} is of other images than the {table.split} table: {missing} of the table's {len(table)} are not in "
+            f"it, {extra} of its own {len(keys)} are not in the table, {twice} occur twice: {_remedy(table)}"
+        )
+    return np.array([place[found[key]] for key in table.keys])
+
+
+def _remedy(table: Table) -> str:
+    name = table.entry.name
+    published = " --as_published True" if name == "CUB" else ""
+    return f"prepare {name} as the authors did, from their preprocessed tables or with {table.entry.prepare}{published}"

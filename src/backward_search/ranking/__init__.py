@@ -1,0 +1,1 @@
+"""The methods behind `--method`: what moves a query, and by what the gallery is ranked."""

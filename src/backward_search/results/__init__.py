@@ -1,0 +1,1 @@
+"""Measures, and the files and tables made of them."""

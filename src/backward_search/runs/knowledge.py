@@ -1,0 +1,72 @@
+"""Loading what methods know beyond the query: class means, logits and labels, of the splits of a run."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backward_search.datasets.tables import Table
+from backward_search.galleries.gallery import Gallery
+from backward_search.options import AnswerOptions
+from backward_search.ranking.answers import Answerer
+from backward_search.ranking.background import Background
+from backward_search.ranking.concept import ClassMeans
+from backward_search.ranking.methods import METHODS
+from backward_search.ranking.strength import Trial, choose_weight, sample
+from backward_search.runs.run import Run
+from backward_search.search.backward import SearchConfig
+from backward_search.search.heads import FrozenHeads
+from backward_search.search.manifold import covariance
+
+
+class Knowledge:
+    """The training split of a run as methods use it, loaded once."""
+
+    def __init__(self, run: Run, options: AnswerOptions, conditioned: Sequence[str], device: torch.device) -> None:
+        """Load it.
+
+        Raises:
+            MissingError: C1 has not run on the training split.
+        """
+        self._run, self._conditioned, self._device = run, tuple(conditioned), device
+        self._table = run.load_table(options, "train")
+        self._embeddings = torch.tensor(run.load_embeddings("train", self._table.keys), device=device)
+        classes = {name: len(self._table.classes[name]) for name in conditioned}
+        self._means = ClassMeans.of(self._embeddings, self._labels(self._table), classes)
+
+    def spread(self) -> Tensor:
+        """The covariance of the embeddings (E, E), for the manifold solver."""
+        return covariance(self._embeddings)
+
+    def background(self, table: Table, rows: Tensor, embeddings: Tensor) -> Background:
+        """What is known about the images of a gallery.
+
+        Args:
+            table: their split.
+            rows: their rows in it (N,).
+            embeddings: theirs (N, E).
+        """
+        logits = {
+            name: torch.from_numpy(np.load(self._run.paths.logits(table.split, name)))[rows.cpu()].to(self._device)
+            for name in self._conditioned
+        }
+        labels = {name: ids[rows] for name, ids in self._labels(table).items()}
+        return Background.of(self._means, self._conditioned, embeddings, logits, labels)
+
+    def weight(self, method: str, heads: FrozenHeads, options: AnswerOptions) -> float:
+        """The weight of the condition that `--strength auto` chooses on the training split."""
+        rows, queries, lenders = (part.to(self._device) for part in sample(len(self._table), options.seed))
+        embeddings, labels = self._embeddings[rows], self._labels(self._table)
+        targets = torch.stack([labels[name][rows[lenders]] for name in self._conditioned], dim=1)
+        answerer = Answerer(
+            Gallery(embeddings),
+            heads,
+            SearchConfig(options.inverse_lambda),
+            background=self.background(self._table, rows, embeddings),
+            shift=options.shift,
+        )
+        return choose_weight(Trial(answerer, embeddings, queries, targets), METHODS[method], *options.aimed)
+
+    def _labels(self, table: Table) -> Mapping[str, Tensor]:
+        return {name: torch.tensor(table.ids[name], device=self._device) for name in self._conditioned}

@@ -1,0 +1,163 @@
+"""A trained model on disk: its name, its configuration, and what later stages read of it."""
+
+import csv
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from backward_search.datasets.prepared import load_table
+from backward_search.datasets.registry import Preprocessing
+from backward_search.datasets.tables import SPLITS, Table
+from backward_search.errors import DataError, OptionError
+from backward_search.files.atomic import read_json
+from backward_search.files.manifest import refuse_stale
+from backward_search.files.paths import RunPaths, require
+from backward_search.files.tensors import load_tensors
+from backward_search.network.model import Model, ModelConfig
+from backward_search.options import RunOptions
+
+
+def run_paths(options: RunOptions) -> RunPaths:
+    """The folder of the run that the options name; the name is the published one, plus a recipe that is not."""
+    recipe = "" if options.recipe == "paper" else f"-recipe{options.recipe}"
+    name = (
+        f"{options.mname}-dataset{options.dataset_name}-cate{options.category_type.replace(',', '-')}"
+        f"-basemodel{options.encoder_model}-encodingsize{options.encoding_size}-enc_update{options.enc_update}"
+        f"-num_epoch{options.num_epoch}{recipe}-final"
+    )
+    return RunPaths.of(options.weight_root, name.replace(":", "_").replace("/", "_"))
+
+
+def find_device(name: str) -> torch.device:
+    """The device that --device names; under torchrun "auto" and "cuda" give each process its own GPU.
+
+    Raises:
+        OptionError: torch does not know it or does not see it.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun gives every process a GPU of its own
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            torch.cuda.set_device(device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise OptionError(f"--device {name} cannot be used ({str(error).splitlines()[0]}): pass auto or cpu") from None
+    return device
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        paths: its files.
+        classes: for each trained attribute its labels.
+        model: the network's configuration.
+        look: how its images are prepared.
+    """
+
+    paths: RunPaths
+    classes: dict[str, list[str]]
+    model: ModelConfig
+    look: Preprocessing
+
+    @classmethod
+    def open(cls, options: RunOptions) -> "Run":
+        """Open the run that the options name.
+
+        Raises:
+            MissingError: it has not been trained.
+            StaleError: it was trained on other tables than there are now.
+            DataError: its configuration is damaged.
+        """
+        paths = run_paths(options)
+        remedy = f"run B1.BuildModel.py --dataset_name {options.dataset_name} with the same options"
+        require(paths.manifest("B1"), "finished training", remedy)
+        require(paths.weights, "trained network", f"{remedy} and --overwrite True")
+        tables = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+        for file in tables.values():
+            require(file, f"table of {options.dataset_name}", f"run {options.entry.prepare}")
+        refuse_stale(paths.manifest("B1"), tables, f"{remedy} and --overwrite True")
+        try:
+            return cls(paths, **_parsed(read_json(paths.config)))
+        except (KeyError, TypeError, AttributeError):
+            raise DataError(f"{paths.config} is not a run's configuration: {remedy} and --overwrite True") from None
+
+    def load_model(self, device: torch.device) -> Model:
+        """The network in evaluation mode.
+
+        Raises:
+            DataError: the weights are those of another network, or of other attributes.
+        """
+        network = Model(self.model)
+        tensors = load_tensors(self.paths.weights)[0]
+        expected = network.state_dict()
+        other = expected.keys() ^ tensors.keys()
+        other |= {name for name in expected.keys() - other if expected[name].shape != tensors[name].shape}
+        if other:
+            raise DataError(
+                f"{self.paths.weights} is not the network of {self.paths.config.name}, {min(other)} differs: "
+                "run B1.BuildModel.py with the same options and --overwrite True"
+            )
+        network.load_state_dict(tensors)
+        layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+        network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        return network.eval()
+
+    def load_table(self, options: RunOptions, split: str) -> Table:
+        """The table of a split as its embeddings have it: without the images that C1 could not read and left out."""
+        table = load_table(options.data, options.entry, split)
+        left_out = self.left_out(split)
+        return table.without({row for row, key in enumerate(table.keys) if key in left_out}) if left_out else table
+
+    def left_out(self, split: str) -> set[str]:
+        """The keys of the images of a split that C1 could not read, where it was allowed to leave them out."""
+        file = self.paths.unreadable(split)
+        if not file.exists():
+            return set()
+        with file.open(encoding="utf-8", newline="") as rows:
+            return {row["key"] for row in csv.DictReader(rows)}
+
+    def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
+        """The embeddings of one split, (N, E) float32, memory-mapped.
+
+        Raises:
+            MissingError: they have not been extracted.
+            StaleError: they are those of other weights.
+            DataError: they are those of another table.
+        """
+        remedy = "run C1.ModelTest.py with the same options"
+        manifest = require(self.paths.embedding_manifest(split), f"finished embeddings of {split}", remedy)
+        refuse_stale(manifest, {"weights": self.paths.weights}, f"{remedy} and --overwrite True")
+        with self.paths.rows(split).open(encoding="utf-8", newline="") as rows:
+            stored = [row["key"] for row in csv.DictReader(rows)]
+        if stored != keys:
+            raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
+        file = self.paths.embeddings(split)
+        try:
+            array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise DataError(f"{file} is damaged ({error}): {remedy} and --overwrite True") from None
+        if array.shape != (len(keys), self.model.encoding_size):
+            raise DataError(f"{file} has the shape {array.shape}: {remedy} and --overwrite True")
+        return array
+
+
+def config_json(model: ModelConfig, look: Preprocessing, classes: dict[str, list[str]]) -> dict[str, Any]:
+    """What `Run.open` reads back."""
+    return {"classes": classes, "model": dataclasses.asdict(model), "look": dataclasses.asdict(look)}
+
+
+def _parsed(content: dict[str, Any]) -> dict[str, Any]:
+    look = content["look"] | {name: tuple(content["look"][name]) for name in ("mean", "std")}
+    return {
+        "classes": content["classes"],
+        "model": ModelConfig(**content["model"]),
+        "look": Preprocessing(**look),
+    }

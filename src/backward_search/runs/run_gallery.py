@@ -1,0 +1,99 @@
+"""The gallery of a run on disk: begun with the embeddings of a split, and searched by E1 and E2 through its indexes."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from backward_search.errors import StaleError
+from backward_search.files.atomic import file_hash
+from backward_search.files.manifest import refuse_stale
+from backward_search.files.paths import require
+from backward_search.galleries.engines.index import SearchSettings, Selected
+from backward_search.galleries.gallery import Engine
+from backward_search.galleries.gallery_table import Contents, Shard
+from backward_search.galleries.stored_gallery import StoredGallery
+from backward_search.options import EngineOptions
+from backward_search.runs.run import Run
+
+
+def begin_gallery(run: Run, split: str, count: int, *, overwrite: bool) -> StoredGallery:
+    """Open the gallery of a split, or begin it with the embeddings that C1 wrote.
+
+    Args:
+        run: the trained model.
+        split: train or test.
+        count: its images.
+        overwrite: begin anew where the embeddings have changed and images had been added or removed.
+
+    Raises:
+        StaleError: they have, and `overwrite` is False.
+    """
+    folder, source = run.paths.gallery(split), _source(run, split)
+    if (folder / "gallery.json").exists():
+        stored = StoredGallery.open(folder)
+        if stored.contents.source == source:
+            return stored
+        if changes := _changes(stored, count):
+            refuse = f"{folder} has {changes}, embedded by other weights: pass --overwrite True to begin it anew"
+            if not overwrite:
+                raise StaleError(refuse)
+        for manifest in folder.glob("manifest-*.json"):
+            manifest.unlink()
+    logits = {name: _beside(run, f"{split}-logits-{name}.npy") for name in run.classes}
+    shard = Shard(_beside(run, f"{split}.npy"), _beside(run, f"{split}.csv"), logits, count)
+    return StoredGallery.create(folder, Contents(source, run.classes, (shard,)))
+
+
+def split_engine(run: Run, options: EngineOptions, rows: np.ndarray) -> Engine | None:
+    """The engine that --engine names, over some images of the split; None for the exact one.
+
+    Args:
+        run: the trained model.
+        options: engine, split and how it is searched.
+        rows: the images of the gallery as rows of the split, (N,).
+
+    Raises:
+        MissingError: its index has not been built.
+        StaleError: it is that of other embeddings, or images have been added or removed since.
+    """
+    if options.engine == "exact":
+        return None
+    stored = _finished(run, options)
+    total = stored.contents.shards[0].count
+    if changes := _changes(stored, total):
+        raise StaleError(f"{stored.folder} has {changes}, and E1 and E2 are about the split: use --engine exact")
+    allowed = np.zeros(total, bool)
+    allowed[rows] = True
+    settings = SearchSettings(options.shortlist, options.nprobe, options.ef_search)
+    engine = stored.engine(options.engine, settings, None if allowed.all() else allowed)
+    return Selected(engine, rows, total)
+
+
+def index_facts(run: Run, options: EngineOptions) -> dict[str, Any]:
+    """How the index of an engine was built, for the record of what it found."""
+    record = asdict(_finished(run, options).contents.indexes[options.engine])
+    return {name: record[name] for name in ("generation", "settings")}
+
+
+def _finished(run: Run, options: EngineOptions) -> StoredGallery:
+    manifest = run.paths.index_manifest(options.split, options.engine)
+    remedy = f"run C2.Build-Index.py --engine {options.engine} with the same options"
+    require(manifest, f"finished {options.engine} index", remedy)
+    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
+    refuse_stale(manifest, inputs, f"{remedy} and --overwrite True")
+    return StoredGallery.open(run.paths.gallery(options.split))
+
+
+def _source(run: Run, split: str) -> dict[str, str]:
+    return {"weights": file_hash(run.paths.weights), "embeddings": file_hash(run.paths.embeddings(split))}
+
+
+def _beside(run: Run, name: str) -> str:
+    return f"../../{run.paths.embeddings('test').parent.name}/{name}"
+
+
+def _changes(stored: StoredGallery, count: int) -> str:
+    """What has been added and removed since the gallery began with `count` images; "" for nothing."""
+    added, removed = stored.contents.total - count, len(stored.contents.removed)
+    return f"{added} images added and {removed} removed" if added or removed else ""

@@ -1,0 +1,1 @@
+"""The student: a network that imitates the search in one step."""

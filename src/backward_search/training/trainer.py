@@ -1,0 +1,242 @@
+"""Training the model: one epoch, its evaluation, and a state from which training goes on as if never interrupted."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from backward_search.datasets.images import Batch, normalise
+from backward_search.datasets.registry import Preprocessing
+from backward_search.distributed import ALONE, Group
+from backward_search.network.model import Model, classification_loss
+from backward_search.training.optimizer import make_optimizer
+from backward_search.training.recipe import RECIPES, cosine
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is trained (docs/method.md, 1).
+
+    Attributes:
+        num_epoch: passes over the training split.
+        lr: peak learning rate of projection and heads.
+        weight_decay: L2 penalty of Adam, decay of AdamW.
+        lr_scheduler_step: epochs between two cuts of the learning rate, where the recipe makes cuts.
+        lr_scheduler_gamma: what a cut multiplies it with.
+        enc_update: train the encoder; False freezes it, its BatchNorm statistics included.
+        seed: of dropout, order and augmentation.
+        recipe: a name of `RECIPES`.
+        encoder_rate: what the rate is multiplied with for the encoder.
+        checkpoint_step: dropout is seeded anew after so many steps, so that training can go on from there.
+    """
+
+    num_epoch: int
+    lr: float
+    weight_decay: float
+    lr_scheduler_step: int
+    lr_scheduler_gamma: float
+    enc_update: bool
+    seed: int
+    recipe: str = "paper"
+    encoder_rate: float = 1.0
+    checkpoint_step: int = 1000
+
+    def rate(self, epoch: int, share: float = 0.0) -> float:
+        """The learning rate in an epoch, counted from 0, of which `share` is over."""
+        warmup = RECIPES[self.recipe].warmup
+        if warmup is None:
+            return float(self.lr * self.lr_scheduler_gamma ** (epoch // self.lr_scheduler_step))
+        return self.lr * cosine((epoch + share) / self.num_epoch, warmup)
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """Means over the images of one pass.
+
+    Attributes:
+        loss: the mean over attributes of the cross entropy, nats.
+        accuracy: by attribute, in [0, 1].
+    """
+
+    loss: float
+    accuracy: dict[str, float]
+
+
+class Loader(Protocol):
+    """Where batches come from; `ImageLoader` is one."""
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+
+    def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, but for the first `skip`."""
+
+
+class Tally:
+    """Sums that stay on the device until they are asked for, so that no step waits for them."""
+
+    def __init__(self, attributes: Iterable[str], device: torch.device) -> None:
+        """Start at zero."""
+        self._names = list(attributes)
+        self.sums = torch.zeros(2 + len(self._names), device=device, dtype=torch.float64)
+
+    def add(self, loss: Tensor, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> None:
+        """Count a batch: its mean loss, and what its logits (B, K) say of the class ids (B,)."""
+        hits = [(logits[name].detach().argmax(1) == labels[name]).sum() for name in self._names]
+        count = len(next(iter(labels.values())))
+        self.sums[0] += count
+        self.sums[1] += loss.detach() * count
+        self.sums[2:] += torch.stack(hits)
+
+    def gather(self, group: Group) -> None:
+        """Move the sums of all processes to the leading one, and leave none in the others."""
+        group.add_up(self.sums)
+        if not group.leads:
+            self.sums.zero_()
+
+    def result(self) -> EpochResult:
+        """The means so far."""
+        count, loss, *hits = self.sums.tolist()
+        return EpochResult(loss / count, {name: n / count for name, n in zip(self._names, hits, strict=True)})
+
+
+class Trainer:
+    """A model with its optimiser, somewhere in its training.
+
+    Attributes:
+        model: the model.
+        epoch: the epoch under way, from 0.
+        step: the steps of it that are done.
+        tally: loss and accuracy of these steps.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        config: TrainingConfig,
+        look: Preprocessing,
+        device: torch.device,
+        *,
+        group: Group = ALONE,
+        compiled: bool = False,
+    ) -> None:
+        """Move the model to the device and make its optimiser.
+
+        Args:
+            model: the model, trained in place.
+            config: how.
+            look: how its images are normalised.
+            device: where.
+            group: the processes that train it together.
+            compiled: let torch.compile make the network faster.
+        """
+        for parameter in model.encoder.parameters():
+            parameter.requires_grad_(config.enc_update)
+        if device.type == "cuda" and group.size > 1:
+            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
+        self.model: Model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
+        self._recipe = RECIPES[config.recipe]
+        self._config, self._look, self._device, self._group = config, look, device, group
+        self._optimizer = make_optimizer(
+            model, self._recipe, lr=config.lr, weight_decay=config.weight_decay, encoder_rate=config.encoder_rate
+        )
+        self._network: nn.Module = model
+        if compiled:
+            self._network = cast(nn.Module, torch.compile(model))
+        self._parallel = group.parallel(self._network, device)
+        self.epoch, self.step, self.tally = 0, 0, self._new_tally()
+
+    def train_epoch(self, loader: Loader, on_step: Callable[[], object] | None = None) -> EpochResult:
+        """Train to the end of the epoch; `on_step` is called after each step."""
+        self.model.train()
+        if not self._config.enc_update:
+            self.model.encoder.eval()
+        for batch in loader.epoch(self.epoch, self.step):
+            if self.step % self._config.checkpoint_step == 0:
+                torch.manual_seed(dropout_seed(self._config.seed, self.epoch, self.step, self._group.rank))
+            self._set_rate(self.step / loader.steps)
+            self._train_on(batch)
+            self.step += 1
+            if on_step is not None:
+                on_step()
+        self.tally.gather(self._group)
+        self._group.average_statistics(self.model)
+        result = self.tally.result() if self._group.leads else EpochResult(0.0, {})
+        self.epoch, self.step, self.tally = self.epoch + 1, 0, self._new_tally()
+        return result
+
+    def _train_on(self, batch: Batch) -> None:
+        images, labels = self._inputs(batch)
+        logits = self._parallel(images)
+        loss = classification_loss(logits, labels, self._recipe.label_smoothing)
+        self._optimizer.zero_grad(set_to_none=True)
+        (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
+        if self._recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip)
+        self._optimizer.step()
+        self.tally.add(loss, logits, labels)
+
+    def _set_rate(self, share: float) -> None:
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._config.rate(self.epoch, share) * group["scale"]
+
+    @torch.inference_mode()
+    def evaluate(self, loader: Loader) -> EpochResult:
+        """Loss and accuracy in evaluation mode; the leading process knows them."""
+        self.model.eval()
+        tally = self._new_tally()
+        for batch in loader.epoch():
+            images, labels = self._inputs(batch)
+            logits = self._network(images)
+            tally.add(classification_loss(logits, labels), logits, labels)
+        tally.gather(self._group)
+        return tally.result() if self._group.leads else EpochResult(0.0, {})
+
+    def _new_tally(self) -> Tally:
+        return Tally(self.model.attributes, self._device)
+
+    def _inputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        labels = {name: batch.labels[name].to(self._device, non_blocking=True) for name in self.model.attributes}
+        return normalise(batch.pixels, self._look, self._device), labels
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, as named tensors; every process of the group has to ask for it."""
+        self.tally.gather(self._group)
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        for index, values in self._optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        return tensors | {"position": torch.tensor([self.epoch, self.step]), "tally": self.tally.sums}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `state` gave.
+
+        Raises:
+            KeyError: the tensors are those of another network.
+            RuntimeError: likewise.
+        """
+        self.model.load_state_dict(_below(tensors, "model."))
+        stored = self._optimizer.state_dict()
+        stored["state"] = {}
+        for name, value in _below(tensors, "optimizer.").items():
+            index, key = name.split(".", 1)
+            stored["state"].setdefault(int(index), {})[key] = value
+        self._optimizer.load_state_dict(stored)
+        self.epoch, self.step = tensors["position"].tolist()
+        if self._group.leads:
+            self.tally.sums.copy_(tensors["tally"])
+
+
+def dropout_seed(seed: int, epoch: int, step: int, rank: int) -> int:
+    """The seed of dropout from a step on: it depends on nothing that came before."""
+    if step == 0 and rank == 0:
+        return seed * 1_000_003 + epoch
+    return int(np.random.SeedSequence((seed, epoch, step, rank)).generate_state(1)[0])
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
