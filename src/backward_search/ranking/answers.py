@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backward_search.galleries.gallery import Gallery, Hits, ranked
+from backward_search.galleries.gallery import CosineScorer, Gallery, Hits, Scorer
 from backward_search.ranking.background import Background
 from backward_search.ranking.methods import METHODS, Method
+from backward_search.ranking.scoring import Likelihood, Passed, WeightedSum
 from backward_search.search.backward import SearchConfig
 from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
@@ -144,14 +145,12 @@ class Answerer:
         weight = how.weight if self.weight is None else self.weight
         if isinstance(weight, str):
             raise ValueError(f"the weight of the condition is {weight!r}: give a number")
-        if not (how.likeness or how.filter or weight):
-            return self.gallery.search(moved, k)
-        return ranked(self.scores(how, queries, moved, targets, weight), k)
+        return self.gallery.best(self.scorer(how, queries, moved, targets, weight), k)
 
-    def scores(
+    def scorer(
         self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, weight: float
-    ) -> Tensor:
-        """The score of every gallery image for each query, (B, N), as `methods.Method` states it.
+    ) -> Scorer:
+        """What scores gallery images for each query, as `methods.Method` states it.
 
         Args:
             how: the method.
@@ -160,16 +159,25 @@ class Answerer:
             targets: the conditions.
             weight: of the log-probability of the condition.
         """
-        scores = queries.new_zeros(len(queries), len(self.gallery))
+        if not (how.likeness or how.filter or weight):
+            return CosineScorer(moved, self.gallery.vectors)
+        conditions, terms = self._conditions(targets, queries), list[tuple[float, Scorer]]()
         if how.likeness < 1:
-            scores += (1 - how.likeness) * self.gallery.similarity(moved)
+            terms.append((1 - how.likeness, CosineScorer(moved, self.gallery.vectors)))
         if how.likeness:
-            scores += how.likeness * self.known.likeness(queries)
+            terms.append((how.likeness, self.known.likeness.of(queries)))
         if weight:
-            scores += weight * self.log_likelihood(queries, targets)
+            way = self.known.direction(conditions, self.heads.logits(queries))
+            terms.append((weight, Likelihood(conditions, self.known.log_p, way)))
         if how.filter:
-            scores += FIRST * self.known.passed(how.filter, self._conditions(targets, queries))
-        return scores
+            terms.append((FIRST, Passed(conditions, self.known.ids(how.filter), torch.zeros_like(queries))))
+        return WeightedSum(terms)
+
+    def scores(
+        self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, weight: float
+    ) -> Tensor:
+        """The score of every gallery image for each query, (B, N); see `scorer`."""
+        return self.scorer(how, queries, moved, targets, weight).block(slice(0, len(self.gallery)))
 
     def log_likelihood(self, queries: Tensor, targets: Tensor | Conditions) -> Tensor:
         """How probable it is that each gallery image meets each condition, (B, N), by its own logits."""

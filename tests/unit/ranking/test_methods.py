@@ -103,7 +103,11 @@ def test_best_is_half_likeness_half_shift_and_the_probability(setting):
     queries, targets = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]])
     moved = answerer.move(METHODS["best"], queries, targets).embeddings
     cosine = torch.nn.functional.normalize(moved, dim=1) @ torch.nn.functional.normalize(embeddings, dim=1).T
-    score = 0.5 * cosine + 0.5 * answerer.known.likeness(queries) + 0.2 * answerer.log_likelihood(queries, targets)
+    score = (
+        0.5 * cosine
+        + 0.5 * answerer.known.likeness.of(queries).block(slice(0, N))
+        + 0.2 * answerer.log_likelihood(queries, targets)
+    )
     expected = score.argsort(dim=1, descending=True)[:, :10]
     assert torch.equal(answerer.answer("best", queries, targets, 10).hits.rows, expected)
 
