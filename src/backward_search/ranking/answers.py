@@ -70,7 +70,8 @@ class Answerer:
         background: for the methods that need one.
         batch_size: queries moved at once.
         shift: how much of the difference of class means a shift makes.
-        weight: of the log-probability of the condition, in place of the method's own.
+        weight: of the log-probability of the condition, or the strength of a graded method, in place of its own.
+        rerank: weight of the log-probability of the condition beside any method's own score.
         seed: of random hits.
         spread: the covariance of the training embeddings, for the manifold solver.
     """
@@ -83,6 +84,7 @@ class Answerer:
     batch_size: int = 512
     shift: float = 1.0
     weight: float | None = None
+    rerank: float = 0.0
     seed: int = 0
     spread: Tensor | None = None
 
@@ -135,22 +137,29 @@ class Answerer:
         if how.move == "search":
             found = self.teacher.search(queries, targets, lambdas=lambdas)
             return Moved(found.embeddings, found.steps, found.stopped)
-        conditions, logits = self._conditions(targets, queries), self.heads.logits(queries)
+        conditions, logits = self._conditions(targets, queries), self.known.calibrated(self.heads.logits(queries))
         if how.move == "shift":
-            return Moved.at_once(self.known.shifted(queries, conditions, logits, self.shift))
+            amount = self.shift * min(self.weight_of(how), 1) if how.graded else self.shift
+            return Moved.at_once(self.known.shifted(queries, conditions, logits, amount))
         return Moved.at_once(self.known.target_means(conditions, logits))
 
     def _ranked(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, k: int) -> Hits:
+        if not (how.likeness or how.filter or self.weight_of(how) or self.rerank):
+            return self.gallery.search(moved, k)
+        return ranked(self.scores(how, queries, moved, targets), k)
+
+    def weight_of(self, how: Method) -> float:
+        """The weight of a method: its own, unless another is set.
+
+        Raises:
+            ValueError: it is yet to be chosen.
+        """
         weight = how.weight if self.weight is None else self.weight
         if isinstance(weight, str):
             raise ValueError(f"the weight of the condition is {weight!r}: give a number")
-        if not (how.likeness or how.filter or weight):
-            return self.gallery.search(moved, k)
-        return ranked(self.scores(how, queries, moved, targets, weight), k)
+        return weight
 
-    def scores(
-        self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, weight: float
-    ) -> Tensor:
+    def scores(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions) -> Tensor:
         """The score of every gallery image for each query, (B, N), as `methods.Method` states it.
 
         Args:
@@ -158,15 +167,19 @@ class Answerer:
             queries: embeddings (B, E).
             moved: the same, moved.
             targets: the conditions.
-            weight: of the log-probability of the condition.
         """
         scores = queries.new_zeros(len(queries), len(self.gallery))
         if how.likeness < 1:
             scores += (1 - how.likeness) * self.gallery.similarity(moved)
         if how.likeness:
             scores += how.likeness * self.known.likeness(queries)
-        if weight:
-            scores += weight * self.log_likelihood(queries, targets)
+        weight, plain = self.weight_of(how), self.rerank
+        if how.graded and weight:
+            scores += weight / 2 * self._conditions(targets, queries).probability(self.known.log_p)
+        else:
+            plain += weight
+        if plain:
+            scores += plain * self.log_likelihood(queries, targets)
         if how.filter:
             scores += FIRST * self.known.passed(how.filter, self._conditions(targets, queries))
         return scores

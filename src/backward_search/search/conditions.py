@@ -133,6 +133,18 @@ class Conditions:
             parts = parts * self.weight[..., None]
         return parts.sum(0)
 
+    def probability(self, log_p: Tensor) -> Tensor:
+        """The same as one probability: the (weighted) geometric mean over the attributes.
+
+        Args:
+            log_p: log-probabilities of the images' classes (A, N, K).
+
+        Returns:
+            (B, N) in [0, 1].
+        """
+        count = len(self.wanted) if self.weight is None else self.weight.sum(0).clamp(min=1e-9)[:, None]
+        return (self.log_likelihood(log_p) / count).exp()
+
     def met_by(self, ids: Tensor) -> Tensor:
         """Which of N images have one of the wanted classes in every attribute that counts, (B, N) bool.
 
