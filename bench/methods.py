@@ -35,7 +35,8 @@ from matplotlib.figure import Figure
 from backward_search.files.atomic import replacing, write_json
 from backward_search.options import EvaluateOptions, parse
 from backward_search.ranking.answers import Answerer
-from backward_search.ranking.strength import WEIGHTS
+from backward_search.ranking.methods import METHODS
+from backward_search.ranking.strength import tried
 from backward_search.results.evaluation import measured
 from backward_search.results.intervals import estimates
 from backward_search.runs.run import Run
@@ -54,7 +55,7 @@ CONTEXT = {
     "mts_at_10_without_labels": "mTS@10 without labels",
     "context_at_10": "cosine to the query",
 }
-SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10"]
+SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10", "--recipe", "modern"]
 MANIFOLD = ["--inverse_solver", "manifold"]
 GROUPS = ("--group_column", "group")
 ALONE = ["--num_condition", "1"]
@@ -124,9 +125,9 @@ def settings(answerer: Answerer) -> Iterator[tuple[str, str, str, Answerer]]:
         yield f"manifold, rerank {RERANK}", f"probability {p}", "teacher", replace(searching, weight=RERANK)
     for amount in AMOUNTS:
         yield "class_shift", f"shift {amount}", "class_shift", replace(answerer, shift=amount, weight=0.0)
-    for weight in WEIGHTS:
-        for method in ("concept_null", "best"):
-            yield method, f"weight {weight}", method, replace(answerer, weight=weight)
+    for method in ("concept_null", "best"):
+        for weight in (0.0, *tried(METHODS[method])):
+            yield method, f"strength {weight}", method, replace(answerer, weight=weight)
 
 
 def measure(words: list[str]) -> tuple[str, dict[tuple[str, str], dict[str, np.ndarray]]]:

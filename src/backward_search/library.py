@@ -17,7 +17,7 @@ from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
 from backward_search.ranking.methods import AUTO, METHODS, Method
-from backward_search.ranking.strength import Trial, choose_weight, sample
+from backward_search.ranking.strength import LEAST, Trial, choose_weight, sample
 from backward_search.runs.run import Run, find_device
 from backward_search.search.backward import SearchConfig
 from backward_search.search.objectives import ModuleHeads
@@ -57,6 +57,10 @@ class Searcher:
         gallery: embeddings (N, E).
         keys: what the images are called.
         truth: by attribute, class ids of the gallery (N,), where they are known; the heads' opinion otherwise.
+        training: embeddings and, by attribute, class ids of training images, for class means; else the gallery serves.
+        held_out: the rows of those that the heads were not trained on, among which strengths are chosen.
+        temperatures: by attribute, what the logits of its head are divided by to be calibrated.
+        embedder: what embeds images from files.
     """
 
     heads: Mapping[str, nn.Module]
@@ -65,6 +69,8 @@ class Searcher:
     keys: Sequence[Any] | None = None
     truth: Mapping[str, Tensor] = field(default_factory=dict)
     training: tuple[Tensor, Mapping[str, Tensor]] | None = None
+    held_out: Tensor | None = None
+    temperatures: Mapping[str, float] = field(default_factory=dict)
     embedder: "Embedder | None" = None
 
     def __post_init__(self) -> None:
@@ -104,8 +110,8 @@ class Searcher:
             method: a name of `methods.METHODS`, but the student's.
             k: hits per query.
             lambda_: of the teacher: the larger, the closer to the query.
-            weight: of the condition's log-probability in the ranking; None for the method's own, chosen on the training
-                embeddings (or the gallery) where that is "auto".
+            weight: of the condition's log-probability in the ranking, or the strength of "best"; None for the method's
+                own, chosen on the training embeddings (or the gallery) where that is "auto".
 
         Raises:
             OptionError: the condition or the method does not exist.
@@ -143,7 +149,7 @@ class Searcher:
         embeddings, ids = self.training or (self.gallery, self._opinion(self.gallery, names) | dict(self.truth))
         means = ClassMeans.of(embeddings, ids, {name: len(self.labels[name]) for name in names})
         known = {name: self.truth.get(name, self._logits[name].argmax(1)) for name in names}
-        background = Background.of(means, names, self.gallery, self._logits, known)
+        background = Background.of(means, names, self.gallery, self._logits, known, self.temperatures)
         if chosen == AUTO:
             chosen = self._chosen_weight(names, how, heads, means, embeddings, ids)
         return Answerer(self._index, heads, SearchConfig(lambda_), background=background, weight=float(chosen))
@@ -157,11 +163,14 @@ class Searcher:
         embeddings: Tensor,
         ids: Mapping[str, Tensor],
     ) -> float:
-        rows, queries, lenders = sample(len(embeddings), seed=0)
+        enough = self.held_out is not None and len(self.held_out) >= LEAST
+        among = self.held_out if self.held_out is not None and enough else torch.arange(len(embeddings))
+        places, queries, lenders = sample(len(among), seed=0)
+        rows = among[places]
         part = embeddings[rows]
         known = {name: ids[name][rows] for name in names}
         logits = {name: _logits(self.heads[name], part) for name in names}
-        background = Background.of(means, names, part, logits, known)
+        background = Background.of(means, names, part, logits, known, self.temperatures)
         answerer = Answerer(Gallery(part), heads, SearchConfig(1.0), background=background)
         targets = torch.stack([known[name][lenders] for name in names], dim=1)
         return choose_weight(Trial(answerer, part, queries, targets), how, "precision", 0.95)
@@ -214,6 +223,8 @@ def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searc
         tables[split].keys,
         ids[split],
         (embeddings["train"], ids["train"]),
+        torch.from_numpy(run.held_out(chosen)),
+        run.temperatures(),
         Embedder(run, device),
     )
 

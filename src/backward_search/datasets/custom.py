@@ -92,6 +92,7 @@ def make_entry(name: str, file: Path, attributes: Sequence[str], image_size: int
         category_types={",".join(attributes): tuple(attributes)},
         preprocessing=Preprocessing(size=image_size, augment=augment),
         encoder_model="convnext_base",
+        holdout=0.1,
         prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {file}",
     )
 

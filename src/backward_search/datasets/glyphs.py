@@ -30,6 +30,8 @@ ENTRY = DatasetEntry(
     encoder_model="small_cnn",
     num_epoch=24,
     lr=0.003,
+    recipe="modern",
+    holdout=0.1,
     inverse_lambda=0.5,
     prepare="A1.Data-Preprocessing-glyphs.py",
 )

@@ -64,6 +64,7 @@ class DatasetEntry:
         num_epoch: the default number of training epochs.
         lr: the default learning rate of the paper's recipe.
         recipe: the default training recipe.
+        holdout: the default share of the training split that is kept from training, to calibrate the heads.
         inverse_lambda: the default lambda of the search.
         empty_tags: where an empty piece of a tag string counts.
         discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
@@ -77,6 +78,7 @@ class DatasetEntry:
     num_epoch: int = 30
     lr: float = 0.01
     recipe: str = "paper"
+    holdout: float = 0.0
     inverse_lambda: float = 1.1
     empty_tags: EmptyTags = EmptyTags.NOWHERE
     discard_first_draw: bool = False

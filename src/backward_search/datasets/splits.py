@@ -104,6 +104,22 @@ def grouped(groups: Sequence[str], test_size: float, seed: int) -> tuple[dict[st
     return _parts(test, len(groups)), f"by {found} groups, seed {seed}"
 
 
+def held_out(labels: Mapping[str, Sequence[str]], groups: Sequence[str] | None, share: float, seed: int) -> np.ndarray:
+    """The rows of a training split that are kept from training: whole groups where there are any, else stratified.
+
+    Args:
+        labels: for each attribute the label of every row.
+        groups: the group of each row, or None.
+        share: of the rows, or groups, in [0, 1); 0 keeps none.
+        seed: of the choice.
+    """
+    alone = len(set(groups)) < 2 if groups is not None else len(next(iter(labels.values()))) < 2
+    if not share or alone:
+        return np.empty(0, np.int64)
+    split, _ = stratified(labels, share, seed) if groups is None else grouped(groups, share, seed)
+    return split["test"]
+
+
 def _parts(test: np.ndarray, total: int) -> dict[str, np.ndarray]:
     held_out = np.zeros(total, bool)
     held_out[test] = True

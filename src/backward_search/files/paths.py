@@ -144,6 +144,16 @@ class RunPaths:
         return self.folder / "best.safetensors"
 
     @property
+    def holdout(self) -> Path:
+        """The training images that were kept from training, where there are any."""
+        return self.folder / "holdout.csv"
+
+    @property
+    def calibration(self) -> Path:
+        """What they say of each head: temperatures and calibration errors."""
+        return self.folder / "embeddings" / "calibration.json"
+
+    @property
     def last_weights(self) -> Path:
         """The network after the last epoch."""
         return self.folder / "last.safetensors"

@@ -123,23 +123,27 @@ class AnswerOptions(EngineOptions):
     condition: str = option(
         "one condition for every query in place of its own, such as style!=Rococo or style=0.6*Rococo+0.4*Baroque", ""
     )
-    rerank: float = option("weight of the condition's log-probability, added to any method's similarity", 0.0)
-    strength: str = option("the same weight for concept_null and best: a number, or auto (default: the method's)", "")
+    rerank: float = option("weight of the condition's log-probability, added to any method's score", 0.0)
+    strength: str = option(
+        "of best: 0 asks for likeness alone, 1 and more for the condition; of concept_null: the weight of the "
+        "condition's log-probability; or auto (default: the method's)",
+        "",
+    )
     aim: str = option(
-        "what auto reaches on the train split: precision=S, that share of what the largest weight attains, or "
-        "context=S, that share of what the smallest weight keeps",
+        "what auto reaches on training images: precision=S, that share of what the greatest strength attains, or "
+        "context=S, that share of what the least keeps",
         "precision=0.95",
     )
     shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
 
     def weight_of(self, method: str) -> float | str:
-        """The weight of the condition's log-probability under a method; "auto" where it is yet to be chosen.
+        """The weight, or strength, of a method; "auto" where it is yet to be chosen.
 
         Raises:
             OptionError: it is no number.
         """
-        if self.rerank or not self.strength:
-            return self.rerank or METHODS[method].weight
+        if not self.strength:
+            return METHODS[method].weight
         return AUTO if self.strength == AUTO else number("--strength", self.strength)
 
     @property
@@ -157,7 +161,6 @@ class AnswerOptions(EngineOptions):
         self.weight_of("best")
         require(self.aimed is not None, "")
         require(self.rerank >= 0, f"--rerank {self.rerank} must not be negative")
-        require(not (self.rerank and self.strength), "--rerank and --strength are the same weight: pass one of them")
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,10 @@ class TrainOptions(NetworkOptions):
     weight_decay: float | None = option("L2 penalty (default: the recipe's)", None)
     lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
     lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
+    holdout: float = option(
+        "share of the training images kept from training, to calibrate the heads and choose strengths",
+        of_dataset="holdout",
+    )
     pretrained: bool = option("start the encoder from ImageNet weights", True)
     image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
     verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
@@ -78,6 +82,7 @@ class TrainOptions(NetworkOptions):
         super().check()
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
         require(self.image_size > 0, f"--image_size {self.image_size} must be positive")
+        require(0 <= self.holdout < 1, f"--holdout {self.holdout} must be at least 0 and less than 1")
         require((self.weight_decay or 0) >= 0, f"--weight_decay {self.weight_decay} must not be negative")
         require(self.lr_scheduler_gamma > 0, f"--lr_scheduler_gamma {self.lr_scheduler_gamma} must be positive")
         require(self.verbose_step > 0, f"--verbose_step {self.verbose_step} must be positive")

@@ -10,7 +10,7 @@ from torch import Tensor
 from backward_search.galleries.gallery import CosineScorer, Gallery, Hits, Scorer
 from backward_search.ranking.background import Background
 from backward_search.ranking.methods import METHODS, Method
-from backward_search.ranking.scoring import Likelihood, Passed, WeightedSum
+from backward_search.ranking.scoring import Likelihood, Passed, Probability, WeightedSum
 from backward_search.search.backward import SearchConfig
 from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
@@ -71,7 +71,8 @@ class Answerer:
         background: for the methods that need one.
         batch_size: queries moved at once.
         shift: how much of the difference of class means a shift makes.
-        weight: of the log-probability of the condition, in place of the method's own.
+        weight: of the log-probability of the condition, or the strength of a graded method, in place of its own.
+        rerank: weight of the log-probability of the condition beside any method's own score.
         seed: of random hits.
         spread: the covariance of the training embeddings, for the manifold solver.
     """
@@ -84,6 +85,7 @@ class Answerer:
     batch_size: int = 512
     shift: float = 1.0
     weight: float | None = None
+    rerank: float = 0.0
     seed: int = 0
     spread: Tensor | None = None
 
@@ -136,20 +138,27 @@ class Answerer:
         if how.move == "search":
             found = self.teacher.search(queries, targets, lambdas=lambdas)
             return Moved(found.embeddings, found.steps, found.stopped)
-        conditions, logits = self._conditions(targets, queries), self.heads.logits(queries)
+        conditions, logits = self._conditions(targets, queries), self.known.calibrated(self.heads.logits(queries))
         if how.move == "shift":
-            return Moved.at_once(self.known.shifted(queries, conditions, logits, self.shift))
+            amount = self.shift * min(self.weight_of(how), 1) if how.graded else self.shift
+            return Moved.at_once(self.known.shifted(queries, conditions, logits, amount))
         return Moved.at_once(self.known.target_means(conditions, logits))
 
     def _ranked(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, k: int) -> Hits:
+        return self.gallery.best(self.scorer(how, queries, moved, targets), k)
+
+    def weight_of(self, how: Method) -> float:
+        """The weight of a method: its own, unless another is set.
+
+        Raises:
+            ValueError: it is yet to be chosen.
+        """
         weight = how.weight if self.weight is None else self.weight
         if isinstance(weight, str):
             raise ValueError(f"the weight of the condition is {weight!r}: give a number")
-        return self.gallery.best(self.scorer(how, queries, moved, targets, weight), k)
+        return weight
 
-    def scorer(
-        self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, weight: float
-    ) -> Scorer:
+    def scorer(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions) -> Scorer:
         """What scores gallery images for each query, as `methods.Method` states it.
 
         Args:
@@ -157,27 +166,31 @@ class Answerer:
             queries: embeddings (B, E).
             moved: the same, moved.
             targets: the conditions.
-            weight: of the log-probability of the condition.
         """
-        if not (how.likeness or how.filter or weight):
+        weight, plain = self.weight_of(how), self.rerank
+        if not (how.likeness or how.filter or weight or plain):
             return CosineScorer(moved, self.gallery.vectors)
         conditions, terms = self._conditions(targets, queries), list[tuple[float, Scorer]]()
         if how.likeness < 1:
             terms.append((1 - how.likeness, CosineScorer(moved, self.gallery.vectors)))
         if how.likeness:
             terms.append((how.likeness, self.known.likeness.of(queries)))
-        if weight:
-            way = self.known.direction(conditions, self.heads.logits(queries))
-            terms.append((weight, Likelihood(conditions, self.known.log_p, way)))
+        if how.graded and weight:
+            terms.append((weight / 2, Probability(conditions, self.known.log_p, self._way(conditions, queries))))
+        plain += 0 if how.graded else weight
+        if plain:
+            terms.append((plain, Likelihood(conditions, self.known.log_p, self._way(conditions, queries))))
         if how.filter:
             terms.append((FIRST, Passed(conditions, self.known.ids(how.filter), torch.zeros_like(queries))))
         return WeightedSum(terms)
 
-    def scores(
-        self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, weight: float
-    ) -> Tensor:
+    def _way(self, conditions: Conditions, queries: Tensor) -> Tensor:
+        """Where images that meet the conditions lie, unit vectors (B, E)."""
+        return self.known.direction(conditions, self.known.calibrated(self.heads.logits(queries)))
+
+    def scores(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions) -> Tensor:
         """The score of every gallery image for each query, (B, N); see `scorer`."""
-        return self.scorer(how, queries, moved, targets, weight).block(slice(0, len(self.gallery)))
+        return self.scorer(how, queries, moved, targets).block(slice(0, len(self.gallery)))
 
     def log_likelihood(self, queries: Tensor, targets: Tensor | Conditions) -> Tensor:
         """How probable it is that each gallery image meets each condition, (B, N), by its own logits."""

@@ -19,8 +19,9 @@ class Background:
         means: class means of the training embeddings, each with the mean of all taken off, (A, K, E).
         overall: the mean of all of them (E,).
         likeness: outside the conditioned attributes, to the gallery.
-        log_p: log-probabilities of the gallery's classes by its own logits, (A, N, K).
+        log_p: log-probabilities of the gallery's classes by its own logits, calibrated, (A, N, K).
         labels: true class ids of the gallery (A, N).
+        temperatures: what each attribute's logits are divided by to be calibrated, (A, 1, 1).
     """
 
     means: Tensor
@@ -28,6 +29,7 @@ class Background:
     likeness: Likeness
     log_p: Tensor
     labels: Tensor
+    temperatures: Tensor
 
     @classmethod
     def of(
@@ -37,6 +39,7 @@ class Background:
         embeddings: Tensor,
         logits: Mapping[str, Tensor],
         labels: Mapping[str, Tensor],
+        temperatures: Mapping[str, float] | None = None,
     ) -> "Background":
         """Put it together.
 
@@ -46,6 +49,7 @@ class Background:
             embeddings: the gallery (N, E).
             logits: by attribute, of the gallery (N, K_a).
             labels: by attribute, of the gallery (N,).
+            temperatures: by attribute, where its head is calibrated; 1 elsewhere.
         """
         classes = max(logits[name].shape[1] for name in conditioned)
         stacked = torch.stack(
@@ -54,9 +58,15 @@ class Background:
                 for name in conditioned
             ]
         )
-        log_p = torch.log_softmax(padded([logits[name] for name in conditioned], classes), dim=2)
+        scale = embeddings.new_tensor([(temperatures or {}).get(name, 1.0) for name in conditioned])[:, None, None]
+        log_p = torch.log_softmax(padded([logits[name] for name in conditioned], classes) / scale, dim=2)
         likeness = Likeness(embeddings, means, conditioned)
-        return cls(stacked, means.mean, likeness, log_p, torch.stack([labels[name] for name in conditioned]))
+        known = torch.stack([labels[name] for name in conditioned])
+        return cls(stacked, means.mean, likeness, log_p, known, scale)
+
+    def calibrated(self, logits: Tensor) -> Tensor:
+        """Logits (A, B, K) as the temperatures of their attributes have them."""
+        return logits / self.temperatures
 
     def shifted(self, queries: Tensor, conditions: Conditions, logits: Tensor, amount: float) -> Tensor:
         """The queries moved from the mean of their own class to that of the target class.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 AUTO = "auto"
-"""A weight that is chosen on the train split."""
+"""A strength that is chosen on training images."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,11 @@ class Method:
 
         (1 - likeness) cos(z, x) + likeness cos(Q (z0 - m), Q (x - m)) + weight log p(condition | x),
 
-    Q taking the conditioned attributes' subspace out (`concept.Likeness`); those that pass a filter stand first.
+    Q taking the conditioned attributes' subspace out (`concept.Likeness`); those that pass a filter stand first. Where
+    the method is graded, `weight` is a strength s instead: the query is moved the share s of the way, at most the whole
+    of it, and s / 2 times p, the geometric mean of the probabilities of the conditions, stands for the last term. So
+    s = 0 asks for likeness alone. A sum of likeness and probability, not its logarithm, is what the expected number of
+    hits that meet the condition is worth against their likeness; and no image is out of reach for being improbable.
 
     Attributes:
         summary: in a few words.
@@ -22,6 +26,7 @@ class Method:
             or "" for nothing.
         likeness: share of the likeness outside the conditioned attributes, in [0, 1].
         weight: of the log-probability of the condition, from the image's own logits, unless an option says otherwise.
+        graded: whether the weight is a strength, as above.
         filter: "predicted" or "labels": images whose predicted, or true, labels meet the condition come first.
         chance: whether hits are drawn at random.
     """
@@ -30,6 +35,7 @@ class Method:
     move: str = ""
     likeness: float = 0.0
     weight: float | str = 0.0
+    graded: bool = False
     filter: str = ""
     chance: bool = False
 
@@ -49,5 +55,11 @@ METHODS = {
     "predicted_filter": Method("images predicted to meet the condition, by similarity", filter="predicted"),
     "label_filter": Method("images labelled to meet it, by similarity: a ceiling", filter="labels"),
     "concept_null": Method("likeness apart from the condition, and its probability", likeness=1.0, weight=0.1),
-    "best": Method("half shifted, half apart, and its probability", move="shift", likeness=0.5, weight=AUTO),
+    "best": Method(
+        "likeness to the shifted query, likeness apart from the condition, and its probability",
+        move="shift",
+        likeness=0.5,
+        weight=AUTO,
+        graded=True,
+    ),
 }

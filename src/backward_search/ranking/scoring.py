@@ -47,6 +47,18 @@ class Likelihood:
         return torch.cat(parts).clamp(min=LEAST)
 
 
+class Probability(Likelihood):
+    """The geometric mean, over the conditions, of their probabilities."""
+
+    def block(self, rows: slice) -> Tensor:
+        """The probabilities of a slice of the gallery."""
+        return self._conditions.mean_probability(super().block(rows))
+
+    def pairs(self, rows: Tensor) -> Tensor:
+        """The probabilities of each query's own rows."""
+        return self._conditions.mean_probability(super().pairs(rows))
+
+
 class Passed:
     """1 for images that meet each query's condition by their class ids, 0 for the others."""
 

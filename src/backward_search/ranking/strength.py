@@ -1,6 +1,7 @@
-"""Choosing how much the condition weighs against likeness, on the training split alone."""
+"""Choosing how much the condition weighs against likeness, on training images alone."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,9 +11,13 @@ from backward_search.ranking.answers import Answerer
 from backward_search.ranking.methods import Method
 
 WEIGHTS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
-"""What is tried."""
+"""What is tried for the weight of a log-probability."""
+STRENGTHS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
+"""What is tried for the strength of a graded method."""
 QUERIES, GALLERY, HITS = 500, 10_000, 10
 """Training images that are asked, and searched, at most; and the hits that are judged."""
+LEAST = 200
+"""Of fewer held-out images a trial says too little: it is then made among those that were trained on."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,18 @@ def sample(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     return gallery, queries, torch.randint(len(gallery), (len(queries),), generator=generator)
 
 
+def tried(how: Method) -> Sequence[float]:
+    """The weights, or strengths, that are tried for a method, rising."""
+    return STRENGTHS if how.graded else WEIGHTS
+
+
 @torch.no_grad()
 def choose_weight(trial: Trial, how: Method, aim: str, share: float) -> float:
-    """Choose the weight of the condition's log-probability.
+    """Choose the weight of the condition's log-probability, or the strength of a graded method.
 
-    For "precision" it is the smallest weight that attains the share of the precision@10 of the largest one; for
-    "context" the largest that keeps the share of the context@10 (mean cosine of query and hits) of the smallest one.
-    The query's own image is no hit.
+    For "precision" it is the smallest that attains the share of the precision@10 of the largest; for "context" the
+    largest that keeps the share of the context@10 (mean cosine of query and hits) of the smallest. The query's own
+    image is no hit.
 
     Args:
         trial: what is searched among.
@@ -59,17 +69,22 @@ def choose_weight(trial: Trial, how: Method, aim: str, share: float) -> float:
         share: in (0, 1].
     """
     queries = trial.embeddings[trial.rows]
-    moved = trial.answerer.move(how, queries, trial.targets).embeddings
-    plain = trial.answerer.scores(how, queries, moved, trial.targets, 0.0)
-    plain[torch.arange(len(queries)), trial.rows] = -torch.inf
-    probability = trial.answerer.log_likelihood(queries, trial.targets)
     if aim == "context":
         values = trial.answerer.gallery.similarity(queries)
     else:
         values = trial.answerer.labelled(queries, trial.targets).to(queries.dtype)
-    hits = [ranked(plain + weight * probability, HITS).rows for weight in WEIGHTS]
-    reached = [float(values.gather(1, rows).mean()) for rows in hits]
+    weights = tried(how)
+    reached = [float(values.gather(1, _hits(trial, how, weight)).mean()) for weight in weights]
     if aim == "context":
-        kept = [weight for weight, value in zip(WEIGHTS, reached, strict=True) if value >= share * reached[0]]
-        return kept[-1] if kept else WEIGHTS[0]
-    return next(weight for weight, value in zip(WEIGHTS, reached, strict=True) if value >= share * reached[-1])
+        kept = (weight for weight, value in zip(weights, reached, strict=True) if value >= share * reached[0])
+        return max(kept, default=weights[0])
+    return next(weight for weight, value in zip(weights, reached, strict=True) if value >= share * reached[-1])
+
+
+def _hits(trial: Trial, how: Method, weight: float) -> Tensor:
+    """The gallery rows (B, k) that the queries find under a weight, their own image left out."""
+    answerer, queries = replace(trial.answerer, weight=weight), trial.embeddings[trial.rows]
+    moved = answerer.move(how, queries, trial.targets).embeddings
+    scores = answerer.scores(how, queries, moved, trial.targets)
+    scores[torch.arange(len(queries)), trial.rows] = -torch.inf
+    return ranked(scores, min(HITS, len(trial.embeddings) - 1)).rows

@@ -99,7 +99,7 @@ def beside(place: Path) -> list[Path]:
 
 def _inputs_of(place: Path) -> dict[str, str]:
     inputs = read_manifest(manifest_of(place))["inputs"]
-    return {name: value for name, value in inputs.items() if name not in ("student", "train")}
+    return {name: value for name, value in inputs.items() if name not in ("student", "train", "calibration")}
 
 
 def differences_to(place: Path, others: list[Path]) -> dict[str, dict[str, Estimate]]:

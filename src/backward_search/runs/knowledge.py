@@ -13,7 +13,7 @@ from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
 from backward_search.ranking.methods import METHODS
-from backward_search.ranking.strength import Trial, choose_weight, sample
+from backward_search.ranking.strength import LEAST, Trial, choose_weight, sample
 from backward_search.runs.run import Run
 from backward_search.search.backward import SearchConfig
 from backward_search.search.heads import FrozenHeads
@@ -31,6 +31,8 @@ class Knowledge:
         """
         self._run, self._conditioned, self._device = run, tuple(conditioned), device
         self._table = run.load_table(options, "train")
+        self._temperatures = run.temperatures()
+        self._held = torch.from_numpy(run.held_out(options)).to(device)
         self._embeddings = torch.tensor(run.load_embeddings("train", self._table.keys), device=device)
         classes = {name: len(self._table.classes[name]) for name in conditioned}
         self._means = ClassMeans.of(self._embeddings, self._labels(self._table), classes)
@@ -52,11 +54,13 @@ class Knowledge:
             for name in self._conditioned
         }
         labels = {name: ids[rows] for name, ids in self._labels(table).items()}
-        return Background.of(self._means, self._conditioned, embeddings, logits, labels)
+        return Background.of(self._means, self._conditioned, embeddings, logits, labels, self._temperatures)
 
     def weight(self, method: str, heads: FrozenHeads, options: AnswerOptions) -> float:
-        """The weight of the condition that `--strength auto` chooses on the training split."""
-        rows, queries, lenders = (part.to(self._device) for part in sample(len(self._table), options.seed))
+        """The strength that `--strength auto` chooses: on training images that were kept from training, if enough."""
+        among = self._held if len(self._held) >= LEAST else torch.arange(len(self._table), device=self._device)
+        places, queries, lenders = (part.to(self._device) for part in sample(len(among), options.seed))
+        rows = among[places]
         embeddings, labels = self._embeddings[rows], self._labels(self._table)
         targets = torch.stack([labels[name][rows[lenders]] for name in self._conditioned], dim=1)
         answerer = Answerer(

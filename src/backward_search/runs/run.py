@@ -124,6 +124,27 @@ class Run:
         with file.open(encoding="utf-8", newline="") as rows:
             return {row["key"] for row in csv.DictReader(rows)}
 
+    def held_out(self, options: RunOptions) -> np.ndarray:
+        """The rows of the training table, as its embeddings have it, that were kept from training."""
+        file = self.paths.holdout
+        if not file.exists():
+            return np.empty(0, np.int64)
+        with file.open(encoding="utf-8", newline="") as rows:
+            keys = {row["key"] for row in csv.DictReader(rows)}
+        return np.array([row for row, key in enumerate(self.load_table(options, "train").keys) if key in keys], int)
+
+    def temperatures(self) -> dict[str, float]:
+        """By attribute, what the logits of its head are divided by to be calibrated; empty where nobody knows."""
+        file = self.paths.calibration
+        return {name: each["temperature"] for name, each in read_json(file).items()} if file.exists() else {}
+
+    def load_logits(
+        self, options: RunOptions, split: str, attribute: str, rows: np.ndarray | slice = slice(None)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The logits (N, K) of some images of a split for one attribute, and the images' true classes (N,)."""
+        logits = np.load(self.paths.logits(split, attribute), mmap_mode="r", allow_pickle=False)
+        return logits[rows], self.load_table(options, split).ids[attribute][rows]
+
     def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
         """The embeddings of one split, (N, E) float32, memory-mapped.
 

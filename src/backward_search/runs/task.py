@@ -66,10 +66,15 @@ def student_marks(options: TaskOptions) -> str:
     return "".join(f"-{name}{value}" for name, value in values.items() if value != getattr(usual, name))
 
 
-def frozen_heads(run: Run, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:
-    """The heads of these attributes of a run; the encoder, which the search has no use for, is not built."""
+def frozen_heads(run: Run, options: TaskOptions, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:
+    """The heads of these attributes of a run; the encoder, which the search has no use for, is not built.
+
+    The manifold solver, whose strength is a probability, gets them calibrated; the published search as they are.
+    """
     tensors, _ = load_tensors(run.paths.weights)
-    return FrozenHeads.of([_head(run, name, tensors) for name in conditioned], device)
+    known = run.temperatures() if options.inverse_solver == "manifold" else {}
+    temperatures = [known.get(name, 1.0) for name in conditioned]
+    return FrozenHeads.of([_head(run, name, tensors) for name in conditioned], device, temperatures=temperatures)
 
 
 def _head(run: Run, attribute: str, tensors: Mapping[str, Tensor]) -> Head:
@@ -207,13 +212,13 @@ class Task:
         if manifold and self.lambdas is not None:
             raise OptionError("the query file gives lambdas, which --inverse_solver manifold has not: pass adam")
         student = load_student(run, options, self.device) if with_student else None
-        heads = frozen_heads(run, self.conditioned, self.device)
+        heads = frozen_heads(run, options, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
         embeddings = self.embeddings[rows]
         gallery = Gallery(embeddings, split_engine(run, options, self.gallery_rows), options.shortlist)
         common = Answerer(gallery, heads, search_config(options), student, None, options.batch_size, options.shift)
         weights = {name: options.weight_of(name) for name in methods}
-        if not manifold and not any(METHODS[name].needs_background or weights[name] for name in methods):
+        if not (manifold or options.rerank or any(METHODS[name].needs_background for name in methods)):
             return {name: replace(common, seed=options.seed) for name in methods}
         knowledge = Knowledge(run, options, self.conditioned, self.device)
         chosen = {
@@ -222,7 +227,7 @@ class Task:
         }
         background = knowledge.background(self.table, rows, embeddings)
         spread = knowledge.spread() if manifold else None
-        common = replace(common, background=background, seed=options.seed, spread=spread)
+        common = replace(common, background=background, seed=options.seed, spread=spread, rerank=options.rerank)
         return {name: replace(common, weight=chosen[name]) for name in methods}
 
     def query_embeddings(self) -> Tensor:

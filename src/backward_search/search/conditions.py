@@ -151,6 +151,11 @@ class Conditions:
         """The weighted sum of what each attribute says, (A, B, N) -> (B, N)."""
         return parts.sum(0) if self.weight is None else (parts * self.weight[..., None]).sum(0)
 
+    def mean_probability(self, log_likelihood: Tensor) -> Tensor:
+        """Log-likelihoods (B, N) as one probability: the (weighted) geometric mean over the attributes, in [0, 1]."""
+        count = len(self.wanted) if self.weight is None else self.weight.sum(0).clamp(min=1e-9)[:, None]
+        return (log_likelihood / count).exp()
+
     def met_by(self, ids: Tensor) -> Tensor:
         """Which images have one of the wanted classes in every attribute that counts, (B, N) bool.
 

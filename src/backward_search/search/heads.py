@@ -23,15 +23,23 @@ class FrozenHeads:
     layers: tuple[tuple[Tensor, Tensor], ...]
 
     @classmethod
-    def of(cls, heads: Sequence[Head], device: torch.device, dtype: torch.dtype = torch.float32) -> "FrozenHeads":
+    def of(
+        cls,
+        heads: Sequence[Head],
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        temperatures: Sequence[float] | None = None,
+    ) -> "FrozenHeads":
         """Freeze trained heads.
 
         Args:
             heads: those of the conditioned attributes, in order.
             device: where the search runs.
             dtype: the precision it runs in.
+            temperatures: what the logits of each head are divided by; as the heads are, where none are given.
         """
-        folded = [_fold(head) for head in heads]
+        scales = temperatures or [1.0] * len(heads)
+        folded = [_fold(head, temperature) for head, temperature in zip(heads, scales, strict=True)]
         classes = max(layers[2][0].shape[0] for layers in folded)
         folded = [(*layers[:2], _padded(*layers[2], classes)) for layers in folded]
         stacked = (
@@ -83,7 +91,7 @@ class FrozenHeads:
         return tuple((weight.mT, bias) for weight, bias in self.layers)
 
 
-def _fold(head: Head) -> tuple[tuple[Tensor, Tensor], ...]:
+def _fold(head: Head, temperature: float) -> tuple[tuple[Tensor, Tensor], ...]:
     """The three linear layers of a head in evaluation mode, each BatchNorm inside the layer after it; float64."""
     linear = [module for module in head if isinstance(module, nn.Linear)]
     norms = [module for module in head if isinstance(module, nn.BatchNorm1d)]
@@ -95,7 +103,8 @@ def _fold(head: Head) -> tuple[tuple[Tensor, Tensor], ...]:
         shift = norm.bias.detach().double() - norm.running_mean.double() * scale
         weight = layer.weight.detach().double()
         layers.append((weight * scale, layer.bias.detach().double() + weight @ shift))
-    return tuple(layers)
+    weight, bias = layers[-1]
+    return (*layers[:-1], (weight / temperature, bias / temperature))
 
 
 def _padded(weight: Tensor, bias: Tensor, classes: int) -> tuple[Tensor, Tensor]:

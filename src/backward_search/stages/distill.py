@@ -52,7 +52,7 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
     torch.manual_seed(options.seed)
     classes = [len(run.classes[name]) for name in options.conditioned]
     student = Student(run.model.encoding_size, classes, student_config(options)).to(device)
-    heads = frozen_heads(run, options.conditioned, device)
+    heads = frozen_heads(run, options, options.conditioned, device)
     if group.leads:
         stage.begin()
     distiller = Distiller(student, heads, embeddings, search_config(options), _config(options), group)
@@ -72,6 +72,8 @@ def student_stage(run: Run, options: DistillOptions) -> Stage:
     """The record of a student; one that was trained elsewhere can be there without the training embeddings."""
     paths = StudentPaths(student_folder(run, options))
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
+    if options.inverse_solver == "manifold":  # its heads are calibrated
+        inputs["calibration"] = run.paths.calibration
     there = {name: path for name, path in inputs.items() if path.exists()}
     outputs = [paths.weights, *([paths.onnx] if options.onnx else [])]
     return Stage("D1", paths.manifest, _settings(options), there, outputs)

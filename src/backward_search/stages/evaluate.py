@@ -119,8 +119,8 @@ def _settings(run: Run, options: EvaluateOptions) -> dict[str, Any]:
     if METHODS[method].move == "shift":
         chosen["shift"] = options.shift
     weight = options.weight_of(method)
-    if weight:
-        chosen["weight"] = weight
+    chosen |= {"weight": weight} if weight else {}
+    chosen |= {"rerank": options.rerank} if options.rerank else {}
     if weight == AUTO:
         chosen |= {"aim": options.aim, "seed": options.seed}
     return chosen | (dataclasses.asdict(search_config(options)) if method == "teacher" else {})
@@ -137,6 +137,7 @@ def _inputs(run: Run, options: EvaluateOptions) -> dict[str, Path]:
     manifold = options.chosen_method == "teacher" and options.inverse_solver == "manifold"
     if METHODS[options.chosen_method].needs_background or options.rerank or manifold:
         inputs["train"] = run.paths.embeddings("train")
+        inputs |= {"calibration": run.paths.calibration} if run.paths.calibration.exists() else {}
     student = student_folder(run, options) / "student.safetensors"
     return inputs | ({"student": student} if options.chosen_method == "student" and student.exists() else {})
 

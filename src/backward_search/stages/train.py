@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from backward_search.console import progress
 from backward_search.datasets.images import ImageLoader, unreadable_images
-from backward_search.datasets.prepared import load_table
+from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.provenance import provenance
 from backward_search.datasets.registry import Preprocessing
+from backward_search.datasets.splits import held_out
 from backward_search.datasets.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, OptionError
-from backward_search.files.atomic import write_json
+from backward_search.files.atomic import write_csv, write_json
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import RunPaths
 from backward_search.files.tensors import load_tensors, save_tensors
@@ -61,6 +62,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         return paths.folder
     if options.skip_unreadable:
         tables = {split: _readable(options, table) for split, table in tables.items()}
+    tables["train"], held = _held_out(options, tables["train"])
     images = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
@@ -74,10 +76,17 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     group.wait()
     history = History(options.attributes)
     checkpoint.resume(trainer, history, paths)
-    LOG.info("training on %s, %d images, seed %d", _where(device, group), len(tables["train"]), options.seed)
+    LOG.info(
+        "training on %s, %d images (%d held out), seed %d",
+        _where(device, group),
+        len(tables["train"]),
+        len(held),
+        options.seed,
+    )
     _fit(trainer, loaders, options, paths, history, leads=group.leads)
     if group.leads:
         classes = {name: tables["train"].classes[name] for name in options.attributes}
+        write_csv(paths.holdout, ["key"], ([key] for key in held))
         _finish(
             trainer,
             options,
@@ -110,7 +119,8 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
 
 
 def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look: Preprocessing) -> Stage:
-    names = ("batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable")
+    names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
+    names += ["holdout"] if options.holdout else []
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
     settings |= {"look": dataclasses.asdict(look), "recipe": dataclasses.asdict(RECIPES[options.recipe])}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
@@ -126,6 +136,15 @@ def _readable(options: TrainOptions, table: Table) -> Table:
         raise DataError(f"none of the {len(table)} images of the {table.split} split can be read")
     LOG.info("%d of %d images of the %s split cannot be read", len(bad), len(table), table.split)
     return table.without(bad)
+
+
+def _held_out(options: TrainOptions, table: Table) -> tuple[Table, list[str]]:
+    """The training table without the images that are kept from training, and the keys of those."""
+    labels = {name: table.labels(name) for name in options.attributes}
+    known = load_tags(options.data).groups if options.holdout else {}
+    groups = [known[key] for key in table.keys] if known else None
+    rows = held_out(labels, groups, options.holdout, options.seed)
+    return table.without(set(rows.tolist())), [table.keys[row] for row in rows]
 
 
 def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:

@@ -29,6 +29,18 @@ def test_the_seed_decides():
     assert first == sorted(first)
 
 
+def test_images_are_held_out_by_group_or_in_proportion():
+    labels = {"a": ["x", "y"] * 50}
+    rows = splits.held_out(labels, None, 0.1, 0)
+    assert sorted(labels["a"][row] for row in rows) == ["x"] * 5 + ["y"] * 5
+    groups = [str(row // 4) for row in range(100)]
+    rows = splits.held_out(labels, groups, 0.2, 0)
+    assert len(rows) == 20
+    assert all(rows.tolist().count(row // 4 * 4 + place) == 1 for row in rows.tolist() for place in range(4))
+    for nothing in ((labels, None, 0.0), (labels, ["same"] * 100, 0.2), ({"a": ["x"]}, None, 0.2)):
+        assert not len(splits.held_out(*nothing, 0))
+
+
 def test_an_image_alone_with_its_labels_goes_into_train():
     parts, how = splits.stratified({"a": ["x"] * 10 + ["y"] * 10 + ["alone"]}, 0.2, 0)
     assert 20 in parts["train"]

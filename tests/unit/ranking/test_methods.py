@@ -11,7 +11,7 @@ from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
 from backward_search.ranking.methods import METHODS
-from backward_search.ranking.strength import WEIGHTS, Trial, choose_weight
+from backward_search.ranking.strength import STRENGTHS, WEIGHTS, Trial, choose_weight
 from backward_search.search.backward import SearchConfig
 from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
@@ -98,18 +98,38 @@ def test_images_that_pass_a_filter_stand_first_each_part_by_similarity(setting, 
             assert (similarity[row, part].diff() <= 1e-6).all()
 
 
-def test_best_is_half_likeness_half_shift_and_the_probability(setting):
+@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, 1.6])
+def test_best_moves_part_of_the_way_and_adds_the_mean_probability(setting, strength):
     answerer, embeddings, _ = setting
     queries, targets = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]])
-    moved = answerer.move(METHODS["best"], queries, targets).embeddings
+    whole = answerer.move(METHODS["class_shift"], queries, targets).embeddings
+    moved = queries + min(strength, 1) * (whole - queries)
     cosine = torch.nn.functional.normalize(moved, dim=1) @ torch.nn.functional.normalize(embeddings, dim=1).T
-    score = (
-        0.5 * cosine
-        + 0.5 * answerer.known.likeness.of(queries).block(slice(0, N))
-        + 0.2 * answerer.log_likelihood(queries, targets)
-    )
-    expected = score.argsort(dim=1, descending=True)[:, :10]
-    assert torch.equal(answerer.answer("best", queries, targets, 10).hits.rows, expected)
+    p = answerer.heads.logits(embeddings).softmax(2)
+    both = torch.stack([(p[0, :, style] * p[1, :, genre]).sqrt() for style, genre in targets])
+    score = 0.5 * cosine + 0.5 * answerer.known.likeness.of(queries).block(slice(0, N)) + strength / 2 * both
+    answer = replace(answerer, weight=strength).answer("best", queries, targets, 10)
+    assert torch.equal(answer.hits.rows, score.argsort(dim=1, descending=True)[:, :10])
+    torch.testing.assert_close(answer.hits.similarity, score.sort(dim=1, descending=True).values[:, :10])
+
+
+@pytest.mark.parametrize("method", ["unchanged", "teacher", "concept_null", "best"])
+def test_rerank_adds_the_log_probability_to_any_method(setting, method):
+    answerer, embeddings, _ = setting
+    queries, targets, how = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]]), METHODS[method]
+    moved = answerer.move(how, queries, targets).embeddings
+    plain, more = (one.scores(how, queries, moved, targets) for one in (answerer, replace(answerer, rerank=0.3)))
+    torch.testing.assert_close(more, plain + 0.3 * answerer.log_likelihood(queries, targets))
+
+
+def test_probabilities_are_those_of_the_calibrated_heads(setting):
+    answerer, embeddings, labels = setting
+    counts = dict(zip(NAMES, CLASSES, strict=False))
+    logits = {name: answerer.heads.logits(embeddings)[i, :, : counts[name]] for i, name in enumerate(NAMES)}
+    means = ClassMeans.of(embeddings, labels, counts)
+    known = Background.of(means, NAMES, embeddings, logits, labels, {"genre": 3.0})
+    torch.testing.assert_close(known.log_p[0, :, : CLASSES[0]], logits["style"].log_softmax(1))
+    torch.testing.assert_close(known.log_p[1, :, : CLASSES[1]], (logits["genre"] / 3).log_softmax(1))
 
 
 def test_the_answer_does_not_depend_on_the_batch(setting):
@@ -138,3 +158,6 @@ def test_the_chosen_weight_is_the_first_that_attains_its_aim(setting):
     kept = [choose_weight(trial, METHODS["concept_null"], "context", share) for share in (1e-9, 0.5, 0.9, 1.0)]
     assert kept == sorted(kept, reverse=True)
     assert kept[0] == WEIGHTS[-1] != kept[-1]
+    strengths = [choose_weight(trial, METHODS["best"], "precision", share) for share in (0.5, 0.9, 1.0)]
+    assert strengths == sorted(strengths)
+    assert set(strengths) <= set(STRENGTHS)

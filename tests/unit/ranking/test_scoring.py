@@ -58,7 +58,7 @@ def rich(targets):
 
 def scorer_of(answerer, method, queries, targets):
     how = METHODS[method]
-    return answerer.scorer(how, queries, answerer.move(how, queries, targets).embeddings, targets, answerer.weight)
+    return answerer.scorer(how, queries, answerer.move(how, queries, targets).embeddings, targets)
 
 
 @pytest.mark.parametrize("method", RANKING)
