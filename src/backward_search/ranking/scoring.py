@@ -10,17 +10,19 @@ from backward_search.search.conditions import Conditions
 
 LEAST = -1e30
 """The score of an image that cannot meet a condition: below all others, and still a hit where nothing else is left."""
-PULL = 3
-"""How far a condition of weight 1 draws an engine's search towards its class means, in lengths of a unit vector.
-
-Of several factors those from 2 to 4 recalled most over the methods on glyphs, Fashion-MNIST and four renderings of it.
-"""
 VALUES_AT_ONCE = 2**22
 """Gathered probabilities of one pass of the exact scores, 32 MB in double precision."""
 
 
 class Likelihood:
-    """How probable it is that an image meets each query's condition: the logarithm."""
+    """How probable it is that an image meets each query's condition: the logarithm.
+
+    Attributes:
+        pull: how far a weight of 1 draws an engine's search towards the class means, in lengths of a unit vector. Of
+            several values the one that recalls most over the methods on glyphs, Fashion-MNIST and renderings of it.
+    """
+
+    pull = 3.0
 
     def __init__(self, conditions: Conditions, log_p: Tensor, direction: Tensor) -> None:
         """Score images.
@@ -30,7 +32,7 @@ class Likelihood:
             log_p: log-probabilities of the gallery's classes (A, N, K).
             direction: where images that meet the conditions lie, unit vectors (B, E).
         """
-        self._conditions, self._log_p, self.guide = conditions, log_p, PULL * direction
+        self._conditions, self._log_p, self.guide = conditions, log_p, self.pull * direction
 
     def block(self, rows: slice) -> Tensor:
         """The log-probabilities of a slice of the gallery."""
@@ -49,6 +51,8 @@ class Likelihood:
 
 class Probability(Likelihood):
     """The geometric mean, over the conditions, of their probabilities."""
+
+    pull = 1.0
 
     def block(self, rows: slice) -> Tensor:
         """The probabilities of a slice of the gallery."""
