@@ -13,10 +13,11 @@ from backward_search.datasets.images import fit, load_image, normalise
 from backward_search.errors import OptionError
 from backward_search.galleries.gallery import Gallery
 from backward_search.options import AnswerOptions, parse
+from backward_search.options.answering import parsed_aim
 from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
-from backward_search.ranking.methods import AUTO, METHODS, Method
+from backward_search.ranking.methods import AIM, AUTO, METHODS, Method
 from backward_search.ranking.strength import LEAST, Trial, choose_weight, sample
 from backward_search.runs.run import Run, find_device
 from backward_search.search.backward import SearchConfig
@@ -173,7 +174,7 @@ class Searcher:
         background = Background.of(means, names, part, logits, known, self.temperatures)
         answerer = Answerer(Gallery(part), heads, SearchConfig(1.0), background=background)
         targets = torch.stack([known[name][lenders] for name in names], dim=1)
-        return choose_weight(Trial(answerer, part, queries, targets), how, "precision", 0.95)
+        return choose_weight(Trial(answerer, part, queries, targets), how, *parsed_aim(AIM))
 
     def _opinion(self, embeddings: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         return {name: _logits(self.heads[name], embeddings).argmax(1) for name in names}

@@ -6,12 +6,25 @@ from dataclasses import dataclass
 from backward_search.errors import OptionError
 from backward_search.options.definition import conditioned_attributes, number, option, require
 from backward_search.options.training import ENGINES, RunOptions
-from backward_search.ranking.methods import AUTO, METHODS
+from backward_search.ranking.methods import AIM, AUTO, METHODS
 
 OUTPUTS = ("tanh", "linear")
 """Of the student."""
 
 SOLVERS = ("adam", "manifold")
+
+
+def parsed_aim(text: str) -> tuple[str, float]:
+    """What a strength is chosen for, "precision" or "context", and the share of it to attain.
+
+    Raises:
+        OptionError: the text is neither precision=S nor context=S.
+    """
+    name, _, share = text.partition("=")
+    require(name in ("precision", "context"), f"--aim {text} is neither precision=S nor context=S")
+    value = number("--aim", share)
+    require(0 < value <= 1, f"--aim {text}: the share must lie between 0 and 1")
+    return name, value
 
 
 @dataclass(frozen=True)
@@ -132,7 +145,7 @@ class AnswerOptions(EngineOptions):
     aim: str = option(
         "what auto reaches on training images: precision=S, that share of what the greatest strength attains, or "
         "context=S, that share of what the least keeps",
-        "precision=0.95",
+        AIM,
     )
     shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
 
@@ -148,12 +161,8 @@ class AnswerOptions(EngineOptions):
 
     @property
     def aimed(self) -> tuple[str, float]:
-        """What `auto` aims at: "precision" or "context", and its share."""
-        name, _, share = self.aim.partition("=")
-        require(name in ("precision", "context"), f"--aim {self.aim} is neither precision=S nor context=S")
-        value = number("--aim", share)
-        require(0 < value <= 1, f"--aim {self.aim}: the share must lie between 0 and 1")
-        return name, value
+        """What `auto` aims at; see `parsed_aim`."""
+        return parsed_aim(self.aim)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

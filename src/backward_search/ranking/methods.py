@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 AUTO = "auto"
 """A strength that is chosen on training images."""
+AIM = "precision=0.85"
+"""What it is chosen for, and the share of that to attain, unless something else is asked for."""
 
 
 @dataclass(frozen=True)
