@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GLYPHS := --dataset_name glyphs
 TASK := $(GLYPHS) --num_condition 2
-RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-final
+RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-recipemodern-final
 
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 
