@@ -42,9 +42,10 @@ def test_every_kind_of_condition(early_stopping):
     assert_same(parts, backward_search(heads, queries, conditions, config))
 
 
-def test_the_manifold_solver():
+@pytest.mark.parametrize(("probability", "step"), [(0.4, 0.4), (0.99, 20.0)])  # the longer, shortened by the loss
+def test_the_manifold_solver(probability, step):
     heads, queries, _, conditions = every_kind_of_condition()
-    spread, config = covariance(queries), ManifoldConfig(0.4, max_itr=30)
+    spread, config = covariance(queries), ManifoldConfig(probability, step, max_itr=30)
     batch = manifold_search(heads, queries, conditions, spread, config)
     assert 0 < batch.stopped.sum() < len(queries)  # some arrive, some do not
     assert_same(one_by_one(Teacher(heads, config, spread), queries, conditions), batch)
