@@ -31,6 +31,7 @@ ENTRY = DatasetEntry(
     num_epoch=24,
     lr=0.003,
     inverse_lambda=0.5,
+    student_hidden=256,
     student_output="residual",
     student_loss="l1",
     prepare="A1.Data-Preprocessing-glyphs.py",

@@ -65,8 +65,9 @@ class DatasetEntry:
         lr: the default learning rate of the paper's recipe.
         recipe: the default training recipe.
         inverse_lambda: the default lambda of the search.
-        student_output: the default output of the student.
-        student_loss: the default loss of the student.
+        student_hidden: the default units of the student's hidden layers.
+        student_output: its default output.
+        student_loss: its default loss.
         empty_tags: where an empty piece of a tag string counts.
         discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
         prepare: the command that makes its tables.
@@ -80,6 +81,7 @@ class DatasetEntry:
     lr: float = 0.01
     recipe: str = "paper"
     inverse_lambda: float = 1.1
+    student_hidden: int = 128
     student_output: str = "tanh"
     student_loss: str = "mse"
     empty_tags: EmptyTags = EmptyTags.NOWHERE

@@ -36,7 +36,7 @@ class TaskOptions(RunOptions):
     inverse_earlystopping: bool = option("stop a query that no longer improves", True)
     student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
     student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
-    student_hidden: int = option("units of the student's hidden layers", 128)
+    student_hidden: int = option("units of the student's hidden layers", of_dataset="student_hidden")
     student_depth: int = option("hidden layers of the student", 2)
     student_output: str = option(
         "tanh keeps the moved query in (-1, 1), linear does not, residual gives the move that is added to the query",
