@@ -8,8 +8,11 @@ from backward_search.options.definition import conditioned_attributes, number, o
 from backward_search.options.training import ENGINES, RunOptions
 from backward_search.ranking.methods import AIM, AUTO, METHODS
 
-OUTPUTS = ("tanh", "linear")
+OUTPUTS = ("tanh", "linear", "residual")
 """Of the student."""
+
+LOSSES = ("mse", "l1")
+"""Of the student, before `student_reg`."""
 
 SOLVERS = ("adam", "manifold")
 
@@ -46,9 +49,16 @@ class TaskOptions(RunOptions):
     inverse_earlystopping: bool = option("stop a query that no longer improves", True)
     student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
     student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
-    student_hidden: int = option("units of the student's hidden layers", 128)
+    student_hidden: int = option("units of the student's hidden layers", of_dataset="student_hidden")
     student_depth: int = option("hidden layers of the student", 2)
-    student_output: str = option("tanh keeps the moved query in (-1, 1), linear does not", "tanh", choices=OUTPUTS)
+    student_output: str = option(
+        "tanh keeps the moved query in (-1, 1), linear does not, residual gives the move that is added to the query",
+        of_dataset="student_output",
+        choices=OUTPUTS,
+    )
+    student_loss: str = option(
+        "the student's distance to the teacher: mse, as published, or l1", of_dataset="student_loss", choices=LOSSES
+    )
     student_lambda_range: str = option("train one student for all lambdas from,to: lambda is its input", "")
 
     @property
