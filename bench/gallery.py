@@ -6,6 +6,8 @@ exact search reads a memory-mapped file. Memory is what the process takes beyond
 
     python bench/gallery.py --counts 10000,100000 --json gallery.json    (minutes on two cores)
     python bench/gallery.py --counts 1000000 --engines exact,faiss-flat
+    python bench/gallery.py --counts 10000000 --engines exact,faiss-ivfpq --ivf_lists 1024     (10 GB of disk)
+    python bench/gallery.py --counts 1000000 --engines milvus --limit_s 600
 """
 
 import argparse
@@ -92,12 +94,14 @@ def seconds(action: Callable[[], object], repeats: int) -> float:
     return min(timed(action)[0] for _ in range(repeats))
 
 
-def measure(engine: str, file: Path, folder: Path, results: "multiprocessing.Queue[Any]") -> None:
+def measure(
+    engine: str, file: Path, folder: Path, settings: BuildSettings, results: "multiprocessing.Queue[Any]"
+) -> None:
     """Measure one engine and hand the numbers over."""
     try:
         vectors = Vectors.open([file])
         queries = queries_of(vectors)
-        numbers = _exact(vectors, queries) if engine == "exact" else _index(engine, vectors, queries, folder)
+        numbers = _exact(vectors, queries) if engine == "exact" else _index(engine, vectors, queries, folder, settings)
         results.put({"engine": engine, "count": len(vectors), **numbers})
     except UserError as error:
         results.put({"engine": engine, "count": len(vectors), "skipped": str(error)})
@@ -131,10 +135,12 @@ def _product(vectors: Vectors, queries: torch.Tensor) -> None:
         torch.mm(queries, vectors.block(slice(start, min(start + 65536, len(vectors)))).T)
 
 
-def _index(engine: str, vectors: Vectors, queries: torch.Tensor, folder: Path) -> dict[str, float]:
+def _index(
+    engine: str, vectors: Vectors, queries: torch.Tensor, folder: Path, built: BuildSettings
+) -> dict[str, float]:
     place = folder / "run" / "galleries" / "bench" / f"{engine}-0"
     place.mkdir(parents=True, exist_ok=True)
-    index = open_index(engine, place, BuildSettings(), {})
+    index = open_index(engine, place, built, {})
     with Memory() as building:
         start = time.perf_counter()
         index.build(vectors, lambda rows: Fields([str(row) for row in range(rows.start, rows.stop)], {}, {}))
@@ -161,6 +167,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--counts", default="10000,100000,1000000", help="vectors, comma-separated")
     parser.add_argument("--engines", default=",".join(ENGINES), help="engines, comma-separated")
+    parser.add_argument("--ivf_lists", type=int, default=0, help="cells of faiss-ivfpq (default: by the number)")
+    parser.add_argument("--limit_s", type=float, default=float("inf"), help="seconds an engine may take")
     parser.add_argument("--folder", type=Path, help="where the files go (default: a temporary folder)")
     parser.add_argument("--json", type=Path, help="write the numbers into this file too")
     options = parser.parse_args()
@@ -172,22 +180,28 @@ def main() -> None:
             file = Path(folder) / f"{count}.npy"
             write_embeddings(file, count)
             for engine in options.engines.split(","):
-                rows.append(_in_a_process(engine, file, Path(folder) / f"{count}-{engine}"))
+                place, settings = Path(folder) / f"{count}-{engine}", BuildSettings(ivf_lists=options.ivf_lists)
+                rows.append({"count": count} | _in_a_process((engine, file, place, settings), options.limit_s))
                 print(_line(rows[-1]), flush=True)
                 if options.json:
                     write_json(options.json, {"machine": _machine(), "results": rows})
             file.unlink()
 
 
-def _in_a_process(engine: str, file: Path, folder: Path) -> dict[str, Any]:
+def _in_a_process(arguments: tuple[str, Path, Path, BuildSettings], limit: float) -> dict[str, Any]:
+    """The numbers of one engine, or why there are none."""
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[Any] = context.Queue()
-    process = context.Process(target=measure, args=(engine, file, folder, results))
+    process, start = context.Process(target=measure, args=(*arguments, results)), time.monotonic()
     process.start()
-    while process.is_alive() and results.empty():
+    while process.is_alive() and results.empty() and time.monotonic() - start < limit:
         time.sleep(0.2)
-    if results.empty() and process.exitcode:
-        return {"engine": engine, "count": 0, "skipped": f"ended with exit code {process.exitcode}"}
+    if results.empty():
+        late = process.is_alive()
+        process.kill()
+        process.join()
+        reason = f"not done after {limit:.0f} s" if late else f"ended with exit code {process.exitcode}"
+        return {"engine": arguments[0], "skipped": reason}
     numbers: dict[str, Any] = results.get()
     process.join()
     return numbers | {"load": os.getloadavg()[0]}

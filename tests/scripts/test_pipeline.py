@@ -360,6 +360,8 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
     assert f"| unchanged, faiss-hnsw (recall {results['engine_recall_at_10']:.3f}) |" in result_table([results])
     assert abs(results["precision_at_10"] - expected["precision_at_10"]) < 0.002
     assert "engine" not in expected
+    wider = words(copied, "--method", "best", "--strength", "0.1", *engine, "--shortlist", "400")
+    assert json.loads(script("E1")(wider).read_text())["engine_recall_at_10"] > 0.98
     picture = script("E2")([*task[:-2], *engine, "--result_root", str(copied[0] / "result")])
     assert picture.stat().st_size > 10_000
 

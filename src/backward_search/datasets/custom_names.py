@@ -33,6 +33,7 @@ def column_text(values: "pd.Series[Any]") -> "pd.Series[str]":
     known: dict[Any, str] = {}
 
     def convert(value: Any) -> str:
+        """A value as text, each distinct one worked out once."""
         try:
             if value not in known:
                 known[value] = _value_text(value)

@@ -22,7 +22,7 @@ class Batch:
     """Some images with their labels.
 
     Attributes:
-        pixels: (B, 3, H, W) uint8, in channels-last memory.
+        pixels: (B, 3, H, W) uint8, in channels-last memory; or what an encoder has made of them, (B, d) float32.
         labels: by attribute, class ids (B,) int64.
         rows: the row of each image in its table, (B,) int64.
         total: images in the whole batch, of which this is one process's share.
@@ -216,6 +216,10 @@ class ImageLoader:
         self._filled = False
         self.steps = len(self.batches())
 
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self._rows)
+
     def batches(self, epoch: int = 0) -> list[np.ndarray]:
         """The rows of each batch of an epoch; a rest that is too small joins the batch before it.
 
@@ -244,6 +248,16 @@ class ImageLoader:
             yield self._batch(next(pixels), share, len(whole))
         self._filled = self._kept is not None and (self._filled or skip == 0)
 
+    def in_order(self) -> Iterator[Batch]:
+        """Every image once, in the order of the rows, as a first epoch would show it."""
+        batches = np.split(np.arange(len(self)), range(self._batch_size, len(self), self._batch_size))
+        for pixels, rows in zip(self._decoded(batches, 0), batches, strict=True):
+            yield self._batch(pixels, rows, len(rows))
+
+    def labels_of(self, rows: Tensor) -> dict[str, Tensor]:
+        """By attribute the class ids of some rows."""
+        return {name: ids[rows] for name, ids in self._labels.items()}
+
     def _stored(self, shares: list[np.ndarray]) -> Iterator[Tensor]:
         assert self._kept is not None
         return (self._kept[rows] for rows in shares)
@@ -268,9 +282,8 @@ class ImageLoader:
 
     def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
         places = torch.from_numpy(rows)
-        labels = {name: ids[places] for name, ids in self._labels.items()}
         weight = len(rows) * self._group.size / total
-        return Batch(pixels.permute(0, 3, 1, 2), labels, places, total, weight)
+        return Batch(pixels.permute(0, 3, 1, 2), self.labels_of(places), places, total, weight)
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:

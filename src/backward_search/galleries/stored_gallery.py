@@ -229,6 +229,7 @@ class StoredGallery:
         }
 
         def fields_of(rows: slice) -> Fields:
+            """The fields of a slice of the gallery."""
             some = keys[rows]
             return Fields(
                 some,

@@ -91,14 +91,18 @@ class Model(nn.Module):
         assert isinstance(head, Head)
         return head
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Embed normalised images: (B, 3, H, W) -> (B, E) float32 in (-1, 1).
+    def encode(self, images: Tensor) -> Tensor:
+        """The encoder's features of normalised images: (B, 3, H, W) -> (B, d) float32.
 
         With `mixed_precision` the encoder computes in bfloat16; the few layers after it always keep float32.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed_precision):
             features: Tensor = self.encoder(images)
-        embeddings: Tensor = self.projection(features.float())
+        return features.float()
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embed normalised images: (B, 3, H, W) -> (B, E) float32 in (-1, 1)."""
+        embeddings: Tensor = self.projection(self.encode(images))
         return embeddings
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:

@@ -230,13 +230,7 @@ class EvaluateOptions(AnswerOptions):
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
-        how, weighed = METHODS[self.chosen_method], bool(self.weight_of(self.chosen_method) or self.rerank)
-        require(
-            self.searches_exactly or not (how.likeness or how.filter or weighed),
-            f"--engine {self.engine} proposes images by similarity alone, and {self.chosen_method} with these options "
-            "ranks by more: use --engine exact",
-        )
-        free = how.likeness > 0
+        free = METHODS[self.chosen_method].likeness > 0
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
         )

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from backward_search.galleries.gallery import Gallery, Hits, ranked
+from backward_search.galleries.gallery import CosineScorer, Gallery, Hits, Scorer
 from backward_search.ranking.background import Background
 from backward_search.ranking.methods import METHODS, Method
+from backward_search.ranking.scoring import Likelihood, Passed, Probability, WeightedSum
 from backward_search.search.backward import SearchConfig
 from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
@@ -144,9 +145,7 @@ class Answerer:
         return Moved.at_once(self.known.target_means(conditions, logits))
 
     def _ranked(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions, k: int) -> Hits:
-        if not (how.likeness or how.filter or self.weight_of(how) or self.rerank):
-            return self.gallery.search(moved, k)
-        return ranked(self.scores(how, queries, moved, targets), k)
+        return self.gallery.best(self.scorer(how, queries, moved, targets), k)
 
     def weight_of(self, how: Method) -> float:
         """The weight of a method: its own, unless another is set.
@@ -159,8 +158,8 @@ class Answerer:
             raise ValueError(f"the weight of the condition is {weight!r}: give a number")
         return weight
 
-    def scores(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions) -> Tensor:
-        """The score of every gallery image for each query, (B, N), as `methods.Method` states it.
+    def scorer(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions) -> Scorer:
+        """What scores gallery images for each query, as `methods.Method` states it.
 
         Args:
             how: the method.
@@ -168,21 +167,30 @@ class Answerer:
             moved: the same, moved.
             targets: the conditions.
         """
-        scores = queries.new_zeros(len(queries), len(self.gallery))
-        if how.likeness < 1:
-            scores += (1 - how.likeness) * self.gallery.similarity(moved)
-        if how.likeness:
-            scores += how.likeness * self.known.likeness(queries)
         weight, plain = self.weight_of(how), self.rerank
+        if not (how.likeness or how.filter or weight or plain):
+            return CosineScorer(moved, self.gallery.vectors)
+        conditions, terms = self._conditions(targets, queries), list[tuple[float, Scorer]]()
+        if how.likeness < 1:
+            terms.append((1 - how.likeness, CosineScorer(moved, self.gallery.vectors)))
+        if how.likeness:
+            terms.append((how.likeness, self.known.likeness.of(queries)))
         if how.graded and weight:
-            scores += weight / 2 * self._conditions(targets, queries).probability(self.known.log_p)
-        else:
-            plain += weight
+            terms.append((weight / 2, Probability(conditions, self.known.log_p, self._way(conditions, queries))))
+        plain += 0 if how.graded else weight
         if plain:
-            scores += plain * self.log_likelihood(queries, targets)
+            terms.append((plain, Likelihood(conditions, self.known.log_p, self._way(conditions, queries))))
         if how.filter:
-            scores += FIRST * self.known.passed(how.filter, self._conditions(targets, queries))
-        return scores
+            terms.append((FIRST, Passed(conditions, self.known.ids(how.filter), torch.zeros_like(queries))))
+        return WeightedSum(terms)
+
+    def _way(self, conditions: Conditions, queries: Tensor) -> Tensor:
+        """Where images that meet the conditions lie, unit vectors (B, E)."""
+        return self.known.direction(conditions, self.known.calibrated(self.heads.logits(queries)))
+
+    def scores(self, how: Method, queries: Tensor, moved: Tensor, targets: Tensor | Conditions) -> Tensor:
+        """The score of every gallery image for each query, (B, N); see `scorer`."""
+        return self.scorer(how, queries, moved, targets).block(slice(0, len(self.gallery)))
 
     def log_likelihood(self, queries: Tensor, targets: Tensor | Conditions) -> Tensor:
         """How probable it is that each gallery image meets each condition, (B, N), by its own logits."""

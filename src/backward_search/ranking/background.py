@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from backward_search.ranking.concept import ClassMeans, Likeness
 from backward_search.search.conditions import Conditions, padded
@@ -85,6 +86,10 @@ class Background:
         """The mean of the target class of each query, (B, E); with several attributes the sum of their parts."""
         return self.overall + torch.bmm(conditions.shares(logits), self.means).sum(0)
 
-    def passed(self, kind: str, conditions: Conditions) -> Tensor:
-        """Which gallery images pass a filter, (B, N) bool: by "predicted" classes, or by "labels"."""
-        return conditions.met_by(self.log_p.argmax(2) if kind == "predicted" else self.labels)
+    def ids(self, kind: str) -> Tensor:
+        """The gallery's class ids (A, N): "predicted" by its logits, or its "labels"."""
+        return self.log_p.argmax(2) if kind == "predicted" else self.labels
+
+    def direction(self, conditions: Conditions, logits: Tensor) -> Tensor:
+        """The way from the mean of all images to those that meet each condition, unit vectors (B, E)."""
+        return normalize(torch.bmm(conditions.shares(logits), self.means).sum(0), dim=1)

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from backward_search.galleries.gallery import CosineScorer
+from backward_search.galleries.vectors import Vectors
+
 LEAST_DIRECTION = 1e-2
 """A direction in which the class means vary less than this share of their largest one is noise, and stays."""
 
@@ -70,11 +73,11 @@ class Likeness:
             attributes: the conditioned ones.
         """
         self._mean, self._basis = means.mean, means.subspace(attributes)
-        self._images = self._outside(embeddings)
+        self._images = Vectors([self._outside(embeddings)])
 
-    def __call__(self, queries: Tensor) -> Tensor:
-        """The likeness of each query (B, E) to each image, (B, N) in [-1, 1]."""
-        return self._outside(queries) @ self._images.T
+    def of(self, queries: Tensor) -> CosineScorer:
+        """What scores images by their likeness to each query (B, E), in [-1, 1]."""
+        return CosineScorer(self._outside(queries), self._images)
 
     def _outside(self, embeddings: Tensor) -> Tensor:
         rest = embeddings - self._mean

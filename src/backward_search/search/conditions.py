@@ -129,29 +129,41 @@ class Conditions:
         if self.any_of is not None:
             of_set = torch.matmul((self.wanted > 0).to(log_p.dtype), log_p.exp().mT).log()
             parts = torch.where(self.any_of[..., None], of_set, parts)
-        if self.weight is not None:
-            parts = parts * self.weight[..., None]
-        return parts.sum(0)
+        return self._over_attributes(parts)
 
-    def probability(self, log_p: Tensor) -> Tensor:
-        """The same as one probability: the (weighted) geometric mean over the attributes.
+    def log_likelihood_of_own(self, log_p: Tensor) -> Tensor:
+        """The same where every query has n images of its own, whose sums depend on nothing but the image.
 
         Args:
-            log_p: log-probabilities of the images' classes (A, N, K).
+            log_p: log-probabilities of their classes (A, B, n, K).
 
         Returns:
-            (B, N) in [0, 1].
+            (B, n), at most 0.
         """
+        wanted = self.wanted[:, :, None].to(log_p.dtype)  # no matrix product: its rounding depends on the place
+        parts = (wanted * log_p).sum(3)  # (A, B, n)
+        if self.any_of is not None:
+            of_set = torch.where(wanted > 0, log_p, -torch.inf).logsumexp(3)
+            parts = torch.where(self.any_of[..., None], of_set, parts)
+        return self._over_attributes(parts)
+
+    def _over_attributes(self, parts: Tensor) -> Tensor:
+        """The weighted sum of what each attribute says, (A, B, N) -> (B, N)."""
+        return parts.sum(0) if self.weight is None else (parts * self.weight[..., None]).sum(0)
+
+    def mean_probability(self, log_likelihood: Tensor) -> Tensor:
+        """Log-likelihoods (B, N) as one probability: the (weighted) geometric mean over the attributes, in [0, 1]."""
         count = len(self.wanted) if self.weight is None else self.weight.sum(0).clamp(min=1e-9)[:, None]
-        return (self.log_likelihood(log_p) / count).exp()
+        return (log_likelihood / count).exp()
 
     def met_by(self, ids: Tensor) -> Tensor:
-        """Which of N images have one of the wanted classes in every attribute that counts, (B, N) bool.
+        """Which images have one of the wanted classes in every attribute that counts, (B, N) bool.
 
         Args:
-            ids: class ids of the images (A, N).
+            ids: class ids of N images (A, N), or of n images of each query's own (A, B, n).
         """
-        met = torch.stack([wanted[:, own] > 0 for wanted, own in zip(self.wanted, ids, strict=True)])
+        own = ids if ids.ndim == 3 else ids[:, None].expand(-1, self.wanted.shape[1], -1)
+        met = self.wanted.gather(2, own) > 0
         if self.weight is not None:
             met |= self.weight[..., None] == 0
         return met.all(0)

@@ -3,17 +3,12 @@
 import logging
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from backward_search.console import progress
-from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
-from backward_search.datasets.images import ImageLoader, normalise
 from backward_search.errors import DataError, MissingError
 from backward_search.galleries.stored_gallery import StoredGallery
 from backward_search.options import ChangeOptions
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.run_gallery import begin_gallery
+from backward_search.stages.embed import embedded, images_below
 
 LOG = logging.getLogger(__name__)
 
@@ -42,31 +37,16 @@ def change_gallery(options: ChangeOptions) -> Path:
 def _add(run: Run, stored: StoredGallery, files: list[Path], options: ChangeOptions) -> None:
     keys = ["/".join(file.parts[-2:]) for file in files]
     stored.check_new(keys)  # before the images are embedded
-    embeddings, logits = _embed(run, files, options)
+    device = find_device(options.device)
+    embeddings, logits = embedded(run, files, batch_size=options.batch_size, workers=options.n_workers, device=device)
     stored.add(keys, embeddings, logits)
     LOG.info("added %d images", len(files))
-
-
-@torch.inference_mode()
-def _embed(run: Run, files: list[Path], options: ChangeOptions) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    device = find_device(options.device)
-    model = run.load_model(device)
-    loader = ImageLoader(files, {}, run.look, batch_size=options.batch_size, workers=options.n_workers)
-    embeddings = np.empty((len(files), run.model.encoding_size), np.float32)
-    logits = {name: np.empty((len(files), len(labels)), np.float32) for name, labels in run.classes.items()}
-    for batch in progress(loader.epoch(), "embedding", "batch", len(loader.batches())):
-        rows = batch.rows.numpy()
-        z = model.embed(normalise(batch.pixels, run.look, device))
-        embeddings[rows] = z.cpu().numpy()
-        for name, values in model.classify(z).items():
-            logits[name][rows] = values.cpu().numpy()
-    return embeddings, logits
 
 
 def _images(source: Path) -> list[Path]:
     """The images below a folder, sorted, or those that a text file lists."""
     if source.is_dir():
-        files = sorted(path for path in source.absolute().rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        files = images_below(source.absolute())
     else:
         files = [(source.parent / line).absolute() for line in _lines(source)]
     if not files:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from scipy.special import softmax
 from torch import Tensor, nn
@@ -68,8 +69,7 @@ def embed(options: EmbedOptions) -> Path:
         todo = [images for images in wanted if not images.stage.is_done(overwrite=options.overwrite)]
         group.wait()  # nobody writes before everybody has looked
         if todo:
-            model = run.load_model(device)
-            model.mixed_precision = options.precision == "bf16" or (options.precision, device.type) == ("auto", "cuda")
+            model = embedding_model(run, device, options.precision)
             for images in todo:
                 _embed(run, model, images, options, device, group)
         if group.leads and not options.image_folder:
@@ -77,6 +77,45 @@ def embed(options: EmbedOptions) -> Path:
         folder = run.paths.embeddings("test").parent
     LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
     return folder
+
+
+def embedding_model(run: Run, device: torch.device, precision: str = "auto") -> Model:
+    """The network of a run as it embeds images: in bfloat16 on a GPU, unless the precision says otherwise."""
+    model = run.load_model(device)
+    model.mixed_precision = precision == "bf16" or (precision, device.type) == ("auto", "cuda")
+    return model
+
+
+def embedded(
+    run: Run, files: Sequence[Path], *, batch_size: int, workers: int, device: torch.device
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Embed some images in memory, by one process, as C1 does.
+
+    Args:
+        run: the trained model.
+        files: the images.
+        batch_size: images at once.
+        workers: processes that decode.
+        device: where.
+
+    Returns:
+        Their embeddings (n, E) and by attribute their logits (n, K), float32.
+    """
+    loader = ImageLoader(files, {}, run.look, batch_size=batch_size, workers=workers, keep=False)
+    batches = progress(loader.epoch(), "embedding", "batch", loader.steps)
+    made = torch.cat(list(outcomes(Network(embedding_model(run, device)), batches, run.look, device)))
+    z, *logits = (part.numpy() for part in torch.split(made, _widths(run), dim=1))
+    return z, dict(zip(run.classes, logits, strict=True))
+
+
+def _widths(run: Run) -> list[int]:
+    """E, then the number of classes of each attribute."""
+    return [run.model.encoding_size, *(len(labels) for labels in run.classes.values())]
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The image files below a folder, by their endings, sorted."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _calibrate(run: Run, options: EmbedOptions) -> None:
@@ -123,7 +162,7 @@ def _split_images(run: Run, options: EmbedOptions, split: str) -> Images:
 def _folder_images(run: Run, options: EmbedOptions, folder: Path) -> Images:
     if not folder.is_dir():
         raise MissingError(f"--image_folder {folder} is not a folder")
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    files = images_below(folder)
     if not files:
         raise DataError(
             f"--image_folder {folder} holds no images, of which the names end in {', '.join(IMAGE_SUFFIXES)}"
@@ -158,9 +197,8 @@ def _embed(run: Run, model: Model, images: Images, options: EmbedOptions, device
     if group.leads:
         images.stage.begin()
     group.wait()
-    widths = [run.model.encoding_size, *(len(labels) for labels in run.classes.values())]
     places = [run.paths.embeddings(images.name), *(run.paths.logits(images.name, head) for head in run.classes)]
-    shapes = {place: (len(good), width) for place, width in zip(places, widths, strict=True)}
+    shapes = {place: (len(good), width) for place, width in zip(places, _widths(run), strict=True)}
     identity = _digest([images.stage.hashes, images.stage.settings, good, options.batch_size, group.size])
     growing = GrowingArrays(shapes, identity) if group.leads else None
     skip = loader.batches_in(group.tell(growing.done if growing else 0))

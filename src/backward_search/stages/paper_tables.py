@@ -51,9 +51,23 @@ def make_tables(options: PaperTableOptions) -> Path:
     for table in made:
         write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
         LOG.info("%s", "\n" + markdown(table))
-    waiting = sum(bool(cell.command) for table in made for row in table.rows for cell in row)
-    LOG.info("wrote %s; %d cells were not run, their commands stand below each table", paths.folder, waiting)
+    LOG.info("wrote %s; %s", paths.folder, _left(made))
     return paths.folder
+
+
+def _left(tables: Sequence[PaperTable]) -> str:
+    """What is left to run, in words.
+
+    >>> _left([PaperTable("a", "A", ["x", "y"], [[Cell("1"), Cell.not_run("python X.py")]])])
+    '1 of 2 cells was not run: what fills it stands below its table'
+    """
+    cells = [cell for table in tables for row in table.rows for cell in row]
+    waiting = sum(bool(cell.command) for cell in cells)
+    if not waiting:
+        return "no cell is left to run"
+    many = waiting > 1
+    it, its, were = ("them", "their tables", "were") if many else ("it", "its table", "was")
+    return f"{waiting} of {len(cells)} cells {were} not run: what fills {it} stands below {its}"
 
 
 def _datasets(options: PaperTableOptions) -> PaperTable:

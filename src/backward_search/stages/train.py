@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,10 @@ from backward_search.network.model import Model, ModelConfig
 from backward_search.options import EmbedOptions, TrainOptions, next_command
 from backward_search.runs.run import config_json, find_device, run_paths
 from backward_search.training import checkpoint
+from backward_search.training.features import encoded
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.recipe import RECIPES
-from backward_search.training.trainer import Trainer, TrainingConfig
+from backward_search.training.trainer import Loader, Trainer, TrainingConfig
 
 LOG = logging.getLogger(__name__)
 
@@ -61,12 +63,13 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     if options.skip_unreadable:
         tables = {split: _readable(options, table) for split, table in tables.items()}
     tables["train"], held = _held_out(options, tables["train"])
-    loaders = {split: _loader(options, table, look, group) for split, table in tables.items()}
+    images = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
         model = Model(model_config, pretrained=options.pretrained)
     model.mixed_precision = _mixed_precision(options, device)
-    trainer = Trainer(model, config, look, device, group=group, compiled=options.compile)
+    loaders, on_features = _loaders(model, images, config, look, device, group)
+    trainer = Trainer(model, config, look, device, group=group, compiled=options.compile, on_features=on_features)
     if group.leads:
         stage.begin()
         checkpoint.prepare(paths, {"settings": stage.settings, "inputs": stage.hashes}, overwrite=options.overwrite)
@@ -156,6 +159,24 @@ def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Gro
     )
 
 
+def _loaders(
+    model: Model,
+    images: dict[str, ImageLoader],
+    config: TrainingConfig,
+    look: Preprocessing,
+    device: torch.device,
+    group: Group,
+) -> tuple[Mapping[str, Loader], bool]:
+    """What batches come from, and whether they hold features: where a frozen encoder would make the same ones again."""
+    if config.enc_update or look.augment or group.size > 1:
+        return images, False
+    LOG.info("the encoder is frozen: its features are computed once")
+    model.to(device)
+    features = {split: encoded(model, loader, look, device) for split, loader in images.items()}
+    held = {split: loader for split, loader in features.items() if loader is not None}
+    return (held, True) if len(held) == len(images) else (images, False)
+
+
 def _mixed_precision(options: TrainOptions, device: torch.device) -> bool:
     if options.precision == "auto":
         return device.type == "cuda" and RECIPES[options.recipe].mixed_precision
@@ -168,7 +189,7 @@ def _where(device: torch.device, group: Group) -> str:
 
 def _fit(
     trainer: Trainer,
-    loaders: dict[str, ImageLoader],
+    loaders: Mapping[str, Loader],
     options: TrainOptions,
     paths: RunPaths,
     history: History,

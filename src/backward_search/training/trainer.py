@@ -12,6 +12,7 @@ from backward_search.datasets.images import Batch, normalise
 from backward_search.datasets.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.network.model import Model, classification_loss
+from backward_search.training.features import AfterEncoder
 from backward_search.training.optimizer import make_optimizer
 from backward_search.training.recipe import RECIPES, cosine
 
@@ -123,6 +124,7 @@ class Trainer:
         *,
         group: Group = ALONE,
         compiled: bool = False,
+        on_features: bool = False,
     ) -> None:
         """Move the model to the device and make its optimiser.
 
@@ -133,6 +135,7 @@ class Trainer:
             device: where.
             group: the processes that train it together.
             compiled: let torch.compile make the network faster.
+            on_features: its batches hold what the frozen encoder has made of the images (`features.encoded`).
         """
         for parameter in model.encoder.parameters():
             parameter.requires_grad_(config.enc_update)
@@ -145,9 +148,10 @@ class Trainer:
         self._optimizer = make_optimizer(
             model, self._recipe, lr=config.lr, weight_decay=config.weight_decay, encoder_rate=config.encoder_rate
         )
-        self._network: nn.Module = model
+        self._on_features = on_features
+        self._network: nn.Module = AfterEncoder(self.model) if on_features else model
         if compiled:
-            self._network = cast(nn.Module, torch.compile(model))
+            self._network = cast(nn.Module, torch.compile(self._network))
         self._parallel = group.parallel(self._network, device)
         self.epoch, self.step, self.tally = 0, 0, self._new_tally()
 
@@ -171,8 +175,8 @@ class Trainer:
         return result
 
     def _train_on(self, batch: Batch) -> None:
-        images, labels = self._inputs(batch)
-        logits = self._parallel(images)
+        inputs, labels = self._inputs(batch)
+        logits = self._parallel(inputs)
         loss = classification_loss(logits, labels, self._recipe.label_smoothing)
         self._optimizer.zero_grad(set_to_none=True)
         (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
@@ -191,8 +195,8 @@ class Trainer:
         self.model.eval()
         tally = self._new_tally()
         for batch in loader.epoch():
-            images, labels = self._inputs(batch)
-            logits = self._network(images)
+            inputs, labels = self._inputs(batch)
+            logits = self._network(inputs)
             tally.add(classification_loss(logits, labels), logits, labels)
         tally.gather(self._group)
         return tally.result() if self._group.leads else EpochResult(0.0, {})
@@ -202,6 +206,8 @@ class Trainer:
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         labels = {name: batch.labels[name].to(self._device, non_blocking=True) for name in self.model.attributes}
+        if self._on_features:
+            return batch.pixels.to(self._device, non_blocking=True), labels
         return normalise(batch.pixels, self._look, self._device), labels
 
     def state(self) -> dict[str, Tensor]:

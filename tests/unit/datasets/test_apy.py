@@ -1,10 +1,10 @@
-import importlib.util
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 from raw_apy import ATTRIBUTES, CATEGORIES, YAHOO, write_apy
+from scripts_by_name import script
 
 from backward_search.datasets import apy, registry
 from backward_search.datasets.prepared import load_table, load_tags
@@ -22,10 +22,7 @@ def paths(tmp_path):
 
 
 def main(paths, *arguments):
-    spec = importlib.util.spec_from_file_location("a1_apy", PROJECT / "A1.Data-Preprocessing-APY.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(["--data_root", str(paths.root), "--n_workers", "1", *arguments])
+    return script("A1.Data-Preprocessing-APY")(["--data_root", str(paths.root), "--n_workers", "1", *arguments])
 
 
 def report(paths):

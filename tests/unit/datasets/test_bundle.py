@@ -1,6 +1,5 @@
 """The authors' preprocessed bundle, built small in its real form: tables with ids, pickles, no images."""
 
-import importlib.util
 import json
 import logging
 import os
@@ -12,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scripts_by_name import script
 
 from backward_search.datasets import wikiart_tags
 from backward_search.datasets.bundle import class_and_tags, convert_bundle, four_fields
 from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.datasets.registry import DatasetEntry, EmptyTags
 from backward_search.errors import DataError, MissingError, StaleError
-from backward_search.files.paths import PROJECT, DataPaths
+from backward_search.files.paths import DataPaths
 
 NAN = float("nan")
 BIRDS = DatasetEntry("CUB", {"birds": ("birds",)}, empty_tags=EmptyTags.OF_THE_QUERY, prepare="A1-CUB.py")
@@ -151,26 +151,17 @@ def test_it_is_converted_once_and_by_whatever_loads_a_table(cub: DataPaths) -> N
     assert cub.tags.stat().st_mtime_ns == before
 
 
-def script(name: str, *arguments: str) -> Any:
-    spec = importlib.util.spec_from_file_location("script", PROJECT / name)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(arguments)
-
-
 def test_a1_takes_a_bundle_where_there_is_nothing_else(cub: DataPaths, caplog: pytest.LogCaptureFixture) -> None:
     birds_bundle(cub, folder="attributes")
     root = ("--data_root", str(cub.root))
     with caplog.at_level(logging.INFO):
-        script("A1.Data-Preprocessing-CUB.py", *root, "--check_only")
+        script("A1.Data-Preprocessing-CUB")([*root, "--check_only"])
         assert "images: 6 (train 4, test 2)" in caplog.text
         assert [path.name for path in cub.attributions.iterdir()] == ["check.json"]
-        assert script("A1.Data-Preprocessing-CUB.py", *root) == cub.attributions
+        assert script("A1.Data-Preprocessing-CUB")([*root]) == cub.attributions
     assert cub.tags.exists()
     with caplog.at_level(logging.INFO):
-        script("A1.Data-Preprocessing-CUB.py", *root)
+        script("A1.Data-Preprocessing-CUB")([*root])
     assert "converted from the authors' bundle already" in caplog.text
 
 
@@ -180,11 +171,11 @@ def test_a2_keeps_the_queries_of_the_bundle(cub: DataPaths, caplog: pytest.LogCa
     place = cub.queries(("birds",), "test")
     before = place.read_bytes()
     with caplog.at_level(logging.INFO):
-        script("A2.Query-Generating.py", "--dataset_name", "CUB", "--data_root", str(cub.root), "--num_queries", "3")
+        script("A2")(["--dataset_name", "CUB", "--data_root", str(cub.root), "--num_queries", "3"])
     assert "already done" in caplog.text
     assert place.read_bytes() == before
     with pytest.raises(StaleError, match="num_queries"):
-        script("A2.Query-Generating.py", "--dataset_name", "CUB", "--data_root", str(cub.root))
+        script("A2")(["--dataset_name", "CUB", "--data_root", str(cub.root)])
 
 
 def test_without_a_bundle_nothing_happens(cub: DataPaths) -> None:

@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from raw_cub import attribute_name, write_cub
+from scripts_by_name import script
 
 from backward_search.datasets import cub, cub_images, registry
 from backward_search.datasets.prepared import load_table, load_tags
@@ -27,10 +27,7 @@ def paths(tmp_path):
 
 
 def main(paths, *arguments):
-    spec = importlib.util.spec_from_file_location("a1_cub", PROJECT / "A1.Data-Preprocessing-CUB.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(["--data_root", str(paths.root), *arguments])
+    return script("A1.Data-Preprocessing-CUB")(["--data_root", str(paths.root), *arguments])
 
 
 def report(paths):

@@ -1,7 +1,6 @@
 """The user's own images in each of their four forms, from the script's command line to the tables and images."""
 
 import gzip
-import importlib.util
 import io
 import json
 import os
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scripts_by_name import script
 
 from backward_search.console import run_script
 from backward_search.datasets import custom_images, registry
@@ -19,19 +19,12 @@ from backward_search.datasets.custom_listing import Pixels
 from backward_search.datasets.custom_names import unique_keys
 from backward_search.datasets.prepared import load_table, load_tags
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
-from backward_search.files.paths import PROJECT, DataPaths
+from backward_search.files.paths import DataPaths
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
-def load_script():
-    spec = importlib.util.spec_from_file_location("a1_custom", PROJECT / "A1.Data-Preprocessing-custom.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MAIN = load_script().main
+MAIN = script("A1.Data-Preprocessing-custom")
 
 
 @pytest.fixture

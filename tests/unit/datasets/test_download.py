@@ -1,7 +1,6 @@
 import dataclasses
 import fcntl
 import hashlib
-import importlib.util
 import io
 import re
 import sys
@@ -11,12 +10,13 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from file_server import serving
 from raw_cub import write_cub
+from scripts_by_name import script
 
 from backward_search.datasets import cub, download, registry
 from backward_search.datasets.download import Download, HubDownload, fetch
 from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.files.fetching import Patience
-from backward_search.files.paths import PROJECT, DataPaths
+from backward_search.files.paths import DataPaths
 
 HASTE = Patience(attempts=3, first_wait=0.01, longest_wait=0.02, timeout=0.3)
 ELSEWHERE = "put it there by hand"
@@ -80,14 +80,12 @@ def test_a_script_fetches_and_prepares(server, tmp_path, monkeypatch):
     md5 = hashlib.md5(content).hexdigest()
     local = dataclasses.replace(real, url=url, sha256=None, md5=md5, size=len(content))
     monkeypatch.setattr(cub, "DOWNLOADS", (local,))
-    spec = importlib.util.spec_from_file_location("a1", PROJECT / "A1.Data-Preprocessing-CUB.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    script.main(["--data_root", str(tmp_path / "data"), "--download", "True"])
+    prepare = script("A1.Data-Preprocessing-CUB")
+    prepare(["--data_root", str(tmp_path / "data"), "--download", "True"])
     paths = DataPaths(tmp_path / "data", "CUB")
     rows = [len(paths.table(split).read_text().splitlines()) - 1 for split in ("train", "test")]
     assert rows == [14, 6]
-    script.main(["--data_root", str(tmp_path / "data"), "--download", "True"])
+    prepare(["--data_root", str(tmp_path / "data"), "--download", "True"])
     assert file.asked == ["", "bytes=1000-"]
     log = paths.log.read_text()
     assert f"fetching {url}" in log

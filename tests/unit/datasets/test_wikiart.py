@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import io
 import json
 import unicodedata
@@ -18,23 +17,15 @@ from raw_wikiart import (
     write,
     write_wikiart,
 )
+from scripts_by_name import script
 
 from backward_search.datasets import registry, wikiart, wikiart_labels
 from backward_search.datasets.report import Findings
 from backward_search.datasets.wikiart_forms import Rows
 from backward_search.errors import DataError, MissingError, StaleError, UserError
-from backward_search.files.paths import PROJECT
 
 FORMS = ("wclasses", "class_data", "artgan", "parquet")
 FEW = {"images": 60, "styles": 3, "genres": 2}
-
-
-def script(prefix):
-    file = next(PROJECT.glob(f"{prefix}*.py"))
-    spec = importlib.util.spec_from_file_location(f"wikiart_{prefix[:2]}", file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 def prepare(root, *words):

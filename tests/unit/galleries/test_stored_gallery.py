@@ -174,3 +174,30 @@ def test_a_killed_addition_leaves_the_old_or_the_new_state(tmp_path):
     for kind in kinds:
         assert found(again, kind, images(0, COUNT + 20)) == keys(0, COUNT + 20)
     assert not list(stored.folder.glob(".*.partial*"))
+
+
+def test_a_change_killed_at_many_lines_leaves_a_state_that_it_passes_through(tmp_path):
+    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    stored = begin(tmp_path, "faiss-flat", "faiss-hnsw")
+    np.save(stored.folder.parent / "add.npy", images(60, 20))
+    points = 40
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    shutil.copytree(tmp_path / "embeddings", copies / "embeddings")
+    driver = [sys.executable, str(TESTS / "killed_change.py"), str(PROJECT / "src"), str(stored.folder)]
+    done = subprocess.run([*driver, str(copies), str(points)], check=True, timeout=120, capture_output=True, text=True)
+    assert int(done.stdout) > 10 * points
+    coming = [f"coming/{number}.png" for number in range(20)]
+    old, added = keys(0, COUNT), [*keys(0, COUNT), *coming]
+    states = [old, added, [key for key in added if key not in ("folder/0.png", "coming/1.png")]]
+    seen = []
+    for number in range(points):
+        again = StoredGallery.open(copies / str(number) / "a" / "b")
+        state = sorted(key for row, key in enumerate(again.keys) if row not in again.contents.removed)
+        seen.append(states.index(sorted(state)) if state in map(sorted, states) else -1)
+        by_key = dict(zip(added, images(0, COUNT + 20), strict=True))
+        for kind in ("exact", "faiss-flat", "faiss-hnsw"):
+            assert found(again, kind, np.stack([by_key[key] for key in state])) == state
+            assert set(found(again, kind, images(0, COUNT + 20))) <= set(state)
+    assert seen == sorted(seen)
+    assert set(seen) == {0, 1, 2}

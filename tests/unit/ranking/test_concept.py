@@ -47,7 +47,9 @@ def test_likeness_does_not_see_the_conditioned_attribute():
     means = ClassMeans.of(embeddings, ids, classes)
     basis = means.subspace(["style"])
     other = embeddings + torch.randn(400, basis.shape[1]) @ basis.T
-    found, moved = (Likeness(images, means, ["style"])(embeddings[:7]) for images in (embeddings, other))
+    whole = slice(0, len(embeddings))
+    liken = [Likeness(images, means, ["style"]) for images in (embeddings, other)]
+    found, moved = (likeness.of(embeddings[:7]).block(whole) for likeness in liken)
     torch.testing.assert_close(found, moved, atol=1e-4, rtol=0)
     outside = torch.eye(12) - basis @ basis.T
     a, b = outside @ (embeddings[3] - means.mean), outside @ (embeddings[9] - means.mean)
