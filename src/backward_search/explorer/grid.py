@@ -4,24 +4,24 @@ import html
 import urllib.parse
 from collections.abc import Sequence
 
-from backward_search.explorer.engine import Engine, Found
+from backward_search.explorer.engine import Engine, Found, View
 from backward_search.explorer.state import State
 
 SHARED = 4
 """Tags that are named below a hit; the others are counted, and named where the pointer rests."""
 
 
-def hits(engine: Engine, state: State, found: Sequence[Found], title: str = "") -> str:
+def hits(engine: Engine, state: State, view: View, title: str = "") -> str:
     """The hits of a method with their scores, labels and what they share with the query.
 
     Args:
         engine: of the run.
         state: whose run it is.
-        found: best first.
+        view: the hits, and the strength they were found with, which the grid carries along.
         title: stands above them; none by default.
     """
-    cells = [_hit(_address(state.run, hit.row), engine.keys[hit.row], hit) for hit in found]
-    return _grid(cells, title)
+    cells = [_hit(_address(state.run, hit.row), engine.keys[hit.row], hit) for hit in view.found]
+    return _grid(cells, title, view.strength)
 
 
 def images(engine: Engine, state: State, rows: Sequence[int]) -> str:
@@ -30,7 +30,7 @@ def images(engine: Engine, state: State, rows: Sequence[int]) -> str:
         _cell(row, _address(state.run, row), engine.keys[row], [f"<b>{row}</b>", _text(", ".join(engine.labels(row)))])
         for row in rows
     ]
-    return _grid(cells, "")
+    return _grid(cells)
 
 
 def query(engine: Engine, state: State) -> str:
@@ -57,9 +57,10 @@ def _cell(row: int, address: str, about: str, lines: Sequence[str], *, meets: bo
     return f'<button type="button" class="{kind}" data-row="{row}" title="{_text(about)}">{image}{words}</button>'
 
 
-def _grid(cells: Sequence[str], title: str) -> str:
+def _grid(cells: Sequence[str], title: str = "", strength: float | None = None) -> str:
     head = f"<h3>{_text(title)}</h3>" if title else ""
-    return f'<section class="hits">{head}<div class="grid">{"".join(cells)}</div></section>'
+    with_ = "" if strength is None else f' data-strength="{strength:g}"'
+    return f'<section class="hits"{with_}>{head}<div class="grid">{"".join(cells)}</div></section>'
 
 
 def _address(run: str, row: int) -> str:

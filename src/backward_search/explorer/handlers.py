@@ -177,7 +177,7 @@ def _found(engine: Engine, state: State) -> list[Any]:
     wanted = f"**{_plain(state.condition)}**: {met} of {len(view.found)} meet it" if state.choices else ""
     head = f"{view.method}, {wanted}" if wanted else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
-    return [f"{head} ({1000 * view.seconds:.0f} ms)", grid.hits(engine, state, view.found, title), f"?{state.link()}"]
+    return [f"{head} ({1000 * view.seconds:.0f} ms)", grid.hits(engine, state, view, title), f"?{state.link()}"]
 
 
 def _others(engine: Engine, state: State) -> Any:
@@ -188,7 +188,7 @@ def _others(engine: Engine, state: State) -> Any:
         for name in SIDE_BY_SIDE
         if name in engine.methods(state) and name != engine.method(state)
     ]
-    found = "".join(grid.hits(engine, state, view.found, view.method) for view in views)
+    found = "".join(grid.hits(engine, state, view, view.method) for view in views)
     return gr.update(value=f'<div class="others">{found}</div>', visible=True)
 
 

@@ -227,4 +227,6 @@ def serve(options: ExploreOptions) -> None:
 
     torch.set_num_threads(1)  # one query is too little to share: more threads wait for one another
     with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
-        uvicorn.run(application(options, Path(folder)), host=options.host, port=options.port, log_level="warning")
+        app = application(options, Path(folder))
+        listening = {"host": options.host, "port": options.port, "log_level": "warning"}
+        uvicorn.run(app, **listening, timeout_graceful_shutdown=1)  # an open page would keep it from ending

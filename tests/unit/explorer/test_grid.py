@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from backward_search.explorer import grid
-from backward_search.explorer.engine import Found
+from backward_search.explorer.engine import Found, View
 from backward_search.explorer.state import State
 
 HOSTILE = '"><script>alert(1)</script>{{x}}${1}&amp;'
@@ -36,7 +36,8 @@ class Engine:
 @pytest.fixture
 def found():
     tags = tuple(f"tag{i}" for i in range(6))
-    return [Found(0, 0.5, Engine().labels(0), (HOSTILE,), True), Found(1, -0.25, ("x",), tags, False)]
+    hits = [Found(0, 0.5, Engine().labels(0), (HOSTILE,), True), Found(1, -0.25, ("x",), tags, False)]
+    return View("best", hits, 0.25, 0.001)
 
 
 def test_names_are_text(found):
@@ -52,6 +53,7 @@ def test_hits_say_row_score_shared_tags_and_whether_they_meet(found):
     shown = Elements(grid.hits(Engine(), State("r"), found))
     buttons = [attributes for tag, attributes in shown.elements if tag == "button"]
     assert [(each["data-row"], each["class"]) for each in buttons] == [("0", "hit meets"), ("1", "hit")]
+    assert ("section", {"class": "hits", "data-strength": "0.25"}) in shown.elements
     assert "✓ 0.50" in shown.text
     assert "-0.25xshares tag0, tag1, tag2, tag3 and 2 more" in shown.text
     assert buttons[1]["title"].endswith("shares tag0, tag1, tag2, tag3, tag4, tag5")
