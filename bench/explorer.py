@@ -235,8 +235,8 @@ def page_times(page: Any, address: str, state: State, repeats: int) -> dict[str,
     values = positions(state.method, repeats)
     page.evaluate(MOVE, values[-1])  # the first one loads
     taken = [page.evaluate(MOVE, value) for value in values]
-    there, back = np.linspace(values[0], values[-1], 62), np.linspace(values[-1], values[0], 62)
-    rate, lag = page.evaluate(DRAG, [round(float(value), 2) for value in (*there, *back)])
+    way = np.linspace(STRENGTHS[state.method].least, STRENGTHS[state.method].most, 62)
+    rate, lag = page.evaluate(DRAG, [round(float(value), 2) for value in (*way, *way[::-1])])
     grid, images = (quantiles([each[i] for each in taken]) for i in range(2))
     return {"grid": grid, "images": images, "per_second": rate, "lag": lag}
 
