@@ -65,11 +65,11 @@ def attempt(folder: Path, coming: Path, point: int) -> tuple[int, int]:
 
 def main(gallery: Path, copies: Path, points: int) -> None:
     coming = gallery.parent / "add.npy"
-    status, total = attempt(Path(shutil.copytree(gallery, copies / "whole" / "a" / "b")), coming, 0)
+    status, total = attempt(Path(shutil.copytree(gallery, copies / "whole" / "gallery")), coming, 0)
     assert status == 0
     print(total)
     for number in range(points):
-        folder = Path(shutil.copytree(gallery, copies / str(number) / "a" / "b"))
+        folder = Path(shutil.copytree(gallery, copies / str(number) / "gallery"))
         status, _ = attempt(folder, coming, 1 + number * (total - 1) // (points - 1))
         assert os.WIFSIGNALED(status), f"not killed: ended with {status}"
 

@@ -41,8 +41,8 @@ class Strength:
 
 LAMBDA = Strength("lambda: larger stays closer to the query", 0.0, 5.0)
 SHIFT = Strength("share of the shift from class to class", 0.0, 2.0)
-WEIGHT = Strength("weight of the condition", 0.0, 1.0)
-STRENGTHS = {"best": WEIGHT, "teacher": LAMBDA, "class_shift": SHIFT}
+STRENGTH = Strength("0: what is like the query; 1 and more: what meets the condition", 0.0, 2.0)
+STRENGTHS = {"best": STRENGTH, "teacher": LAMBDA, "class_shift": SHIFT}
 """The other methods have none."""
 
 

@@ -2,7 +2,10 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from backward_search.galleries.engines.index import BuildSettings, SearchSetting
 from backward_search.galleries.gallery_table import Contents, Shard
 from backward_search.galleries.stored_gallery import StoredGallery
 
+TESTS = Path(__file__).resolve().parents[2]
 SIZE, COUNT = 16, 60
 CLASSES = {"style": ["Cubism", "Rococo"]}
 SEARCH = SearchSettings(shortlist=50, ef_search=400)
@@ -184,17 +188,18 @@ def test_a_change_killed_at_many_lines_leaves_a_state_that_it_passes_through(tmp
     copies = tmp_path / "copies"
     copies.mkdir()
     shutil.copytree(tmp_path / "embeddings", copies / "embeddings")
-    driver = [sys.executable, str(TESTS / "killed_change.py"), str(PROJECT / "src"), str(stored.folder)]
+    driver = [sys.executable, str(TESTS / "killed_change.py"), str(TESTS.parent / "src"), str(stored.folder)]
     done = subprocess.run([*driver, str(copies), str(points)], check=True, timeout=120, capture_output=True, text=True)
     assert int(done.stdout) > 10 * points
     coming = [f"coming/{number}.png" for number in range(20)]
     old, added = keys(0, COUNT), [*keys(0, COUNT), *coming]
-    states = [old, added, [key for key in added if key not in ("folder/0.png", "coming/1.png")]]
+    left = [key for key in added if key not in ("folder/0.png", "coming/1.png")]
+    states = [sorted(state) for state in (old, added, left)]
     seen = []
     for number in range(points):
-        again = StoredGallery.open(copies / str(number) / "a" / "b")
+        again = StoredGallery.open(copies / str(number) / "gallery")
         state = sorted(key for row, key in enumerate(again.keys) if row not in again.contents.removed)
-        seen.append(states.index(sorted(state)) if state in map(sorted, states) else -1)
+        seen.append(states.index(state))
         by_key = dict(zip(added, images(0, COUNT + 20), strict=True))
         for kind in ("exact", "faiss-flat", "faiss-hnsw"):
             assert found(again, kind, np.stack([by_key[key] for key in state])) == state
