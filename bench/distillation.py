@@ -111,7 +111,7 @@ def measure(heads: Sequence[Head], points: Tensor, judge: Judge, name: str, epoc
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| conditions | student | s | of these for answers | P@10 unchanged | teacher | student | cosine to teacher |",
+        "| conditions | student | seconds | for answers | P@10 unchanged | teacher | student | cosine to teacher |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
