@@ -49,3 +49,30 @@ element.addEventListener('click', (event) => {
 
 ADDRESSED = "(link) => { history.replaceState(null, '', link); return location.href; }"
 """The browser's address follows the state, and the link is a whole one."""
+
+DRAGGED = """() => {
+  let wanted = null, busy = false;
+  const apart = (link) => { const rest = new URLSearchParams(link); rest.delete('strength'); return rest.toString(); };
+  const update = async () => {
+    if (busy || wanted === null) return;
+    const asked = new URLSearchParams(location.search);
+    asked.set('strength', wanted);
+    [busy, wanted] = [true, null];
+    const answer = await fetch(`hits?${asked}`).catch(() => null);
+    const parts = answer && answer.ok ? await answer.json() : {};
+    if (apart(asked) == apart(location.search))
+      for (const [name, html] of Object.entries(parts)) document.querySelector(`#${name} .prose`).innerHTML = html;
+    busy = false;
+    update();
+  };
+  document.addEventListener('input', (event) => {
+    if (event.target.closest('#strength')) { wanted = event.target.value; update(); }
+  });
+}"""
+"""While the slider moves, the hits come straight from the server, one answer at a time, the last position always.
+
+Gradio's own way of events and components takes some 50 ms more. It follows, so that the state stays the page's.
+"""
+
+LATER = "async (...values) => { await new Promise((done) => setTimeout(done, 300)); return values; }"
+"""Of an event that has time: Gradio's requests do not hold those of a drag up."""
