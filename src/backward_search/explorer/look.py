@@ -16,11 +16,12 @@ STYLE = f"""
   font-weight: 700; font-size: 1rem; background: {GREEN}; border-radius: 0 4px 0 4px; }}
 .hit:hover img, .hit:focus-visible img {{ box-shadow: 0 0 0 3px var(--color-accent); }}
 .hit i {{ opacity: 0.7; font-style: normal; }}
+.hit span {{ display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }}
 .others {{ display: grid; gap: 20px; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); }}
 #found:has(.others) {{ display: grid; gap: 20px; grid-template-columns: 1fr 2fr; }}
 #found:has(.others > :nth-child(3)) {{ grid-template-columns: 1fr 3fr; }}
 #found:has(.others > :nth-child(4)) {{ grid-template-columns: 1fr 4fr; }}
-#hits .html-container, #others .html-container, #query .html-container {{ padding: 0; }}
+#head .html-container, #hits .html-container, #others .html-container, #query .html-container {{ padding: 0; }}
 .query {{ display: flex; gap: 12px; margin: 0; }}
 .query img {{ width: 120px; height: 120px; object-fit: contain; background: #f4f4f5; border-radius: 4px; }}
 .query figcaption {{ display: flex; flex-direction: column; gap: 4px; min-width: 0; overflow-wrap: anywhere; }}
@@ -36,6 +37,8 @@ STYLE = f"""
 @media (max-width: 640px) {{
   .grid {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .small .grid, #found:has(.others) .grid {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
+  #found:has(.others), .others {{ display: block !important; }}
+  .others section {{ margin-top: 16px; }}
 }}
 """
 
@@ -74,5 +77,9 @@ DRAGGED = """() => {
 Gradio's own way of events and components takes some 50 ms more. It follows, so that the state stays the page's.
 """
 
-LATER = "async (...values) => { await new Promise((done) => setTimeout(done, 300)); return values; }"
-"""Of an event that has time: Gradio's requests do not hold those of a drag up."""
+LATER = """async (state, value) => {
+  await new Promise((done) => setTimeout(done, 300));
+  const slider = document.querySelector('#strength input[type=range]');
+  return [state, slider ? Number(slider.value) : value];
+}"""
+"""The slider's value for Gradio: in a while, so that its requests do not hold a drag's up, and as it then is."""
