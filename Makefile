@@ -52,8 +52,9 @@ explore: .venv/installed-web ## serve the explorer on the trained runs at http:/
 	$(BIN)/python F1.Search-Explorer.py
 
 test-browser: .venv/installed-browser ## run the explorer's tests in a headless Chromium
-	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null || { \
-		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1; }
+	@for name in "$${CHROMIUM:-chromium}" chromium chromium-browser google-chrome; do \
+		command -v "$$name" >/dev/null && exit 0; done; \
+		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1
 	$(BIN)/python -m pytest -m browser
 
 lint: .venv/installed-dev ## check style and format

@@ -5,7 +5,7 @@ for each label plus noise; heads of 27 and 11 classes, trained on them for some 
 any genre but one. The image files are 64 pictures of 224 pixels under many names. Three times are taken:
 
 - `engine`: from a state to its hits, within Python;
-- `grid`: in a headless Chromium, from the slider's input event to the new hits in the document; one event at a time;
+- `grid`: in a headless Chromium, from the slider's input event to the new hits in the document; an event every 600 ms;
 - `images`: the same until their thumbnails are drawn too, which are made when they are first asked for.
 
 At last the slider is dragged to and fro for two seconds, with an event every 16 ms: how many grids a second appear,
@@ -69,7 +69,7 @@ COMMON = """
   };
 """
 MOVE = f"""async (value) => {{{COMMON}
-  await pause(200);
+  await pause(600);
   const there = new Promise((done) => watch((watching) => {{
     if (shown() == value) {{ watching.disconnect(); done(); }}
   }}));

@@ -126,9 +126,9 @@ def test_results_follow_the_slider_while_it_is_dragged(page):
             "s => Math.abs(document.querySelector('#hits .hits').dataset.strength - s) < 0.05", arg=share
         )
     page.mouse.up()
-    assert float(re.search(r"strength=([\d.]+)", wait_for_link(page, "strength=0.9"))[1]) == pytest.approx(
-        0.9, abs=0.05
-    )
+    shown = page.get_attribute("#hits .hits", "data-strength")
+    assert float(shown) == pytest.approx(0.9, abs=0.05)
+    assert f"&strength={shown}&" in wait_for_link(page, f"&strength={shown}&")
 
 
 def test_a_link_restores_the_whole_state(page, address):
@@ -179,7 +179,7 @@ def test_a_broken_file_is_a_message_and_a_good_one_a_query(page, tmp_path):
     page.wait_for_selector("#query :text('Kind_of_Bird')")
 
 
-def test_methods_stand_side_by_side_on_a_phone(browser, address):
+def test_methods_stand_below_one_another_on_a_phone(browser, address):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.set_default_timeout(LONG)
     page.goto(address + "?is.birds=001.Kind_of_Bird_1")
@@ -187,4 +187,7 @@ def test_methods_stand_side_by_side_on_a_phone(browser, address):
     page.check("#beside input")
     page.wait_for_selector("#others img")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    tops = [page.locator(f"{part} h3").first.bounding_box()["y"] for part in ("#hits", "#others")]
+    assert tops[0] < page.locator("#hits img").last.bounding_box()["y"] < tops[1]
+    assert page.locator("#others img").first.bounding_box()["width"] > 80
     page.close()

@@ -1,9 +1,10 @@
 """What happens when something on the page is used: from its values to new values for its components, in Gradio's terms.
 
-`Handlers` gives values in the order of `page.Parts`. What a user waits for comes first, as `everything` or, while the
-slider is dragged, as `slide`; what takes longer follows as `settled`.
+`Handlers` gives values in the order of `page.Parts`. What a user waits for comes first, as `everything`; what takes
+longer follows as `settled`.
 """
 
+import html
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
@@ -97,9 +98,24 @@ class Handlers:
         return self._checked(replace(old, method=name, strength=None))
 
     def slide(self, old: State, value: float) -> list[Any]:
-        """The slider moves: state and hits alone, so that it is not set while it is dragged."""
+        """The slider moves: the state alone follows, since `look.DRAGGED` brings the hits."""
+        new = self._engine(old).checked(replace(old, strength=float(value)))
+        return [new, f"?{new.link()}"]
+
+    def slid(self, old: State, value: float) -> list[Any]:
+        """The slider is let go."""
         new = self._engine(old).checked(replace(old, strength=float(value)))
         return [new, *_found(self._engine(old), new)]
+
+    def quickly(self, link: str) -> dict[str, str]:
+        """The line above the hits, and the hits, of a link.
+
+        Raises:
+            UserError: it is malformed, or names what does not exist.
+        """
+        state = self._explorer.start(link)
+        head, hits, _ = _found(self._engine(state), state)
+        return {"head": head, "hits": hits}
 
     def beside(self, old: State, flag: bool) -> list[Any]:
         """Methods are to stand side by side, or no longer."""
@@ -170,12 +186,12 @@ def _slider(engine: Engine, state: State) -> Any:
     return gr.update(minimum=kind.least, maximum=max(kind.most, value), value=value, label=kind.words, visible=True)
 
 
-def _found(engine: Engine, state: State) -> list[Any]:
+def _found(engine: Engine, state: State) -> list[str]:
     """The line above the hits, the hits, and the link."""
     view = engine.view(state)
     met = sum(hit.meets for hit in view.found)
-    wanted = f"**{_plain(state.condition)}**: {met} of {len(view.found)} meet it" if state.choices else ""
-    head = f"{view.method}, {wanted}" if wanted else "no condition yet: the images most like the query"
+    wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
+    head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
     return [f"{head} ({1000 * view.seconds:.0f} ms)", grid.hits(engine, state, view, title), f"?{state.link()}"]
 
@@ -190,8 +206,3 @@ def _others(engine: Engine, state: State) -> Any:
     ]
     found = "".join(grid.hits(engine, state, view, view.method) for view in views)
     return gr.update(value=f'<div class="others">{found}</div>', visible=True)
-
-
-def _plain(text: str) -> str:
-    """The text without Markdown's and HTML's signs meaning anything."""
-    return "".join(f"&#{ord(sign)};" if sign in "*_`[]<>&#!\\$|" else sign for sign in text)

@@ -16,11 +16,12 @@ STYLE = f"""
   font-weight: 700; font-size: 1rem; background: {GREEN}; border-radius: 0 4px 0 4px; }}
 .hit:hover img, .hit:focus-visible img {{ box-shadow: 0 0 0 3px var(--color-accent); }}
 .hit i {{ opacity: 0.7; font-style: normal; }}
+.hit span {{ display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }}
 .others {{ display: grid; gap: 20px; grid-auto-flow: column; grid-auto-columns: minmax(0, 1fr); }}
 #found:has(.others) {{ display: grid; gap: 20px; grid-template-columns: 1fr 2fr; }}
 #found:has(.others > :nth-child(3)) {{ grid-template-columns: 1fr 3fr; }}
 #found:has(.others > :nth-child(4)) {{ grid-template-columns: 1fr 4fr; }}
-#hits .html-container, #others .html-container, #query .html-container {{ padding: 0; }}
+#head .html-container, #hits .html-container, #others .html-container, #query .html-container {{ padding: 0; }}
 .query {{ display: flex; gap: 12px; margin: 0; }}
 .query img {{ width: 120px; height: 120px; object-fit: contain; background: #f4f4f5; border-radius: 4px; }}
 .query figcaption {{ display: flex; flex-direction: column; gap: 4px; min-width: 0; overflow-wrap: anywhere; }}
@@ -36,6 +37,8 @@ STYLE = f"""
 @media (max-width: 640px) {{
   .grid {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
   .small .grid, #found:has(.others) .grid {{ grid-template-columns: repeat(3, minmax(0, 1fr)); }}
+  #found:has(.others), .others {{ display: block !important; }}
+  .others section {{ margin-top: 16px; }}
 }}
 """
 
@@ -49,3 +52,34 @@ element.addEventListener('click', (event) => {
 
 ADDRESSED = "(link) => { history.replaceState(null, '', link); return location.href; }"
 """The browser's address follows the state, and the link is a whole one."""
+
+DRAGGED = """() => {
+  let wanted = null, busy = false;
+  const apart = (link) => { const rest = new URLSearchParams(link); rest.delete('strength'); return rest.toString(); };
+  const update = async () => {
+    if (busy || wanted === null) return;
+    const asked = new URLSearchParams(location.search);
+    asked.set('strength', wanted);
+    [busy, wanted] = [true, null];
+    const answer = await fetch(`hits?${asked}`).catch(() => null);
+    const parts = answer && answer.ok ? await answer.json() : {};
+    if (apart(asked) == apart(location.search))
+      for (const [name, html] of Object.entries(parts)) document.querySelector(`#${name} .prose`).innerHTML = html;
+    busy = false;
+    update();
+  };
+  document.addEventListener('input', (event) => {
+    if (event.target.closest('#strength')) { wanted = event.target.value; update(); }
+  });
+}"""
+"""While the slider moves, the hits come straight from the server, one answer at a time, the last position always.
+
+Gradio's own way of events and components takes some 50 ms more. It follows, so that the state stays the page's.
+"""
+
+LATER = """async (state, value) => {
+  await new Promise((done) => setTimeout(done, 300));
+  const slider = document.querySelector('#strength input[type=range]');
+  return [state, slider ? Number(slider.value) : value];
+}"""
+"""The slider's value for Gradio: in a while, so that its requests do not hold a drag's up, and as it then is."""

@@ -11,7 +11,7 @@ import torch
 
 from backward_search.errors import OptionError, UserError
 from backward_search.explorer.exploration import Explorer
-from backward_search.explorer.look import ADDRESSED, CLICKED, STYLE
+from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
 from backward_search.explorer.state import METHOD
 from backward_search.options import ExploreOptions
 
@@ -66,7 +66,7 @@ class Results:
     figure: Any
 
 
-def build(explorer: Explorer) -> Any:
+def build(explorer: Explorer, handlers: Handlers) -> Any:
     """The page."""
     with gr.Blocks(title="Backward Search", analytics_enabled=False) as page:
         state, first = gr.State(explorer.start("")), gr.State(0)
@@ -79,7 +79,7 @@ def build(explorer: Explorer) -> Any:
                 controls = _left(explorer)
             with gr.Column(scale=3, min_width=320):
                 results = _right()
-        _wire(page, Handlers(explorer), controls, results, (state, first))
+        _wire(page, handlers, controls, results, (state, first))
     return page
 
 
@@ -103,7 +103,7 @@ def _left(explorer: Explorer) -> Controls:
 
 
 def _right() -> Results:
-    head = gr.Markdown(elem_id="head")
+    head = gr.HTML(elem_id="head")
     with gr.Row(elem_id="found"):
         hits = gr.HTML(elem_id="hits", js_on_load=CLICKED)
         others = gr.HTML(elem_id="others", js_on_load=CLICKED, visible=False)
@@ -151,35 +151,43 @@ def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: t
     then(right.way.collapse, handlers.hidden, [], [state, right.link])
     for images in (right.hits, right.others, right.browse):  # not guarded: Gradio reads the signature
         images.select(handlers.image, [state], everything, **SLOW).success(handlers.settled, [state], settled, **SLOW)
-    left.strength.input(
-        guarded(handlers.slide), [state, left.strength], [state, *found], api_name="strength", queue=False, **QUICK
-    )
-    then(left.strength.release, handlers.slide, [left.strength], [state, *found])
+    moved = guarded(handlers.slide)
+    given, kept_up = [state, left.strength], [state, right.link]
+    left.strength.input(moved, given, kept_up, api_name="strength", queue=False, js=LATER, **QUICK)
+    then(left.strength.release, handlers.slid, [left.strength], [state, *found])
     for step, button in right.turns.items():
         button.click(partial(handlers.browse, step=step), [state, first], [right.browse, first], **SLOW)
+    page.load(None, js=DRAGGED)
     right.link.change(None, [right.link], [right.link], js=ADDRESSED)
     right.draw.click(guarded(handlers.figure), [state], [right.figure], api_name="figure")
 
 
-def _add_thumbnails(app: Any, explorer: Explorer) -> None:
-    """Serve the images of the runs' tables and the uploaded ones, in small, and nothing else."""
-    from fastapi import HTTPException
+def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
+    """Serve the images of the runs' tables and the uploaded ones, in small, and hits while the slider is dragged."""
+    from fastapi import HTTPException, Request
     from fastapi.responses import FileResponse
 
-    def answer(find: Any, *named: Any) -> Any:
+    def found(find: Any, *named: Any) -> Any:
         try:
-            return FileResponse(find(*named), headers={"Cache-Control": "private, max-age=300"})
+            return find(*named)
         except UserError as error:
             raise HTTPException(404, str(error)) from None
 
+    def image(find: Any, *named: Any) -> Any:
+        return FileResponse(found(find, *named), headers={"Cache-Control": "private, max-age=300"})
+
     def uploaded(name: str) -> Any:
-        return answer(explorer.uploaded, name)
+        return image(explorer.uploaded, name)
 
     def thumbnail(run: str, row: int) -> Any:
-        return answer(explorer.thumbnail, run, row)
+        return image(explorer.thumbnail, run, row)
+
+    def hits(request: Request) -> Any:
+        return found(handlers.quickly, request.url.query)
 
     app.add_api_route("/thumbnail/upload/{name}.jpg", uploaded)
     app.add_api_route("/thumbnail/{run}/{row}.jpg", thumbnail)
+    app.add_api_route("/hits", hits)
 
 
 def application(options: ExploreOptions, folder: Path) -> Any:
@@ -196,10 +204,11 @@ def application(options: ExploreOptions, folder: Path) -> Any:
 
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
     explorer = Explorer(options, folder / "thumbnails")
-    page = build(explorer)
+    handlers = Handlers(explorer)
+    page = build(explorer, handlers)
     page.has_launched = True  # or Gradio takes any file of this machine that a client names for an uploaded one
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    _add_thumbnails(app, explorer)
+    _add_routes(app, explorer, handlers)
 
     async def alone(request: Request, respond: Any) -> Any:
         answer = await respond(request)

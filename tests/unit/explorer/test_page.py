@@ -105,6 +105,17 @@ def test_thumbnails_are_of_the_tables_images_and_of_nothing_else(address, option
         assert b"\xff\xd8" not in body
 
 
+def test_hits_of_a_link_come_as_the_page_shows_them(address):
+    status, body, _ = fetch(f"{address}/hits?query=4&is.birds=002.Kind_of_Bird_2&strength=0.4")
+    parts = json.loads(body)
+    assert status == 200
+    assert "best, <b>birds=002.Kind_of_Bird_2</b>: " in parts["head"]
+    assert 'data-strength="0.4"' in parts["hits"]
+    assert parts["hits"].count("<button") == 6
+    for wrong in ("query=100000", "is.birds=x", "strength=x", "run=..", "upload=../../x"):
+        assert fetch(f"{address}/hits?{wrong}")[0] == 404, wrong
+
+
 def test_a_file_of_the_server_is_no_upload(address, options):
     file = {"path": str(next(Path(options.data_root).rglob("*.jpg"))), "meta": {"_type": "gradio.FileData"}}
     said = call(address, "upload", [file])
