@@ -188,7 +188,7 @@ def test_a_change_killed_at_many_lines_leaves_a_state_that_it_passes_through(tmp
     copies = tmp_path / "copies"
     copies.mkdir()
     shutil.copytree(tmp_path / "embeddings", copies / "embeddings")
-    driver = [sys.executable, str(TESTS / "killed_change.py"), str(TESTS.parent / "src"), str(stored.folder)]
+    driver = [sys.executable, str(TESTS / "killed_change.py"), str(stored.folder)]
     done = subprocess.run([*driver, str(copies), str(points)], check=True, timeout=120, capture_output=True, text=True)
     assert int(done.stdout) > 10 * points
     coming = [f"coming/{number}.png" for number in range(20)]
