@@ -13,15 +13,15 @@ import signal
 import sys
 from pathlib import Path
 
-SRC = Path(__file__).resolve().parents[1] / "src"
 if __name__ == "__main__":
-    sys.path.insert(0, str(SRC))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 
 from backward_search.galleries.stored_gallery import StoredGallery
 
-ROOMS = tuple(str(SRC / "backward_search" / room) + os.sep for room in ("files", "galleries"))
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "backward_search"
+ROOMS = tuple(str(PACKAGE / room) + os.sep for room in ("files", "galleries"))
 lines = 0
 
 
