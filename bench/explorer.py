@@ -15,7 +15,7 @@ they are missing, the engine is timed alone, and the table says so.
 Reads:  nothing.
 Writes: a table; the same as JSON, with --json FILE.
 
-    python bench/explorer.py          (two minutes on two cores)
+    python bench/explorer.py          (four minutes on two cores)
 """
 
 import argparse
