@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 GLYPHS := --dataset_name glyphs
 TASK := $(GLYPHS) --num_condition 2
-RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-final
+RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-recipemodern-final
 
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 
@@ -52,8 +52,9 @@ explore: .venv/installed-web ## serve the explorer on the trained runs at http:/
 	$(BIN)/python F1.Search-Explorer.py
 
 test-browser: .venv/installed-browser ## run the explorer's tests in a headless Chromium
-	@command -v "$${CHROMIUM:-chromium}" chromium-browser google-chrome >/dev/null || { \
-		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1; }
+	@for name in "$${CHROMIUM:-chromium}" chromium chromium-browser google-chrome; do \
+		command -v "$$name" >/dev/null && exit 0; done; \
+		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1
 	$(BIN)/python -m pytest -m browser
 
 lint: .venv/installed-dev ## check style and format

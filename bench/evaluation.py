@@ -26,7 +26,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "src"), str(Path(__fil
 
 import numpy as np
 import torch
-from search import TASKS, E, synthetic, trained
+from search import LEARNT, TASKS, E, synthetic, trained
 
 from backward_search.datasets.query_generation import Query
 from backward_search.datasets.registry import DatasetEntry
@@ -86,7 +86,7 @@ def made_up(seed: int = 0) -> Task:
 
 def answerer_of(task: Task) -> Answerer:
     """What answers, as `Task.answerers` puts it together; the gallery is normalised here, once."""
-    heads = FrozenHeads.of(trained(TASKS[2]), task.device)
+    heads = FrozenHeads.of(trained(TASKS[2], *synthetic(TASKS[2], LEARNT)), task.device)
     student = Student(E, TASKS[2]).eval()
     return Answerer(Gallery(task.embeddings), heads, SearchConfig(LAMBDA), student)
 

@@ -1,24 +1,44 @@
 """Time what the explorer does while a slider is dragged, on a gallery of WikiArt's size.
 
-The run is made up: 16,289 test images (and as many to train on) with random embeddings (E = 256), heads of 27 and 11
-classes with random weights, a condition of two styles or any genre but one. Pictures and transfer are not in the time.
+The run is made up: 16,289 test images (and as many to train on), whose embeddings (E = 256) are the tanh of a centre
+for each label plus noise; heads of 27 and 11 classes, trained on them for some seconds; a condition of two styles and
+any genre but one. The image files are 64 pictures of 224 pixels under many names. Three times are taken:
+
+- `engine`: from a state to its hits, within Python;
+- `grid`: in a headless Chromium, from the slider's input event to the new hits in the document; an event every 600 ms;
+- `images`: the same until their thumbnails are drawn too, which are made when they are first asked for.
+
+At last the slider is dragged to and fro for two seconds, with an event every 16 ms: how many grids a second appear,
+and how long the last one takes from the last event. The browser needs requirements-browser.txt and a Chromium; where
+they are missing, the engine is timed alone, and the table says so.
 
 Reads:  nothing.
-Writes: a table.
+Writes: a table; the same as JSON, with --json FILE.
 
-    python bench/explorer.py          (half a minute on two cores)
+    python bench/explorer.py          (four minutes on two cores)
 """
 
 import argparse
 import dataclasses
+import os
+import shutil
+import socket
+import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "src"))
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
 
 from backward_search.datasets import registry
 from backward_search.datasets.registry import DatasetEntry
@@ -36,14 +56,49 @@ from backward_search.options import ExploreOptions, VisualizeOptions, parse
 from backward_search.runs.run import config_json, run_paths
 
 E, CLASSES = 256, {"style": 27, "genre": 11}
-NAME = "made-up"
+NAME, PICTURES = "made-up", 64
+COMMON = """
+  const slider = document.querySelector('#strength input[type=range]'), hits = document.querySelector('#hits');
+  const set = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set;
+  const shown = () => Number((hits.querySelector('[data-strength]') || {dataset: {}}).dataset.strength);
+  const pause = (time) => new Promise((done) => setTimeout(done, time));
+  const move = (value) => { set.call(slider, value); slider.dispatchEvent(new Event('input', {bubbles: true})); };
+  const watch = (act) => {
+    const watching = new MutationObserver(() => act(watching));
+    watching.observe(hits, {childList: true, subtree: true, attributes: true});
+  };
+"""
+MOVE = f"""async (value) => {{{COMMON}
+  await pause(600);
+  const there = new Promise((done) => watch((watching) => {{
+    if (shown() == value) {{ watching.disconnect(); done(); }}
+  }}));
+  const start = performance.now();
+  move(value);
+  await there;
+  const grid = performance.now() - start;
+  await Promise.all([...hits.querySelectorAll('img')].map((image) => image.decode().catch(() => {{}})));
+  return [grid, performance.now() - start];
+}}"""
+"""Move the slider; milliseconds until the grid of this very strength is there, and until its images are."""
+DRAG = f"""async (values) => {{{COMMON}
+  let grids = 0, last = 0, at = shown();
+  watch(() => {{ if (shown() != at) [grids, last, at] = [grids + 1, performance.now(), shown()]; }});
+  const start = performance.now();
+  for (const value of values) {{ move(value); await pause(16); }}
+  const end = performance.now();
+  while (at != values.at(-1)) await pause(5);
+  return [1000 * grids / (last - start), last - end];
+}}"""
+"""Drag the slider; grids per second, and milliseconds from the last event to the grid of its strength."""
 
 
 def lay(folder: Path, images: int) -> ExploreOptions:
-    """A data set without images, and a run on it without training."""
+    """A data set of a few pictures under many names, and a run on it without training."""
     data = DataPaths.of(folder / "data", NAME)
     count, generator = 2 * images, np.random.default_rng(0)
-    labels = {name: [f"{name}-{i:02}" for i in generator.integers(k, size=count)] for name, k in CLASSES.items()}
+    ids = {name: generator.integers(k, size=count) for name, k in CLASSES.items()}
+    labels = {name: [f"{name}-{i:02}" for i in own] for name, own in ids.items()}
     paths = [f"./data/{NAME}/images/a/{i}.jpg" for i in range(count)]
     splits = {"train": range(images), "test": range(images, count)}
     tags = [f"{labels['style'][i]},{labels['genre'][i]},tag{i % 97}" for i in range(count)]
@@ -52,15 +107,39 @@ def lay(folder: Path, images: int) -> ExploreOptions:
     Stage("A1", data.manifest("A1"), {}, {}, written).finish()
     roots = ["--data_root", str(folder / "data"), "--weight_root", str(folder / "weight")]
     options = parse(VisualizeOptions, None, ["--dataset_name", NAME, *roots])
-    lay_run(options, images)
-    return ExploreOptions(data_root=str(folder / "data"), weight_root=str(folder / "weight"), device="cpu")
+    lay_pictures(folder / "data" / NAME / "images" / "a", count)
+    lay_run(options, images, {name: torch.from_numpy(own) for name, own in ids.items()})
+    roots_of = {f"{kind}_root": str(folder / kind) for kind in ("data", "weight", "result")}
+    return ExploreOptions(**roots_of, device="cpu")
 
 
-def lay_run(options: VisualizeOptions, images: int) -> None:
+def embedded(ids: dict[str, Tensor]) -> Tensor:
+    """Embeddings that carry their labels, (N, E)."""
+    z = 0.5 * torch.randn(len(next(iter(ids.values()))), E)
+    for name, own in ids.items():
+        z += (0.5 * torch.randn(CLASSES[name], E))[own]
+    return z.tanh()
+
+
+def trained(z: Tensor, ids: Tensor, classes: int) -> Head:
+    """A head that knows the labels of embeddings, after 150 steps of Adam."""
+    head = Head(E, classes)
+    optimizer = torch.optim.Adam(head.parameters(), 1e-3)
+    for _ in range(150):
+        rows = torch.randint(len(z), (256,))
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(head(z[rows]), ids[rows]).backward()
+        optimizer.step()
+    return head.eval()
+
+
+def lay_run(options: VisualizeOptions, images: int, ids: dict[str, Tensor]) -> None:
     """Heads, embeddings and logits."""
     torch.manual_seed(0)
     paths, classes = run_paths(options), {name: [f"{name}-{i:02}" for i in range(k)] for name, k in CLASSES.items()}
-    heads = torch.nn.ModuleDict({name: Head(E, k) for name, k in CLASSES.items()}).eval()
+    every = embedded(ids)
+    known = {name: trained(every[:images], ids[name][:images], k) for name, k in CLASSES.items()}
+    heads = torch.nn.ModuleDict(known).eval()
     save_tensors(paths.weights, {f"heads.{name}": value for name, value in heads.state_dict().items()})
     write_json(
         paths.config, config_json(ModelConfig("small_cnn", E, CLASSES, 224), options.entry.preprocessing, classes)
@@ -68,7 +147,7 @@ def lay_run(options: VisualizeOptions, images: int) -> None:
     tables = {split: options.data.table(split) for split in ("train", "test")} | {"classes": options.data.classes}
     Stage("B1", paths.manifest("B1"), {}, tables, [paths.weights]).finish()
     for split, first in (("train", 0), ("test", images)):
-        z = torch.tanh(torch.randn(images, E))
+        z = every[first : first + images]
         write_array(paths.embeddings(split), z.numpy())
         for name, head in heads.items():
             write_array(paths.logits(split, name), head(z).detach().numpy())
@@ -77,26 +156,131 @@ def lay_run(options: VisualizeOptions, images: int) -> None:
         Stage("C1", paths.embedding_manifest(split), {}, inputs, [paths.embeddings(split)]).finish()
 
 
+def lay_pictures(folder: Path, count: int) -> None:
+    """Files of noise in colours, each under many names."""
+    folder.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for i in range(count):
+        if i < PICTURES:
+            noise = generator.integers(256, size=(14, 14, 3), dtype=np.uint8)
+            Image.fromarray(noise).resize((224, 224)).save(folder / f"{i}.jpg")
+        else:
+            os.link(folder / f"{i % PICTURES}.jpg", folder / f"{i}.jpg")
+
+
+@contextmanager
+def served(options: ExploreOptions) -> Iterator[str]:
+    """The explorer as a process of its own: its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    roots = [f"--{kind}_root={getattr(options, f'{kind}_root')}" for kind in ("data", "weight", "result")]
+    words = [sys.executable, str(PROJECT / "F1.Search-Explorer.py"), *roots, "--port", str(port), "--device", "cpu"]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while server.poll() is None:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A headless Chromium, or None."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    program = next((found for name in names if name and (found := shutil.which(name))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        program = None
+    if program is None:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def quantiles(values: Sequence[float]) -> dict[str, float]:
+    """The median and the 95th percentile."""
+    return {f"p{q}": float(np.quantile(values, q / 100)) for q in (50, 95)}
+
+
+def positions(method: str, repeats: int) -> list[float]:
+    """Where the slider is put: spread over its range, each far from the one before."""
+    kind = STRENGTHS[method]
+    steps = np.linspace(kind.least, kind.most, repeats + 1)[1:]
+    return [round(float(step), 2) for step in np.random.default_rng(0).permutation(steps)]
+
+
+def engine_times(engine: Engine, state: State, repeats: int) -> dict[str, float]:
+    """Milliseconds from states to their hits."""
+    values = positions(state.method, repeats) if state.method in STRENGTHS else [None] * repeats
+    at = [dataclasses.replace(state, strength=value) for value in values]
+    engine.view(at[0])  # the first one loads
+    return quantiles([1000 * engine.view(one).seconds for one in at])
+
+
+def page_times(page: Any, address: str, state: State, repeats: int) -> dict[str, Any]:
+    """Milliseconds from the slider's events to the new grid and to its images."""
+    page.goto(f"{address}?{state.link()}")
+    page.wait_for_selector("#hits img")
+    page.wait_for_timeout(1500)
+    values = positions(state.method, repeats)
+    page.evaluate(MOVE, values[-1])  # the first one loads
+    taken = [page.evaluate(MOVE, value) for value in values]
+    way = np.linspace(STRENGTHS[state.method].least, STRENGTHS[state.method].most, 62)
+    rate, lag = page.evaluate(DRAG, [round(float(value), 2) for value in (*way, *way[::-1])])
+    grid, images = (quantiles([each[i] for each in taken]) for i in range(2))
+    return {"grid": grid, "images": images, "per_second": rate, "lag": lag}
+
+
 def main() -> None:
     """Lay the run, drag every slider, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=16_289, help="in the gallery [16289]")
-    parser.add_argument("--repeats", type=int, default=40, help="positions of each slider [40]")
+    parser.add_argument("--repeats", type=int, default=100, help="positions of each slider [100]")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the server does
+    figures: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        (own,) = trained_runs(lay(Path(folder), arguments.images)).values()
+        options = lay(Path(folder), arguments.images)
+        (own,) = trained_runs(options).values()
         engine = Engine(own, Uploads(Path(folder), 1))
         choices = {"style": Choice(("style-03", "style-07")), "genre": Choice(("genre-02",), negated=True)}
-        state = State(engine.run.paths.name, 5, choices=choices)
-        print("method            p50 ms  p95 ms")
-        for method in engine.methods(state):
-            kind = STRENGTHS.get(method)
-            values = np.linspace(kind.least, kind.most, arguments.repeats) if kind else [None] * arguments.repeats
-            at = [dataclasses.replace(state, method=method, strength=None if v is None else float(v)) for v in values]
-            engine.view(at[0])  # the first one loads
-            seconds = [engine.view(one).seconds for one in at]
-            print(f"{method:<16}{1000 * np.quantile(seconds, 0.5):8.1f}{1000 * np.quantile(seconds, 0.95):8.1f}")
+        first = State(engine.run.paths.name, 5, choices=choices)
+        states = [dataclasses.replace(first, method=method) for method in engine.methods(first)]
+        for state in states:
+            figures[state.method] = {"engine": engine_times(engine, state, arguments.repeats)}
+        with browser() as running:
+            if running is not None:
+                with served(options) as address:
+                    page = running.new_page(viewport={"width": 1280, "height": 1000})
+                    for state in states:
+                        if state.method in STRENGTHS:
+                            figures[state.method] |= page_times(page, address, state, arguments.repeats)
+    report(figures)
+    if arguments.json is not None:
+        write_json(arguments.json, figures)
+
+
+def report(figures: dict[str, dict[str, Any]]) -> None:
+    """Print the table."""
+    kinds = ("engine", "grid", "images")
+    print("milliseconds      " + "".join(f"{kind:>11} p50, p95" for kind in kinds) + "   grids/s   last")
+    for method, own in figures.items():
+        times = "".join(f"{own[kind]['p50']:12.1f}{own[kind]['p95']:8.1f}" for kind in kinds if kind in own)
+        drag = f"{own['per_second']:10.1f}{own['lag']:7.0f}" if "lag" in own else ""
+        print(f"{method:<18}{times}{drag}")
+    if not any("grid" in own for own in figures.values()):
+        print("no browser: pip install -r requirements-browser.txt, and apt-get install chromium")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ Writes: data and runs below --work, where a second call goes on; a table, and al
 Fashion-MNIST is cut to its first 10,000 images, of which a fifth is the test split, at 28 pixels and without flips (a
 shoe on its head is no sample of it). Both data sets train the small network from random weights. The condition is
 family + variant for glyphs, the class for Fashion-MNIST; the teacher searches with lambda 0.5, and best answers with
-strength 1.
+strength 0.6.
 """
 
 import argparse
@@ -93,11 +93,11 @@ def measure(name: str, recipe: str, seed: int, options: Sequence[object], folder
     run("C1", *options)
     task = ["--num_condition", CONDITIONS[name]]
     run("E1", *options, *task, "--method", "teacher", "--inverse_lambda", 0.5)
-    run("E1", *options, *task, "--method", "best", "--strength", 1)
+    run("E1", *options, *task, "--method", "best", "--strength", 0.6)
     (config,) = folder.glob("*/config.json")
     found = {
         method: read_json(next(folder.glob(f"*/results/*/{file}.json")))
-        for method, file in {"teacher": "teacher-lambda0.5", "best": "best-strength1"}.items()
+        for method, file in {"teacher": "teacher-lambda0.5", "best": "best-strength0.6"}.items()
     }
     of_best = {f"best_{key}": value for key, value in found["best"].items() if f"best_{key}" in MEASURES.values()}
     accuracy = read_json(config)["training"]["test_accuracy"]

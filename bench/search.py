@@ -4,9 +4,9 @@ The heads (E = 256; one condition of 27 classes, or two of 27 and 11) learn a sy
 points in (-1, 1)^256, each the tanh of a centre for each label plus noise, for six epochs. Early stopping then
 behaves as with the heads of glyphs, some 14 evaluations a query. The published-style loop always makes its 100 steps:
 zero_grad, each head under autograd, torch's Adam, then for every query `.item()`, a comparison and a copy of its row.
-`teacher` is the search of a batch, `teacher-compiled` that of a single query where numba is installed, `student` the
-distilled network; `manifold` and `manifold-compiled` are the manifold solver, to p = 0.95, with the covariance of the
-4,000 points.
+`teacher` is the search as every script makes it, `teacher-compiled` that of a single query where numba is installed,
+`student` the distilled network; `manifold` and `manifold-compiled` are the manifold solver, to p = 0.95, with the
+covariance of the 4,000 points. `concept_null` moves nothing: its time is that of ranking a gallery of the 4,000 points.
 
 Reads:  nothing.
 Writes: the rows as JSON, with --json FILE.
@@ -29,16 +29,23 @@ import torch
 from torch import Tensor, nn
 
 from backward_search.files.atomic import write_json
+from backward_search.galleries.gallery import Gallery
 from backward_search.network.model import Head
-from backward_search.search.backward import SearchConfig, SearchResult, backward_search
+from backward_search.ranking.answers import Answerer
+from backward_search.ranking.background import Background
+from backward_search.ranking.concept import ClassMeans
+from backward_search.search.backward import SearchConfig
 from backward_search.search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
 from backward_search.search.heads import FrozenHeads
-from backward_search.search.manifold import ManifoldConfig, covariance, manifold_search
+from backward_search.search.manifold import ManifoldConfig, covariance
+from backward_search.search.teacher import Teacher
 from backward_search.student.network import Student
 
 E, LAMBDA, SEED = 256, 1.1, 0
 TASKS = {1: (27,), 2: (27, 11)}
 BATCHES = (1, 32, 1000)
+LEARNT = 4000
+"""Points that the heads learn from."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Setting:
     queries: Tensor
     targets: Tensor
     spread: Tensor
+    ranking: Answerer
 
     @property
     def weights(self) -> int:
@@ -85,9 +93,8 @@ def synthetic(classes: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
     return torch.tanh(total), labels
 
 
-def trained(classes: Sequence[int]) -> list[Head]:
-    """Heads after six epochs on 4,000 points."""
-    points, labels = synthetic(classes, 4000)
+def trained(classes: Sequence[int], points: Tensor, labels: Tensor) -> list[Head]:
+    """Heads after six epochs on the points of a synthetic set."""
     torch.manual_seed(SEED)
     heads = [Head(E, k) for k in classes]
     adam = torch.optim.Adam([parameter for head in heads for parameter in head.parameters()], lr=1e-3)
@@ -102,13 +109,25 @@ def trained(classes: Sequence[int]) -> list[Head]:
 
 def prepared(classes: Sequence[int], device: torch.device) -> Setting:
     """The task on a device: 1,000 points of the synthetic set with random conditions."""
-    heads = [head.to(device) for head in trained(classes)]
+    points, labels = synthetic(classes, LEARNT)
+    heads = [head.to(device) for head in trained(classes, points, labels)]
     queries, _ = synthetic(classes, 1000)
     generator = torch.Generator().manual_seed(SEED + 1)
     targets = torch.stack([torch.randint(k, (1000,), generator=generator) for k in classes], dim=1)
     student = Student(E, classes).to(device).eval()
-    spread = covariance(synthetic(classes, 4000)[0]).to(device)
-    return Setting(heads, FrozenHeads.of(heads, device), student, queries.to(device), targets.to(device), spread)
+    frozen, points, labels = FrozenHeads.of(heads, device), points.to(device), labels.to(device)
+    spread, ranking = covariance(points), ranks(classes, frozen, points, labels)
+    return Setting(heads, frozen, student, queries.to(device), targets.to(device), spread, ranking)
+
+
+def ranks(classes: Sequence[int], heads: FrozenHeads, points: Tensor, labels: Tensor) -> Answerer:
+    """What ranks a gallery of the points, as a run's answerer is put together."""
+    names = [str(a) for a in range(len(classes))]
+    ids = dict(zip(names, labels.T, strict=True))
+    means = ClassMeans.of(points, ids, dict(zip(names, classes, strict=True)))
+    logits = {name: part[:, :k] for name, part, k in zip(names, heads.logits(points), classes, strict=True)}
+    background = Background.of(means, names, points, logits, ids)
+    return Answerer(Gallery(points), heads, SearchConfig(LAMBDA), background=background, batch_size=1000)
 
 
 def published_style(heads: Sequence[Head], queries: Tensor, targets: Tensor, early_stopping: bool) -> Tensor:
@@ -165,16 +184,18 @@ def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) ->
     """The rows of one task, batch and stopping rule."""
     device, config = setting.queries.device, SearchConfig(LAMBDA, early_stopping=early_stopping)
 
-    def part(repetition: int) -> tuple[Tensor, Tensor]:
-        start = repetition * batch % 1000
-        return setting.queries[start : start + batch], setting.targets[start : start + batch]
+    def part(repetition: int, size: int = batch) -> tuple[Tensor, Tensor]:
+        start = repetition * size % 1000
+        return setting.queries[start : start + size], setting.targets[start : start + size]
 
-    steps = backward_search(setting.frozen, setting.queries, setting.targets, config).steps.double().mean().item()
-    arrived = _follow(setting, setting.queries, setting.targets).steps.double().mean().item()
+    teacher = Teacher(setting.frozen, config)
+    manifold = Teacher(setting.frozen, ManifoldConfig(), setting.spread)
+    steps, arrived = (each.search(*part(0, 1000)).steps.double().mean().item() for each in (teacher, manifold))
     calls: dict[str, tuple[Callable[[int], object], float]] = {
         "published": (lambda i: published_style(setting.heads, *part(i), early_stopping), 100.0),
-        "teacher": (lambda i: backward_search(setting.frozen, *part(i), config), steps),
-        "manifold": (lambda i: _follow(setting, *part(i)), arrived),
+        "teacher": (lambda i: teacher.search(*part(i)), steps),
+        "manifold": (lambda i: manifold.search(*part(i)), arrived),
+        "concept_null": (lambda i: setting.ranking.answer("concept_null", *part(i), 10), 0.0),
         "student": (lambda i: _move(setting.student, *part(i)), 0.0),
     }
     if HAS_NUMBA and batch == 1 and device.type == "cpu":
@@ -186,10 +207,6 @@ def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) ->
         speed = matmul_speed(device)
         times = seconds_of(call, repeats if method == "published" else 10 * repeats, device)
         yield _row(setting, batch, early_stopping, method, times, evaluations, speed)
-
-
-def _follow(setting: Setting, queries: Tensor, targets: Tensor) -> SearchResult:
-    return manifold_search(setting.frozen, queries, targets, setting.spread, ManifoldConfig())
 
 
 @torch.inference_mode()

@@ -1,6 +1,6 @@
 """Add and remove images of galleries, each in a child process that is killed at a line of the package; for a test.
 
-    python killed_change.py SRC GALLERY COPIES POINTS
+    python killed_change.py GALLERY COPIES POINTS
 
 Copies GALLERY (add.npy lies beside it) POINTS times into COPIES and kills the change of each copy at another line that
 runs in the package's files and galleries, evenly spaced from the first to the last. Prints how many lines there are.
@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    sys.path.insert(0, sys.argv[1])
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 
-from backward_search.galleries.engines import faiss_index  # noqa: F401  imported here, not by every child
 from backward_search.galleries.stored_gallery import StoredGallery
 
-ROOMS = tuple(str(Path(sys.argv[1]) / "backward_search" / room) + os.sep for room in ("files", "galleries"))
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "backward_search"
+ROOMS = tuple(str(PACKAGE / room) + os.sep for room in ("files", "galleries"))
 lines = 0
 
 
@@ -64,15 +64,17 @@ def attempt(folder: Path, coming: Path, point: int) -> tuple[int, int]:
 
 
 def main(gallery: Path, copies: Path, points: int) -> None:
+    from backward_search.galleries.engines import faiss_index  # noqa: F401  needs an extra; not by every child
+
     coming = gallery.parent / "add.npy"
-    status, total = attempt(Path(shutil.copytree(gallery, copies / "galleries" / "whole")), coming, 0)
+    status, total = attempt(Path(shutil.copytree(gallery, copies / "whole" / "gallery")), coming, 0)
     assert status == 0
     print(total)
     for number in range(points):
-        folder = Path(shutil.copytree(gallery, copies / "galleries" / str(number)))
+        folder = Path(shutil.copytree(gallery, copies / str(number) / "gallery"))
         status, _ = attempt(folder, coming, 1 + number * (total - 1) // (points - 1))
         assert os.WIFSIGNALED(status), f"not killed: ended with {status}"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

@@ -13,12 +13,14 @@ from backward_search.datasets.images import fit, load_image, normalise
 from backward_search.errors import OptionError
 from backward_search.galleries.gallery import Gallery
 from backward_search.options import AnswerOptions, parse
+from backward_search.options.answering import parsed_aim
 from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
-from backward_search.ranking.methods import AUTO, METHODS, Method
+from backward_search.ranking.methods import AIM, AUTO, METHODS, Method
 from backward_search.ranking.strength import LEAST, Trial, choose_weight, sample
 from backward_search.runs.run import Run, find_device
+from backward_search.runs.run_gallery import split_engine
 from backward_search.search.backward import SearchConfig
 from backward_search.search.objectives import ModuleHeads
 from backward_search.search.wanted import parse_condition
@@ -61,6 +63,7 @@ class Searcher:
         held_out: the rows of those that the heads were not trained on, among which strengths are chosen.
         temperatures: by attribute, what the logits of its head are divided by to be calibrated.
         embedder: what embeds images from files.
+        index: the same gallery behind an engine; left out, every image is scored.
     """
 
     heads: Mapping[str, nn.Module]
@@ -72,6 +75,7 @@ class Searcher:
     held_out: Tensor | None = None
     temperatures: Mapping[str, float] = field(default_factory=dict)
     embedder: "Embedder | None" = None
+    index: Gallery | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts fit together, and ask the heads about the gallery.
@@ -84,7 +88,7 @@ class Searcher:
         if self.keys is not None and len(self.keys) != len(self.gallery):
             raise ValueError(f"{len(self.keys)} keys for {len(self.gallery)} images")
         self.gallery = torch.as_tensor(self.gallery)
-        self._index = Gallery(self.gallery)
+        self._index = self.index or Gallery(self.gallery)
         self._logits = {name: _logits(head.eval(), self.gallery) for name, head in self.heads.items()}
         for name, logits in self._logits.items():
             if logits.shape[1] != len(self.labels[name]):
@@ -173,7 +177,7 @@ class Searcher:
         background = Background.of(means, names, part, logits, known, self.temperatures)
         answerer = Answerer(Gallery(part), heads, SearchConfig(1.0), background=background)
         targets = torch.stack([known[name][lenders] for name in names], dim=1)
-        return choose_weight(Trial(answerer, part, queries, targets), how, "precision", 0.95)
+        return choose_weight(Trial(answerer, part, queries, targets), how, *parsed_aim(AIM))
 
     def _opinion(self, embeddings: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         return {name: _logits(self.heads[name], embeddings).argmax(1) for name in names}
@@ -201,7 +205,8 @@ def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searc
     Args:
         dataset_name: the data set.
         split: the gallery.
-        options: as the scripts take them: `category_type`, `encoder_model`, `data_root`, `weight_root`, ...
+        options: as the scripts take them: `category_type`, `encoder_model`, `data_root`, `weight_root`, and `engine`
+            with its `shortlist`, `nprobe` and `ef_search`, ...
 
     Raises:
         MissingError: the run, or its embeddings, do not exist.
@@ -216,6 +221,7 @@ def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searc
         name: {attribute: torch.tensor(table.ids[attribute]) for attribute in run.classes}
         for name, table in tables.items()
     }
+    engine = split_engine(run, chosen, np.arange(len(embeddings[split])))
     return Searcher(
         {name: model.head(name) for name in run.classes},
         run.classes,
@@ -226,6 +232,7 @@ def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searc
         torch.from_numpy(run.held_out(chosen)),
         run.temperatures(),
         Embedder(run, device),
+        Gallery(embeddings[split], engine, chosen.shortlist),
     )
 
 

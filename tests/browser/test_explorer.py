@@ -81,49 +81,86 @@ def choose(page, menu: str, label: str) -> None:
 def link(page) -> str:
     if not page.is_visible("#link"):
         page.click("text=Link and figure")
-    return page.input_value("#link textarea, #link input")
+    page.wait_for_function("(document.querySelector('#link textarea') || {}).value == location.href")
+    return page.input_value("#link textarea")
 
 
 def wait_for_link(page, part: str) -> str:
     link(page)
-    page.wait_for_function(
-        "p => document.querySelector('#link textarea, #link input').value.includes(p)", arg=part, timeout=LONG
-    )
+    page.wait_for_function("p => document.querySelector('#link textarea').value.includes(p)", arg=part, timeout=LONG)
     return link(page)
 
 
-def test_a_whole_visit(page, address, tmp_path):
+def test_a_whole_visit(page):
     says(page, "no condition")
     page.fill("#index input", "4")
-    page.press("#index input", "Enter")
     wait_for_link(page, "query=4")
     choose(page, "#attribute-0", "002.Kind_of_Bird_2")
-    says(page, r"best: birds=002.Kind_of_Bird_2 — \d of 6 meet it")
+    says(page, r"best, birds=002.Kind_of_Bird_2: \d of 6 meet it")
     page.check("#not-0 input")
     says(page, "birds!=002.Kind_of_Bird_2")
     page.fill("#strength input[type=number]", "0.4")
     page.press("#strength input[type=number]", "Enter")
-    restored = wait_for_link(page, "strength=0.4")
-    before = page.inner_text("#hits")
-    page.goto(address + restored)
-    says(page, "birds!=002.Kind_of_Bird_2")
-    page.wait_for_selector("#hits img")
-    assert page.inner_text("#hits") == before
-    page.click("#hits button.thumbnail-item >> nth=2")
+    wait_for_link(page, "strength=0.4")
+    page.click("#hits [data-row] >> nth=2")
     page.wait_for_function("document.querySelector('#index input').value != '4'")
-    assert "birds!=002.Kind_of_Bird_2" in page.inner_text("#head")
+    says(page, "birds!=002.Kind_of_Bird_2")
+    page.click("#chance")
+    page.click("#gallery button")
+    page.click("text=later")
+    page.wait_for_function("document.querySelector('#browse [data-row]').dataset.row != '0'")
+    page.click("#browse [data-row] >> nth=1")
+    wait_for_link(page, "query=" + page.get_attribute("#browse [data-row] >> nth=1", "data-row"))
+
+
+def test_results_follow_the_slider_while_it_is_dragged(page):
+    choose(page, "#attribute-0", "001.Kind_of_Bird_1")
+    says(page, "meet it")
+    box = page.locator("#strength input[type=range]").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 4, middle)
+    page.mouse.down()
+    for share in (0.3, 0.9):
+        page.mouse.move(box["x"] + share * box["width"], middle, steps=5)
+        page.wait_for_function(
+            "s => Math.abs(document.querySelector('#hits .hits').dataset.strength - s) < 0.05", arg=share
+        )
+    page.mouse.up()
+    shown = page.get_attribute("#hits .hits", "data-strength")
+    assert float(shown) == pytest.approx(0.9, abs=0.05)
+    assert f"&strength={shown}&" in wait_for_link(page, f"&strength={shown}&")
+
+
+def test_a_link_restores_the_whole_state(page, address):
+    choose(page, "#attribute-0", "001.Kind_of_Bird_1")
+    says(page, "meet it")
+    page.check("#beside input")
+    page.wait_for_selector("#others img")
+    page.click("#way button")
+    page.wait_for_function("document.querySelectorAll('#way img').length == 2")
+    wait_for_link(page, "way=1")
+    shown = ("#run input", "#hits .hits", "#others .others", "#command textarea")
+    read = "s => s.map(e => e.value ?? e.innerHTML).join()"
+    before = page.eval_on_selector_all(",".join(shown), read)
+    page.goto(wait_for_link(page, "beside=1"))
+    says(page, "001.Kind_of_Bird_1")
+    page.wait_for_selector("#others img")
+    page.wait_for_function("document.querySelectorAll('#way img').length == 2")
+    link(page)
+    assert page.is_checked("#beside input")
+    assert page.eval_on_selector_all(",".join(shown), read) == before
 
 
 def test_the_way_and_the_figure_are_drawn(page):
+    page.click("#way button")
+    page.wait_for_selector("text=Choose a condition")
     choose(page, "#attribute-0", "001.Kind_of_Bird_1")
     says(page, "meet it")
-    page.click("text=Map and probabilities")
-    page.click("#see")
     page.wait_for_function("document.querySelectorAll('#way img').length == 2")
     link(page)
     page.click("#draw")
     page.wait_for_selector("#figure img")
-    assert "E2.Model-Query-Visualization.py --dataset_name CUB" in page.input_value("#command textarea, #command input")
+    assert "E2.Model-Query-Visualization.py --dataset_name CUB" in page.input_value("#command textarea")
 
 
 def test_a_broken_file_is_a_message_and_a_good_one_a_query(page, tmp_path):
@@ -133,17 +170,24 @@ def test_a_broken_file_is_a_message_and_a_good_one_a_query(page, tmp_path):
     page.set_input_files("#upload input[type=file]", broken)
     page.wait_for_selector("text=not an image")
     says(page, "no condition")
-    page.click("#upload button[aria-label='Clear'], #upload button[aria-label='Remove this file']")
     page.set_input_files("#upload input[type=file]", good)
-    page.wait_for_function("document.querySelector('#about').innerText.includes('an image of yours')")
+    page.wait_for_selector("#query :text('an image of yours')")
+    assert "upload=" in wait_for_link(page, "upload=")
+    page.reload()
+    page.wait_for_selector("#query :text('an image of yours')")
+    page.click("#hits [data-row] >> nth=0")
+    page.wait_for_selector("#query :text('Kind_of_Bird')")
 
 
-def test_methods_stand_side_by_side_on_a_phone(browser, address):
+def test_methods_stand_below_one_another_on_a_phone(browser, address):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.set_default_timeout(LONG)
     page.goto(address + "?is.birds=001.Kind_of_Bird_1")
     says(page, "meet it")
     page.check("#beside input")
-    page.wait_for_selector("#hits-teacher img")
+    page.wait_for_selector("#others img")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    tops = [page.locator(f"{part} h3").first.bounding_box()["y"] for part in ("#hits", "#others")]
+    assert tops[0] < page.locator("#hits img").last.bounding_box()["y"] < tops[1]
+    assert page.locator("#others img").first.bounding_box()["width"] > 80
     page.close()

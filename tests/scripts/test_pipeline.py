@@ -366,6 +366,23 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
     assert picture.stat().st_size > 10_000
 
 
+def test_the_library_searches_a_run_through_an_engine(copied):
+    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    from backward_search import open_run
+
+    script("C2")(words(copied, "--engine", "faiss-flat"))
+    roots = {"data_root": str(copied[0] / "data"), "weight_root": str(copied[0] / "weight")}
+    exact, through = (
+        open_run("glyphs", num_epoch=2, **roots, **more) for more in ({}, {"engine": "faiss-flat", "shortlist": 20})
+    )
+    wish = f"family={exact.labels['family'][0]}"
+    for method in ("class_shift", "best"):
+        asked = {"method": method, "weight": 0.2 if method == "best" else None}
+        expected, found = (one.search(exact.gallery[:20], wish, **asked) for one in (exact, through))
+        assert (expected.rows == found.rows).double().mean() > (0.99 if method == "class_shift" else 0.5)
+    assert expected.rows.tolist() != found.rows.tolist()  # so few candidates cannot serve best
+
+
 def test_images_are_added_to_a_gallery_and_removed(copied):
     pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
     from backward_search.galleries.engines.index import SearchSettings

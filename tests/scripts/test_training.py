@@ -214,7 +214,7 @@ def test_an_unreadable_image_is_named_or_left_out_counted_and_listed(data, tmp_p
     broken = sorted((tmp_path / "data" / "tiny" / "images").rglob("*.png"))[7]
     broken.write_bytes(broken.read_bytes()[:40])
     with pytest.raises(DataError, match=f"{broken.name}.*--skip_unreadable True"):
-        script("B1")(words(tmp_path, "weight", *QUICK, "--num_epoch", "1"))
+        script("B1")(words(tmp_path, "weight", *QUICK, "--num_epoch", "1", "--holdout", "0"))
     skip = ["--num_epoch", "1", "--skip_unreadable", "True"]
     run = script("B1")(words(tmp_path, "weight", *QUICK, *skip, "--overwrite", "True"))
     assert f"image {broken} cannot be read" in (run / "run.log").read_text()

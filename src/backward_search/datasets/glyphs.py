@@ -33,6 +33,9 @@ ENTRY = DatasetEntry(
     recipe="modern",
     holdout=0.1,
     inverse_lambda=0.5,
+    student_hidden=256,
+    student_output="residual",
+    student_loss="l1",
     prepare="A1.Data-Preprocessing-glyphs.py",
 )
 

@@ -66,6 +66,9 @@ class DatasetEntry:
         recipe: the default training recipe.
         holdout: the default share of the training split that is kept from training, to calibrate the heads.
         inverse_lambda: the default lambda of the search.
+        student_hidden: the default units of the student's hidden layers.
+        student_output: its default output.
+        student_loss: its default loss.
         empty_tags: where an empty piece of a tag string counts.
         discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
         prepare: the command that makes its tables.
@@ -80,6 +83,9 @@ class DatasetEntry:
     recipe: str = "paper"
     holdout: float = 0.0
     inverse_lambda: float = 1.1
+    student_hidden: int = 128
+    student_output: str = "tanh"
+    student_loss: str = "mse"
     empty_tags: EmptyTags = EmptyTags.NOWHERE
     discard_first_draw: bool = False
     prepare: str = ""

@@ -107,7 +107,7 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
     heights = [_row_height(row, each, grid, room) for row, each in zip(exhibit.rows, captions, strict=True)]
     body = top + sum(heights) + height_of(1)
     side = inner * MAP_SHARE - 2 * GAP if beside else inner
-    total = body if exhibit.space is None else max(body, side * 1.35) if beside else body + side * 1.3
+    total = body if exhibit.space is None else max(body, side * 1.45) if beside else body + side * 1.45
     figure = Figure(figsize=(width, total + MARGIN), dpi=DPI)
     FigureCanvasAgg(figure)
     _draw_card(figure, exhibit.card, room)

@@ -150,8 +150,8 @@ def space(asked: Asked, ways: Sequence[Walk]) -> Space:
         Way(way.lambda_, line, _names(way, rows_of) if way.lambda_ == asked.strength else ())
         for way, line in zip(ways, lines, strict=True)
     ]
-    made = NAMES[asked.options.map]
-    return Space(made, points, own[chosen] & ~meets[chosen], meets[chosen], own_name, asked.condition, drawn)
+    made, among, own = NAMES[asked.options.map], asked.options.map != "pca", (own & ~meets)[chosen]
+    return Space(made, points, own, meets[chosen], own_name, asked.condition, drawn, among)
 
 
 def _names(way: Walk, rows: int) -> list[tuple[int, str]]:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from backward_search.drawing.text import SIZE, families, height_of, printable, wrapped, write
 
-OTHER, OWN, WANTED = "#cfcfcf", "#0072b2", "#d55e00"
-"""Blue and vermilion differ for the colour-blind and in grey; the marks differ in shape too."""
+OTHER, OWN, WANTED = "#cfcfcf", "#003f6b", "#e66100"
+"""A dark blue and a light vermilion differ for the colour-blind and in grey; the marks differ in shape too."""
 DASHES = ("-", "--", ":", "-.")
 OFFSETS = ((7, -12), (7, -3), (7, 6), (-24, -12), (-24, -3))
 """Of the lambdas' names from the ends of the ways, in points: they often end near one another."""
@@ -38,6 +38,8 @@ class Space:
         own_name: the own class.
         wanted_name: the condition.
         ways: of the query.
+        among: whether the ways are drawn among the images nearest to their points, as `walks.flattened` has to where
+            a map knows its images alone; the legend says so.
     """
 
     made: str
@@ -47,6 +49,7 @@ class Space:
     own_name: str
     wanted_name: str
     ways: Sequence[Way]
+    among: bool = False
 
 
 def draw_space(figure: Figure, space: Space, x: float, y: float, side: float, room: float) -> None:
@@ -111,8 +114,9 @@ def _name(axes: Axes, text: str, spot: np.ndarray, offset: tuple[int, int], weig
 
 
 def _legend(figure: Figure, space: Space, x: float, y: float, side: float) -> None:
+    among = "; each point of a way lies among the images nearest to it" if space.among else ""
     entries = (
-        ("*", "black", "the query, t_0; squares: where the search under a lambda ends"),
+        ("*", "black", f"the query, t_0; squares: where the search under a lambda ends{among}"),
         ("●", OWN, f"the query's own class: {space.own_name}"),
         ("▲", WANTED, f"meets the condition: {space.wanted_name}"),
         ("●", OTHER, "other images of the gallery"),

@@ -4,7 +4,6 @@ import dataclasses
 import shlex
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +41,8 @@ class Strength:
 
 LAMBDA = Strength("lambda: larger stays closer to the query", 0.0, 5.0)
 SHIFT = Strength("share of the shift from class to class", 0.0, 2.0)
-WEIGHT = Strength("weight of the condition", 0.0, 1.0)
-STRENGTHS = {"best": WEIGHT, "teacher": LAMBDA, "class_shift": SHIFT}
+STRENGTH = Strength("0: what is like the query; 1 and more: what meets the condition", 0.0, 2.0)
+STRENGTHS = {"best": STRENGTH, "teacher": LAMBDA, "class_shift": SHIFT}
 """The other methods have none."""
 
 
@@ -121,9 +120,7 @@ class Engine:
         return state
 
     def methods(self, state: State) -> list[str]:
-        """The methods that can answer this condition."""
-        if not state.choices:
-            return [UNCHANGED]
+        """The methods that can answer this condition; without one, those that could answer a plain one."""
         task, there = self._task_of(state), []
         known = self.run.paths.embeddings("train").exists()
         for name in OFFERED:
@@ -133,16 +130,28 @@ class Engine:
                 there.append(name)
         return there
 
+    def method(self, state: State) -> str:
+        """The state's method; the first of `methods` where it cannot answer this condition."""
+        there = self.methods(state)
+        return state.method if state.method in there else there[0]
+
+    def strength(self, state: State) -> float | None:
+        """Where the slider stands: the state's own strength or its method's; None without condition or slider."""
+        method = self.method(state)
+        if method not in STRENGTHS or not state.choices:
+            return None
+        return self._strength(self._answerer(self._task_of(state), method), method, state)
+
     def view(self, state: State) -> View:
         """What the state's method finds; without a condition, what is like the query."""
-        method = state.method if state.method in self.methods(state) else UNCHANGED
+        method = self.method(state) if state.choices else UNCHANGED
         start = time.perf_counter()
         embedding, task = self.embedding(state), self._task_of(state)
         if method == UNCHANGED:
             hits, strength = self.gallery.search(embedding, self.options.search_topk), None
         else:
             answerer = self._answerer(task, method)
-            strength = self._strength(answerer, method) if state.strength is None else state.strength
+            strength = self._strength(answerer, method, state)
             hits = self._hits(_set(answerer, method, strength), method, embedding, task)
         found = self._found(hits, task, self._own_tags(state), conditioned=bool(state.choices))
         return View(method, found, strength if method in STRENGTHS else None, time.perf_counter() - start)
@@ -164,7 +173,7 @@ class Engine:
             return None
         task = self._task_of(state)
         answerer = self._answerer(task, "teacher")
-        own = state.strength if state.method == "teacher" and state.strength is not None else None
+        own = state.strength if self.method(state) == "teacher" else None
         value = answerer.lambda_ if own is None else own
         (walk,) = walks(answerer, self.embedding(state), task.targets("teacher"), [value])
         with torch.no_grad():
@@ -204,11 +213,9 @@ class Engine:
         """The file of the query."""
         return self._uploads.find(state.upload) if state.upload else self.image(state.query)
 
-    def query_text(self, state: State) -> str:
+    def query_text(self, state: State) -> tuple[str, tuple[str, ...]]:
         """What is known about the query: key and labels."""
-        if state.upload:
-            return "an image of yours"
-        return f"{self.keys[state.query]}: {', '.join(self.labels(state.query))}"
+        return ("an image of yours", ()) if state.upload else (self.keys[state.query], self.labels(state.query))
 
     def labels(self, row: int) -> tuple[str, ...]:
         """The labels of an image, one for each trained attribute."""
@@ -228,7 +235,7 @@ class Engine:
         else:
             changes["query"] = self.keys[state.query]
         if state.strength is not None:
-            name = {"teacher": "inverse_lambda", "class_shift": "shift", "best": "strength"}.get(state.method)
+            name = {"teacher": "inverse_lambda", "class_shift": "shift", "best": "strength"}.get(self.method(state))
             value: object = str(state.strength) if name == "strength" else state.strength
             changes |= {} if name is None else {name: value}
         return dataclasses.replace(self.options, **changes)  # type: ignore[arg-type]
@@ -257,7 +264,9 @@ class Engine:
                 self._answerers[task.conditioned, method] = made
             return self._answerers[task.conditioned, method]
 
-    def _strength(self, answerer: Answerer, method: str) -> float | None:
+    def _strength(self, answerer: Answerer, method: str, state: State) -> float | None:
+        if state.strength is not None:
+            return state.strength
         own = {"teacher": answerer.lambda_, "class_shift": answerer.shift, "best": answerer.weight}
         value = own.get(method)
         return None if value is None else float(value)
@@ -292,19 +301,3 @@ def _set(answerer: Answerer, method: str, strength: float | None) -> Answerer:
     if method == "class_shift":
         return dataclasses.replace(answerer, shift=strength)
     return dataclasses.replace(answerer, weight=strength)
-
-
-def captions(found: Sequence[Found]) -> list[str]:
-    """What stands below each hit."""
-    return [
-        " · ".join(
-            part
-            for part in (
-                f"{'✓ ' if hit.meets else ''}{hit.score:.2f}",
-                ", ".join(hit.labels),
-                f"shares {', '.join(hit.shared)}" if hit.shared else "",
-            )
-            if part
-        )
-        for hit in found
-    ]

@@ -4,8 +4,8 @@ import urllib.parse
 from dataclasses import replace
 from pathlib import Path
 
-from backward_search.errors import OptionError
-from backward_search.explorer.engine import Engine, View, captions
+from backward_search.errors import DataError, OptionError
+from backward_search.explorer.engine import Engine
 from backward_search.explorer.pictures import Map, Thumbnails
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import State, from_link
@@ -14,7 +14,7 @@ from backward_search.files.paths import explorer_uploads
 from backward_search.options import ExploreOptions
 
 BROWSED = 12
-"""Images of the gallery that are shown to start from."""
+"""Images of the gallery that are shown at once, to start from."""
 
 
 class Explorer:
@@ -36,13 +36,13 @@ class Explorer:
         self.attributes = max(len(run.attributes) for run in self.runs.values())
 
     def names(self) -> list[tuple[str, str]]:
-        """The runs as the menu shows them, and their names; alike ones are shown by name."""
-        words = {
-            name: f"{own.dataset_name}, {own.category_type}, {own.encoder_model}, {own.num_epoch} epochs"
-            for name, own in self.runs.items()
-        }
-        alike = [word for word in words.values() if list(words.values()).count(word) > 1]
-        return [(name if word in alike else word, name) for name, word in words.items()]
+        """The runs as the menu shows them, and their names: as few words as tell them apart."""
+        alone = [own.dataset_name for own in self.runs.values()]
+        shown = []
+        for own in self.runs.values():
+            words = [own.dataset_name, own.category_type, own.encoder_model, f"{own.num_epoch} epochs"]
+            shown.append(words[0] if alone.count(words[0]) == 1 else ", ".join(words))
+        return [(name if shown.count(word) > 1 else word, name) for word, name in zip(shown, self.runs, strict=True)]
 
     def engine(self, run: str) -> Engine:
         """The engine of a run.
@@ -69,21 +69,31 @@ class Explorer:
         state = state if state.run else replace(state, run=next(iter(self.runs)))
         return self.engine(state.run).checked(state)
 
-    def images(self, state: State, view: View) -> list[tuple[str, str]]:
-        """The hits as a gallery shows them."""
-        engine = self.engine(state.run)
-        files = [self.thumbnails.of(state.run, engine.image(hit.row), hit.row, meets=hit.meets) for hit in view.found]
-        return list(zip(files, captions(view.found), strict=True))
+    def thumbnail(self, run: str, row: int) -> Path:
+        """The file of the thumbnail of an image of a run's table.
 
-    def browsed(self, state: State) -> tuple[list[tuple[str, str]], list[int]]:
-        """Some images of the gallery to start from: those from the query's on."""
-        engine = self.engine(state.run)
-        start = int(engine.rows.searchsorted(state.query)) // BROWSED * BROWSED
-        rows = [int(row) for row in engine.rows[start : start + BROWSED]]
-        return [(self.thumbnails.of(state.run, engine.image(row), row), str(row)) for row in rows], rows
+        Raises:
+            UserError: there is no such run or image.
+        """
+        engine = self.engine(run)
+        if not 0 <= row < len(engine.table):
+            raise DataError(f"there is no image {row}: the last is {len(engine.table) - 1}")
+        return self.thumbnails.of(run, engine.image(row), str(row))
 
-    def query(self, state: State) -> str:
-        """The query's thumbnail."""
-        engine = self.engine(state.run)
-        name = state.upload or state.query
-        return self.thumbnails.of(state.run, engine.query_image(state), name)
+    def uploaded(self, name: str) -> Path:
+        """The file of the thumbnail of an image from outside.
+
+        Raises:
+            DataError: there is none of this name.
+        """
+        return self.thumbnails.of("upload", self.uploads.find(name), name)
+
+    def browsed(self, state: State, first: int) -> list[int]:
+        """The table rows of some images to start from: `BROWSED` of the gallery from its place `first` on."""
+        return [int(row) for row in self.engine(state.run).rows[first : first + BROWSED]]
+
+    def page_of(self, state: State, first: int | None = None) -> int:
+        """Where the page of `BROWSED` images begins that has the query, or the place `first` of the gallery."""
+        rows = self.engine(state.run).rows
+        place = int(rows.searchsorted(state.query)) if first is None else first
+        return min(max(place, 0), len(rows) - 1) // BROWSED * BROWSED

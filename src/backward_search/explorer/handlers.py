@@ -1,24 +1,29 @@
 """What happens when something on the page is used: from its values to new values for its components, in Gradio's terms.
 
-`Handlers` gives values in the order of `page.Parts`: the state and the run, the controls, the results.
+`Handlers` gives values in the order of `page.Parts`. What a user waits for comes first, as `everything`; what takes
+longer follows as `settled`.
 """
 
+import html
 import urllib.parse
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
-from backward_search.errors import OptionError, UserError
-from backward_search.explorer.engine import STRENGTHS, Engine, View
-from backward_search.explorer.exploration import Explorer
+from backward_search.errors import UserError
+from backward_search.explorer import grid
+from backward_search.explorer.engine import STRENGTHS, Engine
+from backward_search.explorer.exploration import BROWSED, Explorer
 from backward_search.explorer.pictures import probabilities
 from backward_search.explorer.state import Choice, State
 from backward_search.stages.visualize import visualize
 
 SIDE_BY_SIDE = ("unchanged", "teacher", "student", "best")
+NO_WAY = "Choose a condition: without one the query stays where it is."
+NO_COMMAND = "choose a condition first: E2 draws what is found under one"
 
 
 def guarded(function: Any) -> Any:
@@ -35,76 +40,123 @@ def guarded(function: Any) -> Any:
 
 
 class Handlers:
-    """The answers to every event; `beside` is whether methods stand side by side."""
+    """The answers to every event."""
 
     def __init__(self, explorer: Explorer) -> None:
         """Answer from these runs."""
         self._explorer = explorer
 
-    def show(self, state: State, beside: bool) -> list[Any]:
-        """The results of a state."""
-        view = self._explorer.engine(state.run).view(state)
-        return _results(self._explorer, state, view, beside)
+    def everything(self, state: State) -> list[Any]:
+        """State, controls and hits."""
+        return [state, state.run, *_controls(self._explorer, state), *_found(self._engine(state), state)]
 
-    def everything(self, state: State, beside: bool) -> list[Any]:
-        """State, controls and results."""
-        return [state, state.run, *_controls(self._explorer, state), *self.show(state, beside)]
-
-    def open(self, beside: bool, request: gr.Request) -> list[Any]:
+    def open(self, request: gr.Request) -> list[Any]:
         """The page is loaded, perhaps by a link."""
         try:
-            return self.everything(self._explorer.start(urllib.parse.urlencode(_pairs(request))), beside)
+            state = self._explorer.start(urllib.parse.urlencode(_pairs(request)))
         except UserError as error:
             gr.Warning(str(error))
-            return self.everything(self._explorer.start(""), beside)
+            state = self._explorer.start("")
+        return [*self.everything(state), *self.browse(state, None), gr.update(open=state.way)]
 
-    def run(self, name: str, beside: bool) -> list[Any]:
-        """Another run is chosen."""
-        return self.everything(self._explorer.start(urllib.parse.urlencode({"run": name})), beside)
+    def run(self, old: State, name: str) -> list[Any]:
+        """Another run is chosen; nothing of the condition can be kept."""
+        state = replace(self._explorer.start(urllib.parse.urlencode({"run": name})), beside=old.beside, way=old.way)
+        return [*self.everything(state), *self.browse(state, None), gr.update()]
 
-    def index(self, old: State, row: float | None, beside: bool) -> list[Any]:
-        """A query is chosen by its index."""
-        return self._checked(replace(old, query=int(row or 0), upload=""), beside)
+    def index(self, old: State, row: float | None) -> list[Any]:
+        """A query is chosen by its index; while there is none in the field, nothing happens."""
+        return self._checked(old if row is None else replace(old, query=int(row), upload=""))
 
-    def image(self, old: State, rows: Sequence[int], beside: bool, event: gr.SelectData) -> list[Any]:
+    def chance(self, old: State) -> list[Any]:
+        """Any image of the gallery is the next query."""
+        row = np.random.default_rng().choice(self._engine(old).rows)
+        return self._checked(replace(old, query=int(row), upload=""))
+
+    def image(self, old: State, event: gr.EventData) -> list[Any]:
         """An image is clicked: it is the next query."""
-        return self._checked(replace(old, query=rows[int(event.index)], upload=""), beside)
+        return self._checked(replace(old, query=int(event.row), upload=""))
 
-    def file(self, old: State, file: str | None, beside: bool) -> list[Any]:
-        """An image is dropped in."""
-        new = old if file is None else replace(old, upload=self._explorer.uploads.take(Path(file)))
-        return self.everything(new, beside)
+    def file(self, old: State, file: str | None) -> list[Any]:
+        """An image is dropped in, or taken away again, as one is that cannot be read."""
+        try:
+            name = "" if file is None else self._explorer.uploads.take(Path(file))
+        except UserError as error:
+            gr.Warning(str(error))
+            name = ""
+        return self.everything(replace(old, upload=name))
 
-    def condition(self, old: State, beside: bool, *values: Any) -> list[Any]:
+    def condition(self, old: State, *values: Any) -> list[Any]:
         """A menu or a "not" is used; the values are those of all menus, then of all "not"s."""
-        names, half = self._explorer.engine(old.run).attributes, len(values) // 2
+        names, half = self._engine(old).attributes, len(values) // 2
         chosen = zip(names, values[:half], values[half:], strict=False)
         choices = {name: Choice(tuple(labels), bool(flag)) for name, labels, flag in chosen if labels}
-        return self._checked(replace(old, choices=choices, strength=None), beside)
+        return self._checked(replace(old, choices=choices, strength=None))
 
-    def method(self, old: State, name: str, beside: bool) -> list[Any]:
+    def method(self, old: State, name: str) -> list[Any]:
         """Another method is chosen; it begins with its own strength."""
-        return self._checked(replace(old, method=name, strength=None), beside)
+        return self._checked(replace(old, method=name, strength=None))
 
-    def slide(self, old: State, value: float, beside: bool) -> list[Any]:
-        """The slider moves: state and results alone, so that it is not set while it is dragged."""
-        new = self._explorer.engine(old.run).checked(replace(old, strength=float(value)))
-        return [new, *self.show(new, beside)]
+    def slide(self, old: State, value: float) -> list[Any]:
+        """The slider moves: the state alone follows, since `look.DRAGGED` brings the hits."""
+        new = self._engine(old).checked(replace(old, strength=float(value)))
+        return [new, f"?{new.link()}"]
 
-    def way(self, state: State) -> list[Any]:
-        """The map and the probabilities are asked for."""
-        way = self._explorer.engine(state.run).way(state)
+    def slid(self, old: State, value: float) -> list[Any]:
+        """The slider is let go."""
+        new = self._engine(old).checked(replace(old, strength=float(value)))
+        return [new, *_found(self._engine(old), new)]
+
+    def quickly(self, link: str) -> dict[str, str]:
+        """The line above the hits, and the hits, of a link.
+
+        Raises:
+            UserError: it is malformed, or names what does not exist.
+        """
+        state = self._explorer.start(link)
+        head, hits, _ = _found(self._engine(state), state)
+        return {"head": head, "hits": hits}
+
+    def beside(self, old: State, flag: bool) -> list[Any]:
+        """Methods are to stand side by side, or no longer."""
+        new = replace(old, beside=flag)
+        return [new, *_found(self._engine(old), new)]
+
+    def shown(self, old: State) -> list[Any]:
+        """The map is opened."""
+        return [replace(old, way=True), f"?{replace(old, way=True).link()}"]
+
+    def hidden(self, old: State) -> list[Any]:
+        """The map is closed."""
+        return [replace(old, way=False), f"?{replace(old, way=False).link()}"]
+
+    def settled(self, state: State) -> list[Any]:
+        """What follows the hits: the other methods, the way, and the command; an old figure goes."""
+        command = self._engine(state).command(state) if state.choices else NO_COMMAND
+        return [_others(self._engine(state), state), *self._way(state), command, gr.update(visible=False)]
+
+    def browse(self, state: State, first: int | None, step: int = 0) -> list[Any]:
+        """A page of the gallery, so many pages from the one that begins at `first`, or that of the query."""
+        start = self._explorer.page_of(state, None if first is None else first + step * BROWSED)
+        return [grid.images(self._engine(state), state, self._explorer.browsed(state, start)), start]
+
+    def figure(self, state: State) -> Any:
+        """E2's figure is asked for."""
+        file = visualize(self._engine(state).drawing(state))
+        return gr.update(value=self._explorer.thumbnails.whole(file), visible=True)
+
+    def _engine(self, state: State) -> Engine:
+        return self._explorer.engine(state.run)
+
+    def _checked(self, state: State) -> list[Any]:
+        return self.everything(self._engine(state).checked(state))
+
+    def _way(self, state: State) -> list[Any]:
+        way = self._engine(state).way(state) if state.way else None
         if way is None:
-            raise OptionError("choose a condition first: without one the query stays where it is")
-        return [self._explorer.map(state.run).draw(state, way), probabilities(way)]
-
-    def figure(self, state: State) -> list[Any]:
-        """E2's figure and its command are asked for."""
-        engine = self._explorer.engine(state.run)
-        return [engine.command(state), self._explorer.thumbnails.whole(visualize(engine.drawing(state)))]
-
-    def _checked(self, state: State, beside: bool) -> list[Any]:
-        return self.everything(self._explorer.engine(state.run).checked(state), beside)
+            return [gr.update(value=NO_WAY, visible=state.way), *([gr.update(visible=False)] * 2)]
+        drawn = (self._explorer.map(state.run).draw(state, way), probabilities(way, state))
+        return [gr.update(visible=False), *(gr.update(value=figure, visible=True) for figure in drawn)]
 
 
 def _pairs(request: Any) -> list[tuple[str, str]]:
@@ -118,40 +170,39 @@ def _controls(explorer: Explorer, state: State) -> list[Any]:
         name = engine.attributes[i] if i < len(engine.attributes) else None
         choice = state.choices.get(name or "", Choice())
         choices = [] if name is None else engine.table.classes[name]
-        label = f"{name}: {'any' if not choice.labels else 'not' if choice.negated else 'is'}"
-        menus.append(gr.update(choices=choices, value=list(choice.labels), label=label, visible=name is not None))
-        nots.append(gr.update(value=choice.negated, label=f"not these ({name})", visible=name is not None))
-    methods = engine.methods(state)
-    method = state.method if state.method in methods else methods[0]
-    browse, rows = explorer.browsed(state)
-    index = None if state.upload else state.query
-    return [
-        *(index, explorer.query(state), engine.query_text(state), *menus, *nots),
-        *(gr.update(choices=methods, value=method), _slider(engine, replace(state, method=method)), browse, rows),
-    ]
+        menus.append(gr.update(choices=choices, value=list(choice.labels), label=name, visible=name is not None))
+        nots.append(gr.update(value=choice.negated, visible=name is not None))
+    index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(engine.table) - 1})")
+    file = gr.update() if state.upload else None
+    method = gr.update(choices=engine.methods(state), value=engine.method(state))
+    return [index, grid.query(engine, state), file, *menus, *nots, method, _slider(engine, state), state.beside]
 
 
 def _slider(engine: Engine, state: State) -> Any:
-    kind = STRENGTHS.get(state.method)
-    if kind is None or not state.choices:
+    value = engine.strength(state)
+    if value is None:
         return gr.update(visible=False)
-    value = engine.view(state).strength
-    return gr.update(minimum=kind.least, maximum=kind.most, value=value, label=kind.words, visible=True)
+    kind = STRENGTHS[engine.method(state)]
+    return gr.update(minimum=kind.least, maximum=max(kind.most, value), value=value, label=kind.words, visible=True)
 
 
-def _results(explorer: Explorer, state: State, view: View, beside: bool) -> list[Any]:
+def _found(engine: Engine, state: State) -> list[str]:
+    """The line above the hits, the hits, and the link."""
+    view = engine.view(state)
     met = sum(hit.meets for hit in view.found)
-    wanted = f"**{_plain(state.condition)}** — {met} of {len(view.found)} meet it" if state.choices else "no condition"
-    head = f"{view.method}: {wanted} ({1000 * view.seconds:.0f} ms); click an image to search with it"
-    engine = explorer.engine(state.run)
-    others = []
-    for name in SIDE_BY_SIDE:
-        there = beside and name in engine.methods(state) and name != view.method
-        shown = explorer.images(state, engine.view(replace(state, method=name, strength=None))) if there else []
-        others.append(gr.update(value=shown, visible=there))
-    return [head, explorer.images(state, view), [hit.row for hit in view.found], f"?{state.link()}", *others]
+    wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
+    head = wanted if state.choices else "no condition yet: the images most like the query"
+    title = view.method if state.beside else ""
+    return [f"{head} ({1000 * view.seconds:.0f} ms)", grid.hits(engine, state, view, title), f"?{state.link()}"]
 
 
-def _plain(text: str) -> str:
-    """The text without Markdown's and HTML's signs meaning anything."""
-    return "".join(f"&#{ord(sign)};" if sign in "*_`[]<>&#!\\$|" else sign for sign in text)
+def _others(engine: Engine, state: State) -> Any:
+    if not (state.beside and state.choices):
+        return gr.update(visible=False)
+    views = [
+        engine.view(replace(state, method=name, strength=None))
+        for name in SIDE_BY_SIDE
+        if name in engine.methods(state) and name != engine.method(state)
+    ]
+    found = "".join(grid.hits(engine, state, view, view.method) for view in views)
+    return gr.update(value=f'<div class="others">{found}</div>', visible=True)

@@ -3,13 +3,15 @@
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from backward_search.errors import OptionError
+from backward_search.errors import OptionError, UserError
 from backward_search.explorer.exploration import Explorer
+from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
 from backward_search.explorer.state import METHOD
 from backward_search.options import ExploreOptions
 
@@ -19,24 +21,16 @@ try:
 except ImportError:
     raise OptionError("the explorer needs Gradio: pip install -r requirements-web.txt") from None
 
-from backward_search.explorer.handlers import SIDE_BY_SIDE, Handlers, guarded
+from backward_search.explorer.handlers import Handlers, guarded
 
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self'; frame-ancestors 'self'; "
     "form-action 'self'"
 )
 """No browser fetches anything from elsewhere for this page, whatever it contains."""
-COLUMNS: dict[str, Any] = {"columns": 4, "object_fit": "contain", "allow_preview": False, "height": "auto"}
-STYLE = """
-.found .grid-wrap, .found .grid-container { max-height: none !important; height: auto !important; }
-.found .caption-label { position: static; max-width: 100%; white-space: normal; text-align: left; font-size: 0.75rem; }
-.found .thumbnail-lg, .found .thumbnail-item { aspect-ratio: auto; height: auto; overflow: visible; display: block; }
-.found img { height: auto; }
-@media (max-width: 640px) { .found .grid-container { grid-template-columns: repeat(2, minmax(0, 1fr)) !important; } }
-"""
-"""Whole captions below the images, and no scrolling inside the grid."""
 QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
 """Of events that come while something is dragged: the last one counts."""
+SLOW: dict[str, Any] = QUICK | {"api_name": False}
 
 
 @dataclass(frozen=True)
@@ -45,8 +39,8 @@ class Controls:
 
     run: Any
     index: Any
+    chance: Any
     query: Any
-    about: Any
     upload: Any
     menus: list[Any]
     nots: list[Any]
@@ -61,90 +55,139 @@ class Results:
 
     head: Any
     hits: Any
-    others: list[Any]
-    maps: list[Any]
-    see: Any
+    others: Any
+    way: Any
+    way_parts: list[Any]
     browse: Any
+    turns: dict[int, Any]
     link: Any
     draw: Any
     command: Any
     figure: Any
 
 
-def build(explorer: Explorer) -> Any:
+def build(explorer: Explorer, handlers: Handlers) -> Any:
     """The page."""
     with gr.Blocks(title="Backward Search", analytics_enabled=False) as page:
-        state, shown, browsable = gr.State(explorer.start("")), gr.State([]), gr.State([])
-        gr.Markdown("# Backward Search\nPick an image, say what should be different, and see what the gallery has.")
+        state, first = gr.State(explorer.start("")), gr.State(0)
+        gr.Markdown(
+            "# Backward Search\nPick an image, say what should be different, and see what the gallery has. "
+            "A click on any image searches with it."
+        )
         with gr.Row():
-            with gr.Column(scale=1, min_width=280):
+            with gr.Column(scale=1, min_width=300):
                 controls = _left(explorer)
             with gr.Column(scale=3, min_width=320):
                 results = _right()
-        _wire(page, Handlers(explorer), controls, results, (state, shown, browsable))
+        _wire(page, handlers, controls, results, (state, first))
     return page
 
 
 def _left(explorer: Explorer) -> Controls:
     run = gr.Dropdown(explorer.names(), label="run", elem_id="run")
-    index = gr.Number(label="query: index in the table", precision=0, minimum=0, elem_id="index")
-    query = gr.Image(label="query", interactive=False, height=220, buttons=[], elem_id="query")
-    about = gr.Markdown(elem_id="about")
-    upload = gr.File(label="or an image of your own", type="filepath", height=130, elem_id="upload")
+    query = gr.HTML(elem_id="query")
+    with gr.Row(elem_id="pick"):
+        index = gr.Number(label="query", precision=0, minimum=0, elem_id="index", scale=1, min_width=150)
+        chance = gr.Button("at random", elem_id="chance", scale=1, min_width=120)
+    upload = gr.File(label="or an image of your own", type="filepath", height=110, elem_id="upload")
     menus, nots = [], []
-    for i in range(explorer.attributes):
-        menus.append(gr.Dropdown([], multiselect=True, elem_id=f"attribute-{i}", visible=False))
-        nots.append(gr.Checkbox(elem_id=f"not-{i}", visible=False))
+    with gr.Column(elem_id="conditions"):
+        for i in range(explorer.attributes):
+            with gr.Row():
+                menus.append(gr.Dropdown([], multiselect=True, elem_id=f"attribute-{i}", scale=3, min_width=150))
+                nots.append(gr.Checkbox(label="not", elem_id=f"not-{i}", min_width=70))
     method = gr.Dropdown([METHOD], value=METHOD, label="method", elem_id="method")
     strength = gr.Slider(0, 1, label="strength", step=0.01, visible=False, elem_id="strength")
     beside = gr.Checkbox(label="methods side by side", elem_id="beside")
-    return Controls(run, index, query, about, upload, menus, nots, method, strength, beside)
+    return Controls(run, index, chance, query, upload, menus, nots, method, strength, beside)
 
 
 def _right() -> Results:
-    head, hits = gr.Markdown(elem_id="head"), _images("hits")
-    others = [_images(f"hits-{name}", label=name, visible=False) for name in SIDE_BY_SIDE]
-    with gr.Accordion("Map and probabilities along the way", open=False, elem_id="way"):
+    head = gr.HTML(elem_id="head")
+    with gr.Row(elem_id="found"):
+        hits = gr.HTML(elem_id="hits", js_on_load=CLICKED)
+        others = gr.HTML(elem_id="others", js_on_load=CLICKED, visible=False)
+    with gr.Accordion("The teacher's way: map and probabilities", open=False, elem_id="way") as way:
+        parts = [gr.Markdown(visible=False)]
         with gr.Row():
-            maps = [gr.Plot(show_label=False), gr.Plot(show_label=False)]
-        see = gr.Button("draw the way", elem_id="see")
-    with gr.Accordion("The gallery: click an image to search with it", open=False):
-        browse = _images("browse")
+            parts += [gr.Plot(show_label=False, visible=False, min_width=280) for _ in range(2)]
+    with gr.Accordion("The gallery", open=False, elem_id="gallery"):
+        browse = gr.HTML(elem_id="browse", js_on_load=CLICKED, elem_classes="small")
+        with gr.Row():
+            turns = {step: gr.Button(words, min_width=100) for step, words in ((-1, "earlier"), (1, "later"))}
     with gr.Accordion("Link and figure", open=False, elem_id="share"):
         link = gr.Textbox(label="link to this state", interactive=False, buttons=["copy"], elem_id="link")
-        draw = gr.Button("draw the figure as E2 would", elem_id="draw")
-        command = gr.Textbox(label="the command", interactive=False, buttons=["copy"], elem_id="command")
-        figure = gr.Image(label="figure", interactive=False, elem_id="figure")
-    return Results(head, hits, others, maps, see, browse, link, draw, command, figure)
+        command = gr.Textbox(label="the command of its figure", buttons=["copy"], elem_id="command", interactive=False)
+        draw = gr.Button("draw the figure", elem_id="draw")
+        figure = gr.Image(show_label=False, interactive=False, elem_id="figure", visible=False)
+    return Results(head, hits, others, way, parts, browse, turns, link, draw, command, figure)
 
 
-def _images(name: str, label: str = "", *, visible: bool = True) -> Any:
-    return gr.Gallery(
-        label=label, show_label=bool(label), visible=visible, elem_id=name, elem_classes="found", **COLUMNS
-    )
+def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: tuple[Any, Any]) -> None:
+    state, first = kept
+    conditions = [*left.menus, *left.nots]
+    found = [right.head, right.hits, right.link]
+    controls = [left.index, left.query, left.upload, *conditions, left.method, left.strength, left.beside]
+    everything = [state, left.run, *controls, *found]
+    opened, settled = [*everything, right.browse, first, right.way], [right.others, *right.way_parts, right.command]
+    settled.append(right.figure)
 
+    def then(event: Any, function: Any, given: list[Any], outputs: list[Any], name: str | None = None) -> None:
+        done = event(guarded(function), [state, *given], outputs, api_name=name or False, **QUICK)
+        done.success(handlers.settled, [state], settled, **SLOW)
 
-def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: tuple[Any, Any, Any]) -> None:
-    state, shown, browsable = kept
-    beside, conditions = left.beside, [*left.menus, *left.nots]
-    results = [right.head, right.hits, shown, right.link, *right.others]
-    controls = [left.index, left.query, left.about, *conditions, left.method, left.strength, right.browse, browsable]
-    everything = [state, left.run, *controls, *results]
-    page.load(handlers.open, [beside], everything, api_name="open")
-    left.run.input(guarded(handlers.run), [left.run, beside], everything, api_name="run", **QUICK)
-    left.index.submit(guarded(handlers.index), [state, left.index, beside], everything, api_name="query", **QUICK)
-    for gallery, rows in ((right.hits, shown), (right.browse, browsable)):
-        gallery.select(handlers.image, [state, rows, beside], everything, api_name=False, **QUICK)
-    left.upload.upload(guarded(handlers.file), [state, left.upload, beside], everything, api_name="upload", **QUICK)
+    loaded = page.load(handlers.open, None, opened, api_name="open", show_progress="hidden")
+    loaded.then(handlers.settled, [state], settled, **SLOW)
+    then(left.run.input, handlers.run, [left.run], opened, "run")
+    then(left.index.input, handlers.index, [left.index], everything, "query")
+    then(left.chance.click, handlers.chance, [], everything)
+    then(left.upload.upload, handlers.file, [left.upload], everything, "upload")
+    then(left.upload.clear, handlers.file, [left.upload], everything)
     for part in conditions:
-        part.input(guarded(handlers.condition), [state, beside, *conditions], everything, api_name=False, **QUICK)
-    left.method.input(guarded(handlers.method), [state, left.method, beside], everything, api_name="method", **QUICK)
-    left.strength.input(
-        guarded(handlers.slide), [state, left.strength, beside], [state, *results], api_name="strength", **QUICK
-    )
-    beside.input(guarded(handlers.show), [state, beside], results, api_name=False, **QUICK)
-    right.see.click(guarded(handlers.way), [state], right.maps, api_name="way")
-    right.draw.click(guarded(handlers.figure), [state], [right.command, right.figure], api_name="figure")
+        then(part.input, handlers.condition, conditions, everything)
+    then(left.method.input, handlers.method, [left.method], everything, "method")
+    then(left.beside.input, handlers.beside, [left.beside], [state, *found])
+    then(right.way.expand, handlers.shown, [], [state, right.link])
+    then(right.way.collapse, handlers.hidden, [], [state, right.link])
+    for images in (right.hits, right.others, right.browse):  # not guarded: Gradio reads the signature
+        images.select(handlers.image, [state], everything, **SLOW).success(handlers.settled, [state], settled, **SLOW)
+    moved = guarded(handlers.slide)
+    given, kept_up = [state, left.strength], [state, right.link]
+    left.strength.input(moved, given, kept_up, api_name="strength", queue=False, js=LATER, **QUICK)
+    then(left.strength.release, handlers.slid, [left.strength], [state, *found])
+    for step, button in right.turns.items():
+        button.click(partial(handlers.browse, step=step), [state, first], [right.browse, first], **SLOW)
+    page.load(None, js=DRAGGED)
+    right.link.change(None, [right.link], [right.link], js=ADDRESSED)
+    right.draw.click(guarded(handlers.figure), [state], [right.figure], api_name="figure")
+
+
+def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
+    """Serve the images of the runs' tables and the uploaded ones, in small, and hits while the slider is dragged."""
+    from fastapi import HTTPException, Request
+    from fastapi.responses import FileResponse
+
+    def found(find: Any, *named: Any) -> Any:
+        try:
+            return find(*named)
+        except UserError as error:
+            raise HTTPException(404, str(error)) from None
+
+    def image(find: Any, *named: Any) -> Any:
+        return FileResponse(found(find, *named), headers={"Cache-Control": "private, max-age=300"})
+
+    def uploaded(name: str) -> Any:
+        return image(explorer.uploaded, name)
+
+    def thumbnail(run: str, row: int) -> Any:
+        return image(explorer.thumbnail, run, row)
+
+    def hits(request: Request) -> Any:
+        return found(handlers.quickly, request.url.query)
+
+    app.add_api_route("/thumbnail/upload/{name}.jpg", uploaded)
+    app.add_api_route("/thumbnail/{run}/{row}.jpg", thumbnail)
+    app.add_api_route("/hits", hits)
 
 
 def application(options: ExploreOptions, folder: Path) -> Any:
@@ -160,8 +203,12 @@ def application(options: ExploreOptions, folder: Path) -> Any:
     from fastapi import FastAPI, Request
 
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
-    page = build(Explorer(options, folder / "thumbnails"))
+    explorer = Explorer(options, folder / "thumbnails")
+    handlers = Handlers(explorer)
+    page = build(explorer, handlers)
+    page.has_launched = True  # or Gradio takes any file of this machine that a client names for an uploaded one
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    _add_routes(app, explorer, handlers)
 
     async def alone(request: Request, respond: Any) -> Any:
         answer = await respond(request)
@@ -174,7 +221,7 @@ def application(options: ExploreOptions, folder: Path) -> Any:
         app,
         page,
         path="/",
-        allowed_paths=[str(folder / "thumbnails")],
+        allowed_paths=[str(folder / "thumbnails" / "figures")],
         max_file_size=options.upload_mb * 10**6,
         css=STYLE,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
@@ -189,4 +236,6 @@ def serve(options: ExploreOptions) -> None:
 
     torch.set_num_threads(1)  # one query is too little to share: more threads wait for one another
     with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
-        uvicorn.run(application(options, Path(folder)), host=options.host, port=options.port, log_level="warning")
+        app = application(options, Path(folder))
+        listening = {"host": options.host, "port": options.port, "log_level": "warning"}
+        uvicorn.run(app, **listening, timeout_graceful_shutdown=1)  # an open page would keep it from ending

@@ -1,41 +1,46 @@
-"""What the page shows as pictures: framed thumbnails, the map with the query's way, probabilities along it."""
+"""What the page shows as pictures: thumbnails, the map with the query's way, probabilities along it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
 from backward_search.datasets.images import load_image
-from backward_search.drawing.exhibit import GREEN
-from backward_search.drawing.space import Space, Way, draw_space
-from backward_search.drawing.text import printable
+from backward_search.drawing.space import OTHER, Space, Way, draw_space
+from backward_search.drawing.text import SIZE, families, printable
 from backward_search.drawing.walks import flattened, spots
 from backward_search.errors import DataError
 from backward_search.explorer.engine import Engine, Probabilities
-from backward_search.explorer.state import State
+from backward_search.explorer.state import Choice, State
 from backward_search.files.atomic import replacing
 
-SIDE, FRAME, MARK = 200, 7, 34
-CLASSES = 6
+SIDE = 240
+"""The longer side of a thumbnail, in pixels."""
+WIDTH, DPI = 3.6, 220
+"""Of the plots, in inches: their letters are then as large as the page's."""
+LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", ":"), ("#000000", "-."), ("#cc79a7", (0, (5, 1, 1, 1))))
+"""Colours that the colour-blind tell apart, and dashes that differ in grey print."""
+CLASSES = len(LINES)
 """The classes that are drawn by name: those that are ever the most probable ones."""
 
 
 class Thumbnails:
-    """Small framed copies of a data set's images, made when they are first shown; no other file is served."""
+    """Small copies of images, made when they are first shown; no other file is served."""
 
     def __init__(self, folder: Path) -> None:
         """Keep them in `folder`."""
         self._folder = folder
 
-    def of(self, run: str, image: Path, row: int | str, *, meets: bool = False) -> str:
+    def of(self, run: str, image: Path, name: str) -> Path:
         """The thumbnail of an image; an image that cannot be read is a grey square."""
-        place = self._folder / run / f"{row}{'-meets' if meets else ''}.jpg"
+        place = self._folder / run / f"{name}.jpg"
         if not place.exists():
             with replacing(place) as temporary:
-                _thumbnail(image, meets=meets).save(temporary, quality=88)
-        return str(place)
+                _thumbnail(image).save(temporary, quality=88)
+        return place
 
     def whole(self, file: Path) -> str:
         """A copy of a figure, for the page to show."""
@@ -45,20 +50,11 @@ class Thumbnails:
         return str(place)
 
 
-def _thumbnail(file: Path, *, meets: bool) -> Image.Image:
+def _thumbnail(file: Path) -> Image.Image:
     try:
-        image = load_image(file)
+        return ImageOps.contain(load_image(file), (SIDE, SIDE))
     except DataError:
-        image = Image.new("RGB", (SIDE, SIDE), "#999999")
-    inner = SIDE - 2 * FRAME
-    image = ImageOps.contain(image, (inner, inner))
-    framed = ImageOps.expand(image, FRAME, GREEN if meets else "#dddddd")
-    if meets:
-        draw, width = ImageDraw.Draw(framed), framed.width
-        draw.rectangle((width - MARK, 0, width, MARK), fill=GREEN)
-        tick = [(width - 27, 17), (width - 19, 25), (width - 7, 9)]
-        draw.line(tick, fill="white", width=5, joint="curve")
-    return framed
+        return Image.new("RGB", (SIDE, SIDE), "#999999")
 
 
 class Map:
@@ -79,27 +75,33 @@ class Map:
         own = np.zeros(len(self._rows), bool) if state.upload else engine.like(state, self._rows)
         name = "unknown" if state.upload else ", ".join(engine.own(state))
         drawn = Way(way.walk.lambda_, line, [(0, "t_0"), (way.walk.steps, f"t_{way.walk.steps}")])
-        figure = Figure(figsize=(4.6, 5.4), dpi=110)
+        figure = Figure(figsize=(WIDTH, 1.32 * WIDTH), dpi=DPI)
         space = Space("principal components", points, own & ~meets, meets, name, state.condition, [drawn])
-        draw_space(figure, space, 0.1, 0.1, 4.4, 5.2)
+        draw_space(figure, space, 0.05, 0.05, WIDTH - 0.1, 1.3 * WIDTH)
         return figure
 
 
-def probabilities(way: Probabilities) -> Figure:
+def probabilities(way: Probabilities, state: State) -> Figure:
     """The probability of each class along the way, an attribute per panel; unlikely ones go unnamed."""
-    figure = Figure(figsize=(4.6, 2.3 * len(way.values)), dpi=110, layout="constrained")
-    panels = np.atleast_1d(figure.subplots(len(way.values), 1, sharex=True))
-    for axes, (name, values) in zip(panels, way.values.items(), strict=True):
-        most = torch.topk(values.max(0).values, min(CLASSES, values.shape[1])).indices.tolist()
-        for index in range(values.shape[1]):
-            named = index in most
-            label = printable(way.labels[name][index])[:28] if named else None
-            colour = f"C{most.index(index)}" if named else "#dddddd"
-            dash = ("-", "--", ":")[most.index(index) % 3] if named else "-"
-            axes.plot(values[:, index].cpu().numpy(), dash, label=label, color=colour)
-        axes.set(ylim=(-0.02, 1.02), ylabel="probability")
-        axes.set_title(printable(name), parse_math=False)
-        axes.legend(fontsize=7)
-    panels[-1].set_xlabel("step of the search")
+    count = len(way.values)
+    figure = Figure(figsize=(WIDTH, 1.9 * count), dpi=DPI, layout="constrained")
+    panels = np.atleast_1d(figure.subplots(count, 1, sharex=True))
+    for axes, name in zip(panels, way.values, strict=True):
+        _panel(axes, name, way.labels[name], way.values[name].cpu().numpy(), state.choices[name])
+    panels[-1].set_xlabel("step of the search", fontsize=SIZE)
     panels[-1].xaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def _panel(axes: Axes, name: str, labels: Sequence[str], values: np.ndarray, choice: Choice) -> None:
+    """The classes of one attribute: values (n + 1, K); wanted ones are thick."""
+    most = np.argsort(-values.max(0), kind="stable")[:CLASSES]
+    axes.plot(np.delete(values, most, axis=1), color=OTHER, linewidth=0.6)
+    for number, index in enumerate(most):
+        wanted = (labels[index] in choice.labels) != choice.negated
+        label, style = f"{printable(labels[index])[:28]}{' (wanted)' if wanted else ''}", LINES[number]
+        axes.plot(values[:, index], style[1], color=style[0], linewidth=2.2 if wanted else 1.1, label=label)
+    axes.set(ylim=(-0.02, 1.02))
+    axes.tick_params(labelsize=SIZE)
+    axes.set_title(f"probability of each {printable(name)}", fontsize=SIZE + 1.5, parse_math=False)
+    axes.legend(fontsize=SIZE, prop={"family": list(families()), "size": SIZE}, framealpha=0.8, handlelength=3)

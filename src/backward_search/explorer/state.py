@@ -45,6 +45,8 @@ class State:
         choices: by attribute; those of which anything will do are left out.
         method: a name of `methods.METHODS`.
         strength: of the method, see `engine.STRENGTHS`; None for its own.
+        beside: whether other methods stand beside it.
+        way: whether the map and the probabilities are shown.
     """
 
     run: str
@@ -53,6 +55,8 @@ class State:
     choices: Mapping[str, Choice] = field(default_factory=dict)
     method: str = METHOD
     strength: float | None = None
+    beside: bool = False
+    way: bool = False
 
     @property
     def condition(self) -> str:
@@ -64,6 +68,7 @@ class State:
         pairs = [("run", self.run), ("query", str(self.query)), ("method", self.method)]
         pairs += [("upload", self.upload)] if self.upload else []
         pairs += [] if self.strength is None else [("strength", repr(self.strength))]
+        pairs += [(name, "1") for name in ("beside", "way") if getattr(self, name)]
         for name, choice in self.choices.items():
             pairs += [(f"{'not' if choice.negated else 'is'}.{name}", label) for label in choice.labels]
         return urlencode(pairs)
@@ -72,7 +77,7 @@ class State:
 def from_link(pairs: Sequence[tuple[str, str]]) -> State:
     """Read a link; whether run, row and labels exist is for the engine to say.
 
-    >>> state = State("a", 3, choices={"style": Choice(("x", "y"), negated=True)}, strength=0.25)
+    >>> state = State("a", 3, choices={"style": Choice(("x", "y"), negated=True)}, strength=0.25, beside=True)
     >>> from urllib.parse import parse_qsl
     >>> from_link(parse_qsl(state.link())) == state
     True
@@ -94,5 +99,5 @@ def from_link(pairs: Sequence[tuple[str, str]]) -> State:
     except ValueError:
         raise OptionError("the link is malformed: query and strength have to be numbers") from None
     choices = {name: Choice(tuple(names), negated[name]) for name, names in labels.items()}
-    method = plain.get("method", METHOD)
-    return State(plain.get("run", ""), query, plain.get("upload", ""), choices, method, strength)
+    method, (beside, way) = plain.get("method", METHOD), (plain.get(name) == "1" for name in ("beside", "way"))
+    return State(plain.get("run", ""), query, plain.get("upload", ""), choices, method, strength, beside, way)

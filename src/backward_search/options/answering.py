@@ -6,12 +6,28 @@ from dataclasses import dataclass
 from backward_search.errors import OptionError
 from backward_search.options.definition import conditioned_attributes, number, option, require
 from backward_search.options.training import ENGINES, RunOptions
-from backward_search.ranking.methods import AUTO, METHODS
+from backward_search.ranking.methods import AIM, AUTO, METHODS
 
-OUTPUTS = ("tanh", "linear")
+OUTPUTS = ("tanh", "linear", "residual")
 """Of the student."""
 
+LOSSES = ("mse", "l1")
+"""Of the student, before `student_reg`."""
+
 SOLVERS = ("adam", "manifold")
+
+
+def parsed_aim(text: str) -> tuple[str, float]:
+    """What a strength is chosen for, "precision" or "context", and the share of it to attain.
+
+    Raises:
+        OptionError: the text is neither precision=S nor context=S.
+    """
+    name, _, share = text.partition("=")
+    require(name in ("precision", "context"), f"--aim {text} is neither precision=S nor context=S")
+    value = number("--aim", share)
+    require(0 < value <= 1, f"--aim {text}: the share must lie between 0 and 1")
+    return name, value
 
 
 @dataclass(frozen=True)
@@ -33,9 +49,16 @@ class TaskOptions(RunOptions):
     inverse_earlystopping: bool = option("stop a query that no longer improves", True)
     student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
     student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
-    student_hidden: int = option("units of the student's hidden layers", 128)
+    student_hidden: int = option("units of the student's hidden layers", of_dataset="student_hidden")
     student_depth: int = option("hidden layers of the student", 2)
-    student_output: str = option("tanh keeps the moved query in (-1, 1), linear does not", "tanh", choices=OUTPUTS)
+    student_output: str = option(
+        "tanh keeps the moved query in (-1, 1), linear does not, residual gives the move that is added to the query",
+        of_dataset="student_output",
+        choices=OUTPUTS,
+    )
+    student_loss: str = option(
+        "the student's distance to the teacher: mse, as published, or l1", of_dataset="student_loss", choices=LOSSES
+    )
     student_lambda_range: str = option("train one student for all lambdas from,to: lambda is its input", "")
 
     @property
@@ -132,7 +155,7 @@ class AnswerOptions(EngineOptions):
     aim: str = option(
         "what auto reaches on training images: precision=S, that share of what the greatest strength attains, or "
         "context=S, that share of what the least keeps",
-        "precision=0.95",
+        AIM,
     )
     shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
 
@@ -148,12 +171,8 @@ class AnswerOptions(EngineOptions):
 
     @property
     def aimed(self) -> tuple[str, float]:
-        """What `auto` aims at: "precision" or "context", and its share."""
-        name, _, share = self.aim.partition("=")
-        require(name in ("precision", "context"), f"--aim {self.aim} is neither precision=S nor context=S")
-        value = number("--aim", share)
-        require(0 < value <= 1, f"--aim {self.aim}: the share must lie between 0 and 1")
-        return name, value
+        """What `auto` aims at; see `parsed_aim`."""
+        return parsed_aim(self.aim)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -176,7 +176,7 @@ class Answerer:
         if how.likeness:
             terms.append((how.likeness, self.known.likeness.of(queries)))
         if how.graded and weight:
-            terms.append((weight / 2, Probability(conditions, self.known.log_p, self._way(conditions, queries))))
+            terms.append((weight, Probability(conditions, self.known.log_p, self._way(conditions, queries))))
         plain += 0 if how.graded else weight
         if plain:
             terms.append((plain, Likelihood(conditions, self.known.log_p, self._way(conditions, queries))))

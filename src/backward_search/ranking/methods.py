@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 AUTO = "auto"
 """A strength that is chosen on training images."""
+AIM = "precision=0.85"
+"""What it is chosen for, and the share of that to attain, unless something else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Method:
 
     Q taking the conditioned attributes' subspace out (`concept.Likeness`); those that pass a filter stand first. Where
     the method is graded, `weight` is a strength s instead: the query is moved the share s of the way, at most the whole
-    of it, and s / 2 times p, the geometric mean of the probabilities of the conditions, stands for the last term. So
+    of it, and s times p, the geometric mean of the probabilities of the conditions, stands for the last term. So
     s = 0 asks for likeness alone. A sum of likeness and probability, not its logarithm, is what the expected number of
     hits that meet the condition is worth against their likeness; and no image is out of reach for being improbable.
 

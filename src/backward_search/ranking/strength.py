@@ -12,7 +12,7 @@ from backward_search.ranking.methods import Method
 
 WEIGHTS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
 """What is tried for the weight of a log-probability."""
-STRENGTHS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
+STRENGTHS = (*(round(0.05 * step, 2) for step in range(1, 15)), 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
 """What is tried for the strength of a graded method."""
 QUERIES, GALLERY, HITS = 500, 10_000, 10
 """Training images that are asked, and searched, at most; and the hits that are judged."""

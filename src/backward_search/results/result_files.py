@@ -11,7 +11,7 @@ from backward_search.files.atomic import read_json
 from backward_search.files.manifest import read_manifest
 from backward_search.files.paths import RunPaths
 from backward_search.options import EvaluateOptions
-from backward_search.ranking.methods import AUTO, METHODS
+from backward_search.ranking.methods import AIM, AUTO, METHODS
 from backward_search.results.intervals import Estimate, differences
 from backward_search.runs.task import student_marks
 
@@ -39,7 +39,7 @@ def place_of(paths: RunPaths, options: EvaluateOptions) -> Path:
     name += f"-rerank{options.rerank}" if options.rerank else ""
     name += f"-strength{options.strength}" if options.strength else ""
     if options.weight_of(options.chosen_method) == AUTO:
-        name += "" if options.aim == "precision=0.95" else f"-{options.aim.replace('=', '')}"
+        name += "" if options.aim == AIM else f"-{options.aim.replace('=', '')}"
     if not options.searches_exactly:
         name += f"-{options.engine}-short{options.shortlist}"
         name += f"-nprobe{options.nprobe}" if options.engine == "faiss-ivfpq" else ""

@@ -59,11 +59,12 @@ def student_folder(run: Run, options: TaskOptions) -> Path:
 
 
 def student_marks(options: TaskOptions) -> str:
-    """The part of a file name that says how a student's shape differs from the paper's."""
+    """The part of a file name that says how a student's shape and loss differ from the paper's."""
     usual = StudentConfig()
     names = ("hidden", "depth", "output")
     values = {name: getattr(options, f"student_{name}") for name in names}
-    return "".join(f"-{name}{value}" for name, value in values.items() if value != getattr(usual, name))
+    shape = "".join(f"-{name}{value}" for name, value in values.items() if value != getattr(usual, name))
+    return shape if options.student_loss == "mse" else f"{shape}-{options.student_loss}"
 
 
 def frozen_heads(run: Run, options: TaskOptions, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:

@@ -167,7 +167,7 @@ def descend(
         walk = _start(queries, lambdas, config)
         advance = captured(_advance, objective, walk, config) if capture else _advance
         for step in range(1, config.max_itr + 1):
-            loss = advance(objective, walk, config, *_shares(step, config))
+            loss = advance(objective, walk, config, *shares(step, config))
             _note(result, walk, loss, step)
             if on_step is not None:
                 on_step(step)
@@ -206,7 +206,7 @@ def _advance(objective: Objective, walk: _Walk, config: SearchConfig, share1: fl
     return loss
 
 
-def _shares(step: int, config: SearchConfig) -> tuple[float, float]:
+def shares(step: int, config: SearchConfig) -> tuple[float, float]:
     """What a step's gradient contributes to Adam's means once their bias is corrected.
 
     With m_t = b m + (1 - b) g, the corrected mean m_t / (1 - b^t) is itself a running mean, of share (1 - b)/(1 - b^t).

@@ -17,6 +17,7 @@ from backward_search.search.backward import PATIENCE, SearchConfig, SearchResult
 from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
 from backward_search.search.manifold import ManifoldConfig
+from backward_search.search.single import condition_arrays
 
 HAS_NUMBA = importlib.util.find_spec("numba") is not None
 
@@ -52,7 +53,7 @@ class CompiledSearch:
         if isinstance(targets, Tensor):
             targets = Conditions.of_ids(targets, self._classes, self._dtype)
         start = query[0].to(self._dtype).contiguous().numpy()
-        rest = (*self._layers, *self._biases, *_arrays(targets, self._dtype), *_numbers(config))
+        rest = (*self._layers, *self._biases, *condition_arrays(targets, start.dtype), *_numbers(config))
         z, steps, loss, stopped = self._search_one(start, *rest)
         embedding = torch.from_numpy(z)[None]
         return SearchResult(embedding, torch.tensor([steps]), embedding.new_tensor([loss]), torch.tensor([stopped]))
@@ -97,7 +98,7 @@ class CompiledManifold:
             floor = float(targets.floor())
         start = query[0].to(self._dtype).contiguous().numpy()
         numbers: tuple[Any, ...] = (floor, -math.log(config.target_probability), config.step, config.max_itr)
-        rest = (*self._layers, *self._biases, *_arrays(targets, self._dtype), *numbers)
+        rest = (*self._layers, *self._biases, *condition_arrays(targets, start.dtype), *numbers)
         z, steps, loss, met = self._manifold_one(start, *rest)
         embedding = torch.from_numpy(z)[None]
         return SearchResult(
@@ -119,15 +120,6 @@ def _layers(heads: FrozenHeads) -> tuple[np.ndarray, tuple[np.ndarray, ...], tup
     (w1, b1), (w2, b2), (w3, b3) = ((weight.cpu(), bias.cpu()) for weight, bias in heads.layers)
     rest = tuple(matrix.contiguous().numpy() for matrix in (w2, w2.mT, w3, w3.mT))
     return w1.contiguous().numpy(), rest, tuple(bias[:, 0].contiguous().numpy() for bias in (b1, b2, b3))
-
-
-def _arrays(conditions: Conditions, dtype: torch.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Targets (A, K), which of them are sets (A,), and the share of each attribute in the loss (A,)."""
-    wanted = conditions.wanted[:, 0].to(dtype).contiguous().numpy()
-    count = len(wanted)
-    any_of = np.zeros(count, dtype=bool) if conditions.any_of is None else conditions.any_of[:, 0].numpy()
-    weight = np.ones(count) if conditions.weight is None else conditions.weight[:, 0].double().numpy()
-    return wanted, any_of, (weight / weight.sum()).astype(wanted.dtype)
 
 
 def _numbers(config: SearchConfig) -> tuple[Any, ...]:

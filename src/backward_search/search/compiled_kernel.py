@@ -43,25 +43,25 @@ def _gate(slope: np.ndarray, hidden: np.ndarray) -> None:
 @njit(cache=True)
 def _loss_and_slope(logits: np.ndarray, wanted: np.ndarray, any_of: bool, slope: np.ndarray) -> float:
     """Loss of one attribute; `slope` becomes its gradient in the logits (see Conditions.loss_and_slope)."""
-    most = logits.max()
+    most, most_of_set = logits.max(), -np.inf
+    for k in range(logits.shape[0]):
+        if wanted[k] != 0:
+            most_of_set = max(most_of_set, logits[k])
     total, of_set = 0.0, 0.0
     for k in range(logits.shape[0]):
         slope[k] = math.exp(logits[k] - most)
         total += slope[k]
-        if wanted[k] != 0:
-            of_set += slope[k]
-    loss = 0.0
+        if any_of and wanted[k] != 0:
+            of_set += math.exp(logits[k] - most_of_set)  # not a share of the total, which can be too small a number
     log_total = math.log(total)
-    if any_of:
-        loss = log_total - (math.log(of_set) if of_set > 0 else -math.inf)
+    loss = log_total + most - most_of_set - math.log(of_set) if any_of else 0.0
     for k in range(logits.shape[0]):
-        p = slope[k] / total
         target = wanted[k]
         if any_of:
-            target = slope[k] / of_set if wanted[k] != 0 else 0.0
+            target = math.exp(logits[k] - most_of_set) / of_set if wanted[k] != 0 else 0.0
         elif target != 0:
             loss -= target * (logits[k] - most - log_total)
-        slope[k] = p - target
+        slope[k] = slope[k] / total - target
     return loss
 
 

@@ -1,7 +1,9 @@
 """The teacher: Backward Search by the solver of the paper, or by the manifold solver."""
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
+import torch
 from torch import Tensor
 
 from backward_search.search.backward import SearchConfig, SearchResult, backward_search
@@ -9,6 +11,7 @@ from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
 from backward_search.search.manifold import ManifoldConfig, manifold_search
 from backward_search.search.objectives import ModuleHeads
+from backward_search.search.single import follow_one, search_one
 
 SolverConfig = SearchConfig | ManifoldConfig
 """The settings of a solver, whose kind says which it is."""
@@ -38,6 +41,8 @@ class Teacher:
     ) -> SearchResult:
         """Move queries; see `search.backward_search` and `manifold.manifold_search`.
 
+        A single query on the CPU takes the same steps by `single`, unless they are to be kept.
+
         Args:
             queries: embeddings (B, E).
             targets: class ids (B, A), or richer conditions.
@@ -47,8 +52,23 @@ class Teacher:
         Raises:
             ValueError: the manifold solver lacks its covariance.
         """
+        alone = len(queries) == 1 and not trace
         if isinstance(self.config, SearchConfig):
+            if alone and _light(self.heads, queries):
+                lambda_ = self.config.lambda_ if lambdas is None else lambdas.item()
+                return search_one(self.heads, queries, targets, self.config, lambda_)
             return backward_search(self.heads, queries, targets, self.config, lambdas=lambdas, trace=trace)
         if self.spread is None:
             raise ValueError("the manifold solver needs the covariance of the training embeddings")
+        if alone and _light(self.heads, queries):
+            return follow_one(self.heads, queries, targets, self.spread, self.config)
         return manifold_search(self.heads, queries, targets, self.spread, self.config, trace=trace)
+
+
+def _light(heads: FrozenHeads | ModuleHeads, queries: Tensor) -> TypeGuard[FrozenHeads]:
+    """Whether numpy can search with these heads."""
+    return (
+        isinstance(heads, FrozenHeads)
+        and queries.device.type == "cpu"
+        and queries.dtype in (torch.float32, torch.float64)
+    )

@@ -63,7 +63,7 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
             export_student(student, paths.onnx)
         stage.finish(losses=losses)
         _clear(paths)
-    LOG.info("distilled %d epochs, mean squared error %.5f to %.5f", len(losses), losses[0], losses[-1])
+    LOG.info("distilled %d epochs, loss %.5f to %.5f", len(losses), losses[0], losses[-1])
     LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return paths.folder
 
@@ -80,11 +80,13 @@ def student_stage(run: Run, options: DistillOptions) -> Stage:
 
 
 def _config(options: DistillOptions) -> DistillConfig:
-    return DistillConfig(options.student_num_epoch - 1, options.batch_size, options.student_reg, options.seed)
+    return DistillConfig(
+        options.student_num_epoch - 1, options.batch_size, options.student_reg, options.seed, loss=options.student_loss
+    )
 
 
 def _settings(options: DistillOptions) -> dict[str, Any]:
-    """What a student depends on. Its shape and range are named where they are not the paper's."""
+    """What a student depends on. Its shape, loss and range are named where they are not the paper's."""
     settings = dataclasses.asdict(search_config(options)) | {
         "conditioned": options.conditioned,
         "epochs": options.student_num_epoch - 1,
@@ -95,6 +97,8 @@ def _settings(options: DistillOptions) -> dict[str, Any]:
     shape = student_config(options)
     usual = dataclasses.asdict(type(shape)())
     settings |= {name: value for name, value in dataclasses.asdict(shape).items() if value != usual[name]}
+    if options.student_loss != DistillConfig().loss:
+        settings["student_loss"] = options.student_loss
     if shape.lambda_range is not None:
         del settings["lambda_"]
     return settings

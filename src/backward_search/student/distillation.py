@@ -33,6 +33,8 @@ class DistillConfig:
         reg: weight of the mean absolute distance to the query.
         seed: of conditions and order.
         lr: learning rate of Adam.
+        loss: what the distance to the teacher's answer is: mse, the mean square, as published; or l1, the mean of its
+            absolute values, which does not draw the student to the mean of answers that it cannot tell apart.
     """
 
     epochs: int = 49
@@ -40,6 +42,7 @@ class DistillConfig:
     reg: float = 0.0
     seed: int = 0
     lr: float = 1e-3
+    loss: str = "mse"
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ class Distiller:
     def _loss(self, rows: Tensor, draw: _Draw, answers: Tensor) -> Tensor:
         queries = self._embeddings[rows]
         moved = self.student.move(queries, draw.targets[rows], self._lambdas[draw.levels[rows]])
-        loss = nn.functional.mse_loss(moved, answers[rows])
+        distance = nn.functional.l1_loss if self._config.loss == "l1" else nn.functional.mse_loss
+        loss = distance(moved, answers[rows])
         return loss + self._config.reg * (moved - queries).abs().mean() if self._config.reg else loss
 
     def _draw(self, epoch: int) -> _Draw:

@@ -16,7 +16,8 @@ class StudentConfig:
     Attributes:
         hidden: units of a hidden layer.
         depth: hidden layers.
-        output: tanh, which keeps the moved query in (-1, 1)^E; or linear, which lets it leave as the teacher's does.
+        output: tanh, which keeps the moved query in (-1, 1)^E; linear, which lets it leave as the teacher's does; or
+            residual, where what the network gives is the move, to be added to the query.
         lambda_range: the least and the largest lambda, both positive, that the student takes as an input; None for a
             student of one lambda.
     """
@@ -41,10 +42,15 @@ class Student(nn.Sequential):
         super().__init__(*layers, *([nn.Tanh()] if config.output == "tanh" else []))
         self.classes = tuple(classes)
         self.config = config
-        self._width = sizes[0]
+        self._width, self._embedding = sizes[0], embedding
         first = [embedding + sum(classes[:i]) for i in range(len(classes))]
         self._first_inputs: Tensor
         self.register_buffer("_first_inputs", torch.tensor(first), persistent=False)  # the input of each first class
+
+    def forward(self, input: Tensor) -> Tensor:
+        """What `inputs` makes (B, width) to the moved queries (B, E)."""
+        moved: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
+        return input[:, : self._embedding] + moved if self.config.output == "residual" else moved
 
     def move(self, queries: Tensor, targets: Tensor, lambdas: Tensor | None = None) -> Tensor:
         """Move queries.

@@ -1,5 +1,6 @@
 """The student as an ONNX file, for programs without PyTorch; needs onnx (requirements-onnx.txt)."""
 
+import copy
 import importlib.util
 import logging
 from pathlib import Path
@@ -30,7 +31,7 @@ def export_student(student: Student, place: Path) -> Path:
     require_onnx()
     width = next(student.parameters()).shape[1]
     example = torch.rand(7, width, generator=torch.Generator().manual_seed(0))
-    network = torch.nn.Sequential(*student).cpu().eval()
+    network = copy.deepcopy(student).cpu().eval()
     with replacing(place) as temporary:
         batch = {"input": {0: "batch"}, "moved": {0: "batch"}}
         torch.onnx.export(

@@ -62,9 +62,9 @@ def test_the_slider_weighs_the_condition_against_likeness(engine, state):
     def scores(strength):
         return {hit.row: hit.score for hit in engine.view(replace(state, strength=strength)).found}
 
-    light, heavy = scores(0.0), scores(0.4)
+    light, heavy = scores(1.0), scores(1.4)  # the query goes the whole way under both
     task = engine._task_of(state)
-    probable = engine._answerer(task, "best").log_likelihood(engine.embedding(state), task.targets("best"))[0]
+    probable = engine._answerer(task, "best").log_likelihood(engine.embedding(state), task.targets("best"))[0].exp()
     both = light.keys() & heavy.keys()
     assert both
     for row in both:

@@ -67,7 +67,7 @@ def call(address: str, name: str, data: list) -> str:
 
 
 def test_its_api_answers_with_hits(address):
-    said = call(address, "open", [False])
+    said = call(address, "open", [])
     assert "event: complete" in said
     assert "no condition" in said
     assert "Kind_of_Bird" in said
@@ -88,6 +88,39 @@ def test_no_other_file_is_served(address, options, way):
         assert status in (403, 404), route
         assert b"root:" not in body
         assert data.read_bytes()[:200] not in body
+
+
+def test_thumbnails_are_of_the_tables_images_and_of_nothing_else(address, options):
+    run = next(Path(options.weight_root).iterdir()).name
+    status, body, headers = fetch(f"{address}/thumbnail/{run}/3.jpg")
+    assert (status, body[:2], headers["content-type"]) == (200, b"\xff\xd8", "image/jpeg")
+    up = urllib.parse.quote("../" * 8, safe="")
+    for asked in (
+        *(f"{run}/{row}.jpg" for row in ("-1", "100000", "x", f"{up}etc/passwd")),
+        *("x/3.jpg", f"{up}etc/3.jpg", "%2Fetc/3.jpg", "upload/3.jpg", f"upload/{up}etc%2Fpasswd.jpg"),
+        f"upload/{'a' * 64}.jpg",
+    ):
+        status, body, _ = fetch(f"{address}/thumbnail/{asked}")
+        assert status in (404, 422), asked
+        assert b"\xff\xd8" not in body
+
+
+def test_hits_of_a_link_come_as_the_page_shows_them(address):
+    status, body, _ = fetch(f"{address}/hits?query=4&is.birds=002.Kind_of_Bird_2&strength=0.4")
+    parts = json.loads(body)
+    assert status == 200
+    assert "best, <b>birds=002.Kind_of_Bird_2</b>: " in parts["head"]
+    assert 'data-strength="0.4"' in parts["hits"]
+    assert parts["hits"].count("<button") == 6
+    for wrong in ("query=100000", "is.birds=x", "strength=x", "run=..", "upload=../../x"):
+        assert fetch(f"{address}/hits?{wrong}")[0] == 404, wrong
+
+
+def test_a_file_of_the_server_is_no_upload(address, options):
+    file = {"path": str(next(Path(options.data_root).rglob("*.jpg"))), "meta": {"_type": "gradio.FileData"}}
+    said = call(address, "upload", [file])
+    assert "event: error" in said
+    assert not (Path(options.result_root) / "explorer").exists()
 
 
 def post_file(address: str, size: int) -> int:

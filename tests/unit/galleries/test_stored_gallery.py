@@ -15,7 +15,6 @@ import torch
 from backward_search.errors import DataError, MissingError
 from backward_search.files import atomic
 from backward_search.files.lock import locked
-from backward_search.files.paths import PROJECT
 from backward_search.galleries.engines.index import BuildSettings, SearchSettings
 from backward_search.galleries.gallery_table import Contents, Shard
 from backward_search.galleries.stored_gallery import StoredGallery
@@ -185,23 +184,25 @@ def test_a_change_killed_at_many_lines_leaves_a_state_that_it_passes_through(tmp
     pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
     stored = begin(tmp_path, "faiss-flat", "faiss-hnsw")
     np.save(stored.folder.parent / "add.npy", images(60, 20))
-    points, copies = 40, tmp_path / "copies"
+    points = 40
+    copies = tmp_path / "copies"
+    copies.mkdir()
     shutil.copytree(tmp_path / "embeddings", copies / "embeddings")
-    driver = [sys.executable, str(TESTS / "killed_change.py"), str(PROJECT / "src"), str(stored.folder)]
+    driver = [sys.executable, str(TESTS / "killed_change.py"), str(stored.folder)]
     done = subprocess.run([*driver, str(copies), str(points)], check=True, timeout=120, capture_output=True, text=True)
     assert int(done.stdout) > 10 * points
-    image_of = dict(
-        zip([*keys(0, COUNT), *(f"coming/{number}.png" for number in range(20))], images(0, 80), strict=True)
-    )
-    added = set(image_of)
-    states = [set(keys(0, COUNT)), added, added - {"folder/0.png", "coming/1.png"}]
+    coming = [f"coming/{number}.png" for number in range(20)]
+    old, added = keys(0, COUNT), [*keys(0, COUNT), *coming]
+    left = [key for key in added if key not in ("folder/0.png", "coming/1.png")]
+    states = [sorted(state) for state in (old, added, left)]
     seen = []
     for number in range(points):
-        again = StoredGallery.open(copies / "galleries" / str(number))
-        state = [key for row, key in enumerate(again.keys) if row not in again.contents.removed]
-        seen.append(states.index(set(state)))
+        again = StoredGallery.open(copies / str(number) / "gallery")
+        state = sorted(key for row, key in enumerate(again.keys) if row not in again.contents.removed)
+        seen.append(states.index(state))
+        by_key = dict(zip(added, images(0, COUNT + 20), strict=True))
         for kind in ("exact", "faiss-flat", "faiss-hnsw"):
-            assert found(again, kind, np.stack([image_of[key] for key in state])) == state
-            assert set(found(again, kind, images(0, 80))) <= set(state)
+            assert found(again, kind, np.stack([by_key[key] for key in state])) == state
+            assert set(found(again, kind, images(0, COUNT + 20))) <= set(state)
     assert seen == sorted(seen)
     assert set(seen) == {0, 1, 2}

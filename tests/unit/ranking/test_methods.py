@@ -107,7 +107,7 @@ def test_best_moves_part_of_the_way_and_adds_the_mean_probability(setting, stren
     cosine = torch.nn.functional.normalize(moved, dim=1) @ torch.nn.functional.normalize(embeddings, dim=1).T
     p = answerer.heads.logits(embeddings).softmax(2)
     both = torch.stack([(p[0, :, style] * p[1, :, genre]).sqrt() for style, genre in targets])
-    score = 0.5 * cosine + 0.5 * answerer.known.likeness.of(queries).block(slice(0, N)) + strength / 2 * both
+    score = 0.5 * cosine + 0.5 * answerer.known.likeness.of(queries).block(slice(0, N)) + strength * both
     answer = replace(answerer, weight=strength).answer("best", queries, targets, 10)
     assert torch.equal(answer.hits.rows, score.argsort(dim=1, descending=True)[:, :10])
     torch.testing.assert_close(answer.hits.similarity, score.sort(dim=1, descending=True).values[:, :10])

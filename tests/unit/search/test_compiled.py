@@ -2,36 +2,21 @@
 
 import pytest
 import torch
-from made_heads import CLASSES, E, frozen, trained_heads
+from made_heads import all_but_impossible_sets, every_kind_of_condition
 
 from backward_search.search.backward import SearchConfig, backward_search
 from backward_search.search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
-from backward_search.search.conditions import Conditions
 from backward_search.search.manifold import ManifoldConfig, covariance, manifold_search
 
 pytestmark = pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed (requirements-fast.txt)")
-COUNT = 60
-
-
-def problem():
-    heads = frozen(trained_heads())
-    generator = torch.Generator().manual_seed(2)
-    queries = torch.tanh(torch.randn(COUNT, E, generator=generator, dtype=torch.float64))
-    targets = torch.stack([torch.randint(k, (COUNT,), generator=generator) for k in CLASSES], dim=1)
-    wanted = Conditions.of_ids(targets, heads.classes, torch.float64).wanted
-    wanted[0, ::2] = 1 - wanted[0, ::2]
-    any_of = torch.zeros(3, COUNT, dtype=torch.bool)
-    any_of[0, ::2] = True
-    conditions = Conditions(wanted, any_of, torch.rand(3, COUNT, generator=generator, dtype=torch.float64))
-    return heads, queries, targets, conditions
 
 
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_it_makes_the_same_steps(early_stopping):
-    heads, queries, targets, conditions = problem()
+    heads, queries, targets, conditions = every_kind_of_condition()
     config = SearchConfig(0.5, early_stopping=early_stopping)
     batch, single = backward_search(heads, queries, conditions, config), CompiledSearch(heads)
-    for row in range(COUNT):
+    for row in range(len(queries)):
         found = single(queries[row : row + 1], conditions.at(torch.tensor([row])), config)
         assert int(found.steps) == int(batch.steps[row])
         assert bool(found.stopped) == bool(batch.stopped[row])
@@ -43,11 +28,11 @@ def test_it_makes_the_same_steps(early_stopping):
 
 
 def test_the_manifold_solver_makes_the_same_steps():
-    heads, queries, targets, conditions = problem()
+    heads, queries, targets, conditions = every_kind_of_condition()
     spread, config = covariance(queries), ManifoldConfig(0.4, max_itr=30)
     batch, single = manifold_search(heads, queries, conditions, spread, config), CompiledManifold(heads, spread)
-    assert 0 < batch.stopped.sum() < COUNT  # some arrive, some do not
-    for row in range(COUNT):
+    assert 0 < batch.stopped.sum() < len(queries)  # some arrive, some do not
+    for row in range(len(queries)):
         found = single(queries[row : row + 1], conditions.at(torch.tensor([row])), config)
         assert int(found.steps) == int(batch.steps[row])
         assert found.reasons() == [batch.reasons()[row]]
@@ -55,3 +40,12 @@ def test_the_manifold_solver_makes_the_same_steps():
         assert torch.allclose(found.embeddings[0], batch.embeddings[row], atol=1e-6)
     plain = manifold_search(heads, queries[:1], targets[:1], spread, config)
     assert torch.allclose(single(queries[:1], targets[:1], config).embeddings, plain.embeddings)
+
+
+def test_a_set_that_is_all_but_impossible_is_still_something_to_go_for():
+    heads, queries, conditions = all_but_impossible_sets()
+    batch, single = backward_search(heads, queries, conditions, SearchConfig(0.5)), CompiledSearch(heads)
+    for row in range(len(queries)):
+        found = single(queries[row : row + 1], conditions.at(torch.tensor([row])), SearchConfig(0.5))
+        assert int(found.steps) == int(batch.steps[row])
+        assert torch.allclose(found.loss, batch.loss[row], atol=1e-6)

@@ -22,8 +22,8 @@ def setting(count: int):
     return heads, torch.tanh(torch.randn(count, E)), Student(E, CLASSES[:2])
 
 
-def learn(student, heads, embeddings, epochs, batch_size=32):
-    distiller = Distiller(student, heads, embeddings, CONFIG, DistillConfig(epochs, batch_size))
+def learn(student, heads, embeddings, epochs, batch_size=32, loss="mse"):
+    distiller = Distiller(student, heads, embeddings, CONFIG, DistillConfig(epochs, batch_size, loss=loss))
     return [distiller.train_epoch(epoch) for epoch in range(epochs)]
 
 
@@ -36,6 +36,29 @@ def test_its_loss_is_the_squared_error_to_the_teacher_and_falls():
     error = (student.move(embeddings, targets) - answers).square().mean()
     unmoved = (embeddings - answers).square().mean()
     assert error < unmoved * 0.8
+
+
+def test_the_absolute_error_is_a_loss_too():
+    heads, embeddings, _ = setting(64)
+    answers = torch.full_like(embeddings, 0.5)
+    losses = []
+    for loss in ("mse", "l1"):
+        student = Student(E, CLASSES[:2])
+        student[-2].weight.data.zero_()
+        student[-2].bias.data.zero_()
+        distiller = Distiller(student, heads, embeddings, CONFIG, DistillConfig(1, 64, loss=loss))
+        distiller._teacher.answers = lambda *_: answers
+        losses.append(distiller.train_epoch(0))  # a student that answers 0, before its first step
+    assert losses == pytest.approx([0.25, 0.5])
+
+
+def test_a_residual_student_adds_its_output_to_the_query():
+    _, embeddings, _ = setting(3)
+    student = Student(E, CLASSES[:2], StudentConfig(output="residual")).eval()
+    student[-1].weight.data.zero_()
+    student[-1].bias.data.fill_(0.25)
+    targets = torch.tensor([[0, 2], [4, 1], [2, 0]])
+    assert torch.equal(student.move(embeddings, targets), embeddings + 0.25)
 
 
 @pytest.mark.parametrize(("count", "size"), [(33, 32), (2, 512), (65, 32)])
@@ -104,10 +127,11 @@ def test_a_student_of_a_range_of_lambdas_moves_less_under_a_larger_one():
         student.move(embeddings, targets)
 
 
-def test_the_onnx_file_answers_as_the_student(tmp_path):
+@pytest.mark.parametrize("output", ["tanh", "residual"])
+def test_the_onnx_file_answers_as_the_student(tmp_path, output):
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
-    student = Student(E, CLASSES[:2], StudentConfig(hidden=32, depth=3)).eval()
+    student = Student(E, CLASSES[:2], StudentConfig(hidden=32, depth=3, output=output)).eval()
     file = export_student(student, tmp_path / "student.onnx")
     inputs = torch.rand(5, E + 8)
     (moved,) = runtime.InferenceSession(str(file)).run(None, {"input": inputs.numpy()})

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ ROWS_PER_REQUEST = 1000
 QUERIES_PER_REQUEST = 100
 MOST_HITS = 16384
 """What Milvus admits as the limit of a search."""
+WAIT = 300.0
+"""Seconds after which a call that Milvus does not answer is an error."""
 TOKEN = "MILVUS_TOKEN"
 """The environment variable that holds the token of a cluster that asks for one."""
 
@@ -89,7 +92,7 @@ class MilvusIndex:
     def build(self, vectors: Vectors, fields: FieldsOf) -> None:
         """Create the collection anew and fill it."""
         with _readable(self._uri):
-            self._client().drop_collection(self._name)
+            self._client().drop_collection(self._name, timeout=WAIT)
             self._create(vectors.size)
         self.add(Segment(0, len(vectors)), vectors, fields)
 
@@ -97,29 +100,30 @@ class MilvusIndex:
         """Insert further rows."""
         with _readable(self._uri):
             client = self._client()
-            client.delete(self._name, filter=f"row >= {segment.first}")
+            client.delete(self._name, filter=f"row >= {segment.first}", timeout=WAIT)
             for rows, block in unit_blocks(vectors, slice(segment.first, segment.first + segment.count)):
                 for start in range(0, len(block), ROWS_PER_REQUEST):
                     part = slice(rows.start + start, min(rows.start + start + ROWS_PER_REQUEST, rows.stop))
-                    client.upsert(self._name, _entities(part, block[start : start + ROWS_PER_REQUEST], fields(part)))
-            client.flush(self._name)
+                    entities = _entities(part, block[start : start + ROWS_PER_REQUEST], fields(part))
+                    client.upsert(self._name, entities, timeout=WAIT)
+            client.flush(self._name, timeout=WAIT)
 
     def drop(self, rows: list[int]) -> None:
         """Delete rows."""
         with _readable(self._uri):
-            self._client().delete(self._name, ids=rows)
+            self._client().delete(self._name, ids=rows, timeout=WAIT)
 
     def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: SearchSettings) -> Engine:
         """Load the collection."""
         with _readable(self._uri):
-            self._client().load_collection(self._name)
+            self._client().load_collection(self._name, timeout=WAIT)
         total = max(segment.first + segment.count for segment in segments)
         return MilvusEngine(self._client(), self._uri, self._name, total, allowed, settings)
 
     def discard(self) -> None:
         """Drop the collection."""
         with _readable(self._uri):
-            self._client().drop_collection(self._name)
+            self._client().drop_collection(self._name, timeout=WAIT)
         self.close()
         if "://" not in self._uri:
             release(self._uri)
@@ -138,7 +142,7 @@ class MilvusIndex:
                 for name in ("milvus_lite", "grpc._server"):
                     logging.getLogger(name).setLevel(logging.CRITICAL)
                 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-            self._opened = MilvusClient(self._uri, token=os.environ.get(TOKEN, ""))
+            self._opened = MilvusClient(self._uri, token=os.environ.get(TOKEN, ""), timeout=WAIT)
         return self._opened
 
     def _create(self, size: int) -> None:
@@ -157,7 +161,9 @@ class MilvusIndex:
         index = client.prepare_index_params()
         graph = {"M": self._settings.hnsw_m, "efConstruction": self._settings.hnsw_ef_construction}
         index.add_index("vector", index_type="HNSW", metric_type="COSINE", params=graph)
-        client.create_collection(self._name, schema=schema, index_params=index, consistency_level="Strong")
+        client.create_collection(
+            self._name, schema=schema, index_params=index, consistency_level="Strong", timeout=WAIT
+        )
 
 
 class MilvusEngine:
@@ -169,32 +175,33 @@ class MilvusEngine:
         """Search the rows below `total` that are allowed, or all of them."""
         self._client, self._uri, self._name = client, uri, name
         self._total, self._allowed, self._settings = total, allowed, settings
+        self._condition = f"row < {total}"
 
-    def shortlist(self, scorer: Scorer, count: int, where: str = "") -> Tensor:
-        """Propose rows.
+    def where(self, condition: str) -> "MilvusEngine":
+        """The same, proposing only rows that meet a filter: `has_label`, `is_probable`, joined by `and` and `or`."""
+        narrowed = copy(self)
+        narrowed._condition = f"{self._condition} and ({condition})"
+        return narrowed
 
-        Args:
-            scorer: its guide is searched for.
-            count: rows per query.
-            where: a filter that the rows meet, such as `has_label` and `is_probable` give, joined by `and`, `or`.
-        """
-        condition = f"row < {self._total}" + (f" and ({where})" if where else "")
+    def shortlist(self, scorer: Scorer, count: int) -> Tensor:
+        """Propose the rows whose cosine with the scorer's guide is largest."""
         queries = scorer.guide.cpu().numpy()
         with _readable(self._uri):
             parts = [
-                self._search(queries[start : start + QUERIES_PER_REQUEST], count, condition)
+                self._search(queries[start : start + QUERIES_PER_REQUEST], count)
                 for start in range(0, len(queries), QUERIES_PER_REQUEST)
             ]
         return torch.from_numpy(np.concatenate(parts))
 
-    def _search(self, queries: np.ndarray, count: int, condition: str) -> np.ndarray:
+    def _search(self, queries: np.ndarray, count: int) -> np.ndarray:
         found = self._client.search(
             self._name,
             data=list(queries),
             anns_field="vector",
             limit=min(count, MOST_HITS),
-            filter=condition,
+            filter=self._condition,
             output_fields=[],
+            timeout=WAIT,
             search_params={"metric_type": "COSINE", "params": {"ef": max(self._settings.ef_search, count)}},
         )
         rows = np.full((len(queries), count), -1)

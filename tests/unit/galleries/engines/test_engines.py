@@ -1,5 +1,9 @@
 """The approximate engines: what they propose, grow by, forget and filter."""
 
+import re
+import socket
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -118,15 +122,32 @@ def test_milvus_filters_by_label_and_probability_and_forgets(tmp_path):
     index.build(vectors, fields)
     engine = index.open([Segment(0, 200)], None, SearchSettings(ef_search=400))  # a selective filter looks further
     scorer = CosineScorer(vectors.block(slice(0, 3)), vectors)
-    odd = engine.shortlist(scorer, 100, where=has_label("style", 'Neo-"Pop"'))
+    odd = engine.where(has_label("style", 'Neo-"Pop"')).shortlist(scorer, 100)
     assert sorted(odd[0].tolist()) == list(range(1, 200, 2))
     both = f"{has_label('style', 'Cubism')} and {is_probable('style', 0, 0.0899)}"
-    assert sorted(engine.shortlist(scorer, 10, where=both)[0].tolist()) == list(range(180, 200, 2))
+    assert sorted(engine.where(both).shortlist(scorer, 10)[0].tolist()) == list(range(180, 200, 2))
+    found = Gallery(vectors, engine.where(has_label("style", "Cubism")), 20).search(vectors.block(slice(1, 4)), 5)
+    assert (found.rows % 2 == 0).all()
+    assert found.rows[1, 0] == 2
     index.drop([180, 182])
-    assert sorted(engine.shortlist(scorer, 10, where=both)[0].tolist()) == [-1, -1, *range(184, 200, 2)]
+    assert sorted(engine.where(both).shortlist(scorer, 10)[0].tolist()) == [-1, -1, *range(184, 200, 2)]
     with pytest.raises(UserError, match="Milvus"):
-        engine.shortlist(scorer, 10, where="nonsense ==")
+        engine.where("nonsense ==").shortlist(scorer, 10)
     index.close()
+
+
+def test_a_milvus_that_never_answers_is_an_error_not_a_hang(monkeypatch):
+    pytest.importorskip("pymilvus", reason="needs pip install -r requirements-milvus.txt")
+    from backward_search.galleries.engines import milvus_index
+
+    monkeypatch.setattr(milvus_index, "WAIT", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        index = milvus_index.MilvusIndex(address, "gallery", CLASSES, SETTINGS)
+        start = time.monotonic()
+        with pytest.raises(UserError, match=re.escape(f"Milvus at {address}")):
+            index.open([Segment(0, 10)], None, SEARCH)
+        assert time.monotonic() - start < 8  # the client itself would wait for 10 s
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,72 @@
+"""The page's images as HTML: each is a button that carries its table row; hits that meet the condition are framed."""
+
+import html
+import urllib.parse
+from collections.abc import Sequence
+
+from backward_search.explorer.engine import Engine, Found, View
+from backward_search.explorer.state import State
+
+SHARED = 4
+"""Tags that are named below a hit; the others are counted, and named where the pointer rests."""
+
+
+def hits(engine: Engine, state: State, view: View, title: str = "") -> str:
+    """The hits of a method with their scores, labels and what they share with the query.
+
+    Args:
+        engine: of the run.
+        state: whose run it is.
+        view: the hits, and the strength they were found with, which the grid carries along.
+        title: stands above them; none by default.
+    """
+    cells = [_hit(_address(state.run, hit.row), engine.keys[hit.row], hit) for hit in view.found]
+    return _grid(cells, title, view.strength)
+
+
+def images(engine: Engine, state: State, rows: Sequence[int]) -> str:
+    """Some images of the gallery, with their indices and labels."""
+    cells = [
+        _cell(row, _address(state.run, row), engine.keys[row], [f"<b>{row}</b>", _text(", ".join(engine.labels(row)))])
+        for row in rows
+    ]
+    return _grid(cells)
+
+
+def query(engine: Engine, state: State) -> str:
+    """The query: its image and what is known about it."""
+    key, labels = engine.query_text(state)
+    address = f"thumbnail/upload/{state.upload}.jpg" if state.upload else _address(state.run, state.query)
+    words = f"<b>{_text(key)}</b>{_text(', '.join(labels))}"
+    return f'<figure class="query"><img src="{address}" alt="the query"><figcaption>{words}</figcaption></figure>'
+
+
+def _hit(address: str, key: str, hit: Found) -> str:
+    first = f"<b>{'✓ ' if hit.meets else ''}{hit.score:.2f}</b>"
+    more = f" and {len(hit.shared) - SHARED} more" if len(hit.shared) > SHARED else ""
+    named = ", ".join(hit.shared[:SHARED]) + more
+    lines = [first, _text(", ".join(hit.labels)), *([f"<i>shares {_text(named)}</i>"] if hit.shared else [])]
+    about = key + (f"\nshares {', '.join(hit.shared)}" if hit.shared else "")
+    return _cell(hit.row, address, about, lines, meets=hit.meets)
+
+
+def _cell(row: int, address: str, about: str, lines: Sequence[str], *, meets: bool = False) -> str:
+    kind = "hit meets" if meets else "hit"
+    image = f'<img src="{address}" alt="{_text(about)}">'
+    words = "".join(f"<span>{line}</span>" for line in lines)
+    return f'<button type="button" class="{kind}" data-row="{row}" title="{_text(about)}">{image}{words}</button>'
+
+
+def _grid(cells: Sequence[str], title: str = "", strength: float | None = None) -> str:
+    head = f"<h3>{_text(title)}</h3>" if title else ""
+    with_ = "" if strength is None else f' data-strength="{strength:g}"'
+    return f'<section class="hits"{with_}>{head}<div class="grid">{"".join(cells)}</div></section>'
+
+
+def _address(run: str, row: int) -> str:
+    return f"thumbnail/{urllib.parse.quote(run, safe='')}/{row}.jpg"
+
+
+def _text(words: str) -> str:
+    """The words as HTML that means nothing but them."""
+    return html.escape(words)
