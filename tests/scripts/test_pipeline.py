@@ -454,7 +454,10 @@ def test_the_manifold_solver_is_evaluated_distilled_and_drawn(trained):
     student = [*task, "--student_num_epoch", "3"]
     script("D1")(student)
     places = [script("E1")(task), script("E1")([*student, "--method", "student"])]
-    assert [place.name for place in places] == ["teacher-manifold0.7.json", "student-manifold0.7-epoch2.json"]
+    assert [place.name for place in places] == [
+        "teacher-manifold0.7.json",
+        "student-manifold0.7-epoch2-hidden256-outputresidual-l1.json",
+    ]
     result = json.loads(places[0].read_text())
     manifest = json.loads(places[0].with_name("teacher-manifold0.7.manifest.json").read_text())
     assert (result["solver"], result["target_probability"], result["lambda"]) == ("manifold", 0.7, None)
