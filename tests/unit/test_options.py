@@ -37,6 +37,7 @@ def test_the_older_names_of_the_methods():
         ["--condition_on", "style"],
         ["--inverse_lambda", "-1"],
         ["--category_type", "birds"],
+        ["--method", "predicted_filter", "--engine", "faiss-flat"],
     ],
 )
 def test_the_impossible_is_refused(words):

@@ -230,6 +230,11 @@ class EvaluateOptions(AnswerOptions):
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
+        require(
+            self.searches_exactly or not METHODS[self.chosen_method].filter,
+            f"--engine {self.engine} proposes images by what they look like, and {self.chosen_method} wants those that "
+            "pass first, however unlike: use --engine exact",
+        )
         free = METHODS[self.chosen_method].likeness > 0
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
