@@ -41,6 +41,7 @@ from backward_search.search.backward import SearchConfig
 from backward_search.search.heads import FrozenHeads
 from backward_search.search.wanted import Wanted
 from backward_search.search.wishes import Wishes
+from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 
 GALLERY, QUERIES, LAMBDA, TOPK, TAGS, TAGS_EACH, TWINS = 16_289, 1000, 3.2, 10, 500, 8, 4
@@ -87,7 +88,7 @@ def made_up(seed: int = 0) -> Task:
 def answerer_of(task: Task) -> Answerer:
     """What answers, as `Task.answerers` puts it together; the gallery is normalised here, once."""
     heads = FrozenHeads.of(trained(TASKS[2], *synthetic(TASKS[2], LEARNT)), task.device)
-    student = Student(E, TASKS[2]).eval()
+    student = FrozenStudent(Student(E, TASKS[2]))
     return Answerer(Gallery(task.embeddings), heads, SearchConfig(LAMBDA), student)
 
 

@@ -39,6 +39,7 @@ from backward_search.search.compiled import HAS_NUMBA, CompiledManifold, Compile
 from backward_search.search.heads import FrozenHeads
 from backward_search.search.manifold import ManifoldConfig, covariance
 from backward_search.search.teacher import Teacher
+from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 
 E, LAMBDA, SEED = 256, 1.1, 0
@@ -70,7 +71,7 @@ class Setting:
 
     heads: list[Head]
     frozen: FrozenHeads
-    student: Student
+    student: FrozenStudent
     queries: Tensor
     targets: Tensor
     spread: Tensor
@@ -114,7 +115,7 @@ def prepared(classes: Sequence[int], device: torch.device) -> Setting:
     queries, _ = synthetic(classes, 1000)
     generator = torch.Generator().manual_seed(SEED + 1)
     targets = torch.stack([torch.randint(k, (1000,), generator=generator) for k in classes], dim=1)
-    student = Student(E, classes).to(device).eval()
+    student = FrozenStudent(Student(E, classes).to(device))
     frozen, points, labels = FrozenHeads.of(heads, device), points.to(device), labels.to(device)
     spread, ranking = covariance(points), ranks(classes, frozen, points, labels)
     return Setting(heads, frozen, student, queries.to(device), targets.to(device), spread, ranking)
@@ -196,7 +197,7 @@ def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) ->
         "teacher": (lambda i: teacher.search(*part(i)), steps),
         "manifold": (lambda i: manifold.search(*part(i)), arrived),
         "concept_null": (lambda i: setting.ranking.answer("concept_null", *part(i), 10), 0.0),
-        "student": (lambda i: _move(setting.student, *part(i)), 0.0),
+        "student": (lambda i: setting.student.move(*part(i)), 0.0),
     }
     if HAS_NUMBA and batch == 1 and device.type == "cpu":
         single = CompiledSearch(setting.frozen)
@@ -207,11 +208,6 @@ def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) ->
         speed = matmul_speed(device)
         times = seconds_of(call, repeats if method == "published" else 10 * repeats, device)
         yield _row(setting, batch, early_stopping, method, times, evaluations, speed)
-
-
-@torch.inference_mode()
-def _move(student: Student, queries: Tensor, targets: Tensor) -> Tensor:
-    return student.move(queries, targets)
 
 
 def _row(

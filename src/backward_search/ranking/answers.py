@@ -16,7 +16,7 @@ from backward_search.search.conditions import Conditions
 from backward_search.search.heads import FrozenHeads
 from backward_search.search.objectives import ModuleHeads
 from backward_search.search.teacher import SolverConfig, Teacher
-from backward_search.student.network import Student
+from backward_search.student.frozen import FrozenStudent
 
 FIRST = 4
 """Added to the score of an image that passes a filter: more than two cosines can differ by."""
@@ -80,7 +80,7 @@ class Answerer:
     gallery: Gallery
     heads: FrozenHeads | ModuleHeads
     search: SolverConfig
-    student: Student | None = None
+    student: FrozenStudent | None = None
     background: Background | None = None
     batch_size: int = 512
     shift: float = 1.0

@@ -32,6 +32,7 @@ from backward_search.search.manifold import ManifoldConfig
 from backward_search.search.teacher import SolverConfig
 from backward_search.search.wanted import Wanted, parse_condition, parse_value
 from backward_search.search.wishes import Wishes
+from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student, StudentConfig
 
 
@@ -90,7 +91,7 @@ def _head(run: Run, attribute: str, tensors: Mapping[str, Tensor]) -> Head:
     return head.eval()
 
 
-def load_student(run: Run, options: TaskOptions, device: torch.device) -> Student:
+def load_student(run: Run, options: TaskOptions, device: torch.device) -> FrozenStudent:
     """The student of these settings.
 
     Raises:
@@ -115,7 +116,7 @@ def load_student(run: Run, options: TaskOptions, device: torch.device) -> Studen
         raise StaleError(f"the student in {folder} learnt from a teacher of other {', '.join(other)}: {remedy}")
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned], shape)
     student.load_state_dict(load_tensors(folder / "student.safetensors")[0])
-    return student.to(device).eval()
+    return FrozenStudent(student.to(device))
 
 
 def _plain(value: object) -> object:

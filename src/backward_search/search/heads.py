@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backward_search.network.folding import folded
 from backward_search.network.model import Head
 from backward_search.search.conditions import NO_CLASS, Conditions
 
@@ -39,13 +41,15 @@ class FrozenHeads:
             temperatures: what the logits of each head are divided by; as the heads are, where none are given.
         """
         scales = temperatures or [1.0] * len(heads)
-        folded = [_fold(head, temperature) for head, temperature in zip(heads, scales, strict=True)]
-        classes = max(layers[2][0].shape[0] for layers in folded)
-        folded = [(*layers[:2], _padded(*layers[2], classes)) for layers in folded]
+        of_heads = [folded(head) for head in heads]
+        classes = max(len(layers[2][1]) for layers in of_heads)
+        for layers, scale in zip(of_heads, scales, strict=True):
+            weight, bias = layers[2]
+            layers[2] = _padded(weight / scale, bias / scale, classes)
         stacked = (
             (
-                torch.stack([layers[i][0] for layers in folded]).to(device, dtype),
-                torch.stack([layers[i][1] for layers in folded]).unsqueeze(1).to(device, dtype),
+                torch.stack([layers[i][0] for layers in of_heads]).to(device, dtype),
+                torch.stack([layers[i][1] for layers in of_heads]).unsqueeze(1).to(device, dtype),
             )
             for i in range(3)
         )
@@ -86,25 +90,14 @@ class FrozenHeads:
         return hidden1, hidden2, torch.baddbmm(b3, hidden2, w3)
 
     @cached_property
+    def arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The layers as weights (A, out, in) and biases (A, out) that share their memory; on the CPU only."""
+        return [(weight.numpy(), bias[:, 0].numpy()) for weight, bias in self.layers]
+
+    @cached_property
     def _transposed(self) -> tuple[tuple[Tensor, Tensor], ...]:
         """The layers with weights (A, in, out), views of the others."""
         return tuple((weight.mT, bias) for weight, bias in self.layers)
-
-
-def _fold(head: Head, temperature: float) -> tuple[tuple[Tensor, Tensor], ...]:
-    """The three linear layers of a head in evaluation mode, each BatchNorm inside the layer after it; float64."""
-    linear = [module for module in head if isinstance(module, nn.Linear)]
-    norms = [module for module in head if isinstance(module, nn.BatchNorm1d)]
-    layers = [(linear[0].weight.detach().double(), linear[0].bias.detach().double())]
-    for layer, norm in zip(linear[1:], norms, strict=True):
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
-        shift = norm.bias.detach().double() - norm.running_mean.double() * scale
-        weight = layer.weight.detach().double()
-        layers.append((weight * scale, layer.bias.detach().double() + weight @ shift))
-    weight, bias = layers[-1]
-    return (*layers[:-1], (weight / temperature, bias / temperature))
 
 
 def _padded(weight: Tensor, bias: Tensor, classes: int) -> tuple[Tensor, Tensor]:

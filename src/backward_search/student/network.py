@@ -64,17 +64,28 @@ class Student(nn.Sequential):
         return moved
 
     def inputs(self, queries: Tensor, targets: Tensor, lambdas: Tensor | None = None) -> Tensor:
-        """What the first layer takes; lambda enters as its place in the range, from -1 to 1, on a logarithmic scale.
+        """What the first layer takes; see `move`.
 
         Raises:
             ValueError: the student takes lambdas and there are none.
         """
-        if self.config.lambda_range is not None and lambdas is None:
-            raise ValueError("this student takes lambda as an input")
         inputs = queries.new_zeros(len(queries), self._width)
         inputs[:, : queries.shape[1]] = queries
         inputs.scatter_(1, targets + self._first_inputs, 1.0)
-        if self.config.lambda_range is not None and lambdas is not None:
-            low, high = (math.log(value) for value in self.config.lambda_range)
-            inputs[:, -1] = (2 * lambdas.log() - low - high) / (high - low)
+        strength = self.strength(lambdas)
+        if strength is not None:
+            inputs[:, -1] = strength
         return inputs
+
+    def strength(self, lambdas: Tensor | None) -> Tensor | None:
+        """Lambda (B,) as an input: its place in the range, from -1 to 1, on a logarithmic scale; None without a range.
+
+        Raises:
+            ValueError: the student takes lambdas and there are none.
+        """
+        if self.config.lambda_range is None:
+            return None
+        if lambdas is None:
+            raise ValueError("this student takes lambda as an input")
+        low, high = (math.log(value) for value in self.config.lambda_range)
+        return (2 * lambdas.log() - low - high) / (high - low)
