@@ -114,7 +114,8 @@ def _script(name: str, *words: str) -> None:
 def settings(answerer: Answerer) -> Iterator[tuple[str, str, str, Answerer]]:
     """Every curve and point: its curve, strength, method, and what answers."""
     yield "unchanged", "", "unchanged", answerer
-    yield "predicted_filter", "", "predicted_filter", answerer
+    for method in ("class_mean", "predicted_filter", "label_filter"):
+        yield method, "", method, answerer
     for lambda_ in LAMBDAS:
         searching = replace(answerer, search=SearchConfig(lambda_), weight=0.0)
         yield "teacher", f"lambda {lambda_}", "teacher", searching
