@@ -55,6 +55,8 @@ CONTEXT = {
     "mts_at_10_without_labels": "mTS@10 without labels",
     "context_at_10": "cosine to the query",
 }
+POINTS = {"unchanged": "kx", "class_mean": "ks", "predicted_filter": "kv", "label_filter": "k^", "best, auto": "k*"}
+"""How methods without a strength are drawn."""
 SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10", "--recipe", "modern"]
 MANIFOLD = ["--inverse_solver", "manifold"]
 GROUPS = ("--group_column", "group")
@@ -223,8 +225,8 @@ def _curves(axes: Axes, points: Sequence[dict[str, Any]], context: str) -> None:
         own = [point for point in points if point["curve"] == curve]
         across, up = [point[context] for point in own], [point["precision_at_10"] for point in own]
         spread = np.abs(np.array([point["precision_at_10_interval"] for point in own]).T - up)
-        style = "*" if len(own) == 1 else ".--" if "rerank" in curve else "o-"
-        axes.errorbar(across, up, yerr=spread, fmt=style, markersize=10 if style == "*" else 3, lw=1, label=curve)
+        style = POINTS.get(curve, ".--" if "rerank" in curve else "o-")
+        axes.errorbar(across, up, yerr=spread, fmt=style, markersize=6 if len(own) == 1 else 3, lw=1, label=curve)
     axes.grid(alpha=0.3)
 
 
