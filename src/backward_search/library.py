@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from backward_search.datasets.images import fit, load_image, normalise
 from backward_search.errors import OptionError
-from backward_search.galleries.gallery import Gallery
+from backward_search.galleries.gallery import ExactEngine, Gallery
 from backward_search.options import AnswerOptions, parse
 from backward_search.options.answering import parsed_aim
 from backward_search.ranking.answers import Answerer
@@ -122,6 +122,11 @@ class Searcher:
         """
         if method not in METHODS or METHODS[method].move == "student":
             raise OptionError(f"method {method} is none of {', '.join(set(METHODS) - {'student'})}")
+        if METHODS[method].filter and not isinstance(self._index.engine, ExactEngine):
+            raise OptionError(
+                f"an engine proposes images by what they look like, and {method} wants those that pass first, however "
+                "unlike: use engine='exact'"
+            )
         queries = torch.as_tensor(queries).to(self.gallery).reshape(-1, self.gallery.shape[1])
         wanted = parse_condition(condition, self.labels)
         wishes = Wishes.of([wanted] * len(queries), {name: self.labels[name] for name in wanted})

@@ -1,5 +1,6 @@
 """The library on one's own heads and embeddings, and on a gallery without labels."""
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -11,7 +12,16 @@ from torch import nn
 from backward_search import Searcher
 from backward_search.errors import OptionError
 from backward_search.files.paths import PROJECT
+from backward_search.galleries.gallery import Gallery
 from backward_search.search.backward import SearchConfig, backward_search
+
+
+class Every:
+    """An engine that proposes every image."""
+
+    def shortlist(self, scorer, count):
+        return torch.arange(len(scorer)).expand(len(scorer.guide), -1)
+
 
 LABELS = {"style": ["Baroque", "Rococo", "Cubism"], "genre": ["portrait", "landscape"]}
 
@@ -56,6 +66,9 @@ def test_what_cannot_be_meant_is_refused(searcher):
         searcher.search(searcher.gallery[0], "style=Rococo", method="student")
     with pytest.raises(ValueError, match="3 classes, 2 are named"):
         Searcher({"style": searcher.heads["style"]}, {"style": ["a", "b"]}, searcher.gallery)
+    behind = dataclasses.replace(searcher, index=Gallery(searcher.gallery, Every(), 20))
+    with pytest.raises(OptionError, match="engine='exact'"):
+        behind.search(searcher.gallery[0], "style=Rococo", method="label_filter")
     with pytest.raises(ValueError, match="no network"):
         searcher.embed(["a.jpg"])
 

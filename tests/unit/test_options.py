@@ -3,7 +3,7 @@
 import pytest
 
 from backward_search.errors import OptionError
-from backward_search.options import EvaluateOptions, TrainOptions, parse
+from backward_search.options import EvaluateOptions, TrainOptions, VisualizeOptions, parse
 
 
 def test_what_is_not_named_comes_from_the_data_set():
@@ -38,6 +38,8 @@ def test_the_older_names_of_the_methods():
         ["--inverse_lambda", "-1"],
         ["--category_type", "birds"],
         ["--method", "predicted_filter", "--engine", "faiss-flat"],
+        ["--method", "label_filter", "--rerank", "0.1"],
+        ["--aim", "recall=0.5"],
     ],
 )
 def test_the_impossible_is_refused(words):
@@ -55,3 +57,16 @@ def test_a_malformed_command_line_is_one_line_and_code_2(capsys):
         parse(TrainOptions, "", ["--dataset_name", "glyphs", "--num_epoch", "many"])
     assert stop.value.code == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_strength_speaks_of_the_methods_that_have_one():
+    options = parse(VisualizeOptions, "", ["--dataset_name", "glyphs", "--strength", "0.7"])
+    weights = [options.weight_of(name) for name in ("best", "concept_null", "teacher", "unchanged", "student")]
+    assert weights == [0.7, 0.7, 0, 0, 0]
+
+
+@pytest.mark.parametrize("fixed", [{"bogus": 1}, {"num_epoch": "24"}, {"inverse_lambda": "much"}, {"engine": None}])
+def test_what_a_program_passes_is_checked_as_what_is_typed(fixed):
+    with pytest.raises(OptionError, match=next(iter(fixed))):
+        parse(VisualizeOptions, None, [], dataset_name="glyphs", **fixed)
+    assert parse(VisualizeOptions, None, [], dataset_name="glyphs", inverse_lambda=2).inverse_lambda == 2

@@ -57,10 +57,17 @@ class Asked:
         return np.asarray(np.logical_and.reduce(met))
 
     @property
-    def strength(self) -> float:
-        """The lambda of the search."""
+    def strength(self) -> float | None:
+        """The lambda of the search; None for the solver that has none."""
+        if self.options.inverse_solver == "manifold":
+            return None
         own = self.question.lambdas(self.task)
         return self.options.inverse_lambda if own is None else float(own[0])
+
+    def strength_of(self, method: str) -> float | None:
+        """The lambda that moves the query by a method, if one does."""
+        fixed = method == "student" and self.options.student_lambdas is None and self.strength is not None
+        return self.options.inverse_lambda if fixed else self.strength
 
     @property
     def condition(self) -> str:
@@ -112,15 +119,18 @@ def answered(asked: Asked, answerers: dict[str, Answerer]) -> list[Found]:
     for name, answerer in answerers.items():
         targets, lambdas = question.targets(task), question.lambdas(task)
         hits = answerer.answer(name, question.embedding, targets, asked.options.search_topk, lambdas).hits
-        with_lambda = METHODS[name].move in ("search", "student")
+        searched = METHODS[name].move in ("search", "student")
         title = {"teacher": "teacher (Backward Search)", "unchanged": "unchanged query"}.get(name, name)
-        rows.append(asked.found(name, title, asked.strength if with_lambda else None, hits))
+        if searched and asked.strength is None:
+            title = f"{title}, {asked.options.strength_in_words}"
+        rows.append(asked.found(name, title, asked.strength_of(name) if searched else None, hits))
     return rows
 
 
 def walked(asked: Asked, teacher: Answerer) -> tuple[list[Found], list[Walk]]:
     """The hits at some points of the teacher's way, and its ways under several lambdas."""
-    lambdas = sorted({*asked.options.walked_lambdas, asked.strength})
+    own = asked.strength
+    lambdas: list[float | None] = [None] if own is None else [*sorted({*asked.options.walked_lambdas, own})]
     ways = walks(teacher, asked.question.embedding, asked.question.targets(asked.task), lambdas)
     way = ways[lambdas.index(asked.strength)]
     rows = []
@@ -185,16 +195,16 @@ def _hits(asked: Asked, found: Found) -> list[Hit]:
     hits = []
     for place, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
         row, overlap = int(asked.task.gallery_rows[place]), asked.overlap(place)
-        kind = "cos" if _is_cosine(found.name) else "score"
+        kind = "cos" if _is_cosine(found.name, asked.options) else "score"
         numbers = [f"{kind} {score:.2f}", *([] if overlap is None else [f"tags {overlap:.2f}"])]
         image = asked.options.data.image(asked.task.table.paths[row])
         hits.append(Hit(image, asked.labels(row), numbers, bool(asked.meets[place])))
     return hits
 
 
-def _is_cosine(name: str) -> bool:
+def _is_cosine(name: str, options: VisualizeOptions) -> bool:
     how = METHODS.get(name)
-    return how is None or not (how.likeness or how.weight or how.filter)
+    return how is None or not (how.likeness or how.weight or how.filter or options.rerank)
 
 
 def table(asked: Asked, rows: Sequence[Found]) -> tuple[list[str], list[list[object]]]:

@@ -21,7 +21,7 @@ OFFSETS = ((7, -12), (7, -3), (7, 6), (-24, -12), (-24, -3))
 class Way:
     """How one lambda leads a query: points (n + 1, 2) from t_0 on, and which of them have a row of hits."""
 
-    lambda_: float
+    lambda_: float | None
     points: np.ndarray
     named: Sequence[tuple[int, str]] = ()
 
@@ -100,7 +100,8 @@ def _way(axes: Axes, way: Way, dash: str, offset: tuple[int, int]) -> None:
     axes.plot(*way.points.T, dash, color="white", linewidth=2.4, zorder=4)
     axes.plot(*way.points.T, dash, color="black", linewidth=1, zorder=5)
     axes.plot(*way.points[-1], marker="s", markersize=3.5, color="black", markeredgecolor="white", zorder=6)
-    _name(axes, f"λ {way.lambda_:g}", way.points[-1], offset)
+    if way.lambda_ is not None:
+        _name(axes, f"λ {way.lambda_:g}", way.points[-1], offset)
     for step, name in way.named:
         _name(axes, name, way.points[step], (-4, 7), weight="bold")
 
@@ -114,9 +115,10 @@ def _name(axes: Axes, text: str, spot: np.ndarray, offset: tuple[int, int], weig
 
 
 def _legend(figure: Figure, space: Space, x: float, y: float, side: float) -> None:
+    under = "" if space.ways[0].lambda_ is None else " under a lambda"
     among = "; each point of a way lies among the images nearest to it" if space.among else ""
     entries = (
-        ("*", "black", f"the query, t_0; squares: where the search under a lambda ends{among}"),
+        ("*", "black", f"the query, t_0; squares: where the search ends{under}{among}"),
         ("●", OWN, f"the query's own class: {space.own_name}"),
         ("▲", WANTED, f"meets the condition: {space.wanted_name}"),
         ("●", OTHER, "other images of the gallery"),

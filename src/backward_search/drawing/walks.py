@@ -21,9 +21,12 @@ NAMES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "principal components"}
 
 @dataclass(frozen=True)
 class Walk:
-    """The way of one query under one lambda: t_0 ... t_n, (n + 1, E), of which t_n is the teacher's answer."""
+    """The way of one query under one lambda: t_0 ... t_n, (n + 1, E), of which t_n is the teacher's answer.
 
-    lambda_: float
+    The lambda is None for the solver that has none.
+    """
+
+    lambda_: float | None
     points: Tensor
 
     @property
@@ -32,18 +35,20 @@ class Walk:
         return len(self.points) - 1
 
 
-def walks(answerer: Answerer, query: Tensor, targets: Tensor | Conditions, lambdas: list[float]) -> list[Walk]:
+def walks(
+    answerer: Answerer, query: Tensor, targets: Tensor | Conditions, lambdas: Sequence[float | None]
+) -> list[Walk]:
     """The ways of one query under several lambdas.
 
     Args:
         answerer: of the teacher.
         query: its embedding (1, E).
         targets: what is wanted: class ids (1, A), or a richer condition.
-        lambdas: one for each way.
+        lambdas: one for each way; None alone for the solver that has none.
     """
     count = len(lambdas)
     wanted = targets.repeat(count, 1) if isinstance(targets, Tensor) else targets.repeated(count)
-    strengths = query.new_tensor(lambdas)
+    strengths = None if None in lambdas else query.new_tensor(lambdas)
     found = answerer.teacher.search(query.repeat(count, 1), wanted, lambdas=strengths, trace=True)
     assert found.path is not None
     last = (found.path - found.embeddings[:, None]).abs().sum(2).argmin(1)  # the kept point is one of them

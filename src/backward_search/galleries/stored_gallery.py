@@ -5,7 +5,7 @@ been written, so that whatever interrupts a change leaves the gallery and all it
 """
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -102,6 +102,11 @@ class StoredGallery:
         record = self.contents.indexes[kind]
         return self._index(kind, record).open(list(record.segments), allowed, settings)
 
+    def has_index(self, kind: str) -> bool:
+        """Whether there is an index of this engine, with its folder."""
+        record = self.contents.indexes.get(kind)
+        return record is not None and self._index_folder(kind, record).is_dir()
+
     def build(self, kind: str, settings: BuildSettings, labels: Labels, milvus_uri: str = "") -> None:
         """Index every row anew, the removed ones included; an older index of this engine counts until it is done."""
         with self._changing():
@@ -121,25 +126,29 @@ class StoredGallery:
         embeddings: np.ndarray,
         logits: dict[str, np.ndarray],
         labels: Labels | None = None,
+        leaving: Sequence[str] = (),
     ) -> None:
-        """Add images to the gallery and to all its indexes.
+        """Add images to the gallery and to all its indexes, in one step with the removal of others.
 
         Args:
             keys: of the images; none may be in the gallery.
             embeddings: float32 (n, E).
             logits: per attribute (n, K) float32.
             labels: where known.
+            leaving: keys of images that are removed; they may be among those that come.
 
         Raises:
-            DataError: a key is in the gallery or comes twice, or the embeddings have another E.
+            DataError: a key is in the gallery or comes twice, one that leaves is not there, or the embeddings have
+                another E.
         """
         with self._changing():
             if embeddings.shape != (len(keys), self.vectors().size):
                 raise DataError(f"embeddings {embeddings.shape} of {len(keys)} images do not fit {self.folder}")
-            self.check_new(keys)
+            self.check_new(keys, leaving)
+            remaining = self._without(leaving)
             shard = self._write_shard(keys, embeddings, logits)
             segment = Segment(self.contents.total, shard.count)
-            grown = StoredGallery(self.folder, replace(self.contents, shards=(*self.contents.shards, shard)))
+            grown = StoredGallery(self.folder, replace(remaining, shards=(*remaining.shards, shard)))
             indexes = {}
             for kind, record in self.contents.indexes.items():
                 index = self._index(kind, record)
@@ -147,14 +156,17 @@ class StoredGallery:
                 index.close()
                 indexes[kind] = replace(record, segments=(*record.segments, segment))
             self._committed(replace(grown.contents, indexes=indexes))
+            if leaving:
+                self._drop_removed()
 
-    def check_new(self, keys: list[str]) -> None:
-        """Refuse keys that cannot be added.
+    def check_new(self, keys: list[str], leaving: Sequence[str] = ()) -> None:
+        """Refuse keys that cannot be added once others have left.
 
         Raises:
-            DataError: there is none, one is in the gallery already, or one comes twice.
+            DataError: there is none, one is in the gallery already, or one comes twice; one that leaves is not there.
         """
-        live = self._rows_of_live()
+        self._without(leaving)
+        live = self._rows_of_live().keys() - set(leaving)
         known = [key for key in keys if key in live]
         if known:
             raise DataError(f"{len(known)} keys are in the gallery already, such as {known[0]}: remove them first")
@@ -168,16 +180,22 @@ class StoredGallery:
             DataError: a key is not in the gallery.
         """
         with self._changing():
-            rows = self._rows_of_live()
-            unknown = [key for key in keys if key not in rows]
-            if unknown:
-                raise DataError(f"{len(unknown)} keys are not in the gallery, such as {unknown[0]}")
-            removed = sorted({*self.contents.removed, *(rows[key] for key in keys)})
-            self._committed(replace(self.contents, removed=tuple(removed)))
-            for kind, record in self.contents.indexes.items():
-                index = self._index(kind, record)
-                index.drop(removed)
-                index.close()
+            self._committed(self._without(keys))
+            self._drop_removed()
+
+    def _without(self, keys: Iterable[str]) -> Contents:
+        leaving, rows = list(keys), self._rows_of_live()
+        unknown = [key for key in leaving if key not in rows]
+        if unknown:
+            raise DataError(f"{len(unknown)} keys are not in the gallery, such as {unknown[0]}")
+        return replace(self.contents, removed=tuple(sorted({*self.contents.removed, *(rows[key] for key in leaving)})))
+
+    def _drop_removed(self) -> None:
+        """Take out of the indexes what they will not be asked for again."""
+        for kind, record in self.contents.indexes.items():
+            index = self._index(kind, record)
+            index.drop(list(self.contents.removed))
+            index.close()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -212,14 +230,17 @@ class StoredGallery:
         return Shard(f"{stem}.npy", f"{stem}.csv", files, len(keys))
 
     def _index(self, kind: str, record: IndexRecord) -> Index:
-        folder = self.folder / f"{kind}-{record.generation}"
+        folder = self._index_folder(kind, record)
         folder.mkdir(exist_ok=True)
         return open_index(kind, folder, record.settings, self.contents.classes, record.milvus_uri)
 
     def _discard(self, kind: str, record: IndexRecord) -> None:
         index = self._index(kind, record)
         index.discard()
-        shutil.rmtree(self.folder / f"{kind}-{record.generation}")
+        shutil.rmtree(self._index_folder(kind, record))
+
+    def _index_folder(self, kind: str, record: IndexRecord) -> Path:
+        return self.folder / f"{kind}-{record.generation}"
 
     def _fields(self, labels: Labels) -> Callable[[slice], Fields]:
         keys = self.keys

@@ -160,25 +160,20 @@ class AnswerOptions(EngineOptions):
     shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
 
     def weight_of(self, method: str) -> float | str:
-        """The weight, or strength, of a method; "auto" where it is yet to be chosen.
+        """The weight, or strength, of a method; "auto" where it is yet to be chosen. --strength speaks of two methods.
 
         Raises:
             OptionError: it is no number.
         """
-        if not self.strength:
+        if not self.strength or not METHODS[method].likeness:
             return METHODS[method].weight
         return AUTO if self.strength == AUTO else number("--strength", self.strength)
-
-    @property
-    def aimed(self) -> tuple[str, float]:
-        """What `auto` aims at; see `parsed_aim`."""
-        return parsed_aim(self.aim)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
         self.weight_of("best")
-        require(self.aimed is not None, "")
+        parsed_aim(self.aim)
         require(self.rerank >= 0, f"--rerank {self.rerank} must not be negative")
 
 
@@ -234,6 +229,10 @@ class EvaluateOptions(AnswerOptions):
             self.searches_exactly or not METHODS[self.chosen_method].filter,
             f"--engine {self.engine} proposes images by what they look like, and {self.chosen_method} wants those that "
             "pass first, however unlike: use --engine exact",
+        )
+        require(
+            not (self.rerank and METHODS[self.chosen_method].filter),
+            f"--rerank mixes with likeness what {self.chosen_method} puts first by itself: leave it out",
         )
         free = METHODS[self.chosen_method].likeness > 0
         require(

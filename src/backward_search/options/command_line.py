@@ -26,11 +26,13 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
         fixed: values that the script sets itself and does not offer as options.
 
     Raises:
-        OptionError: the values contradict each other or name what does not exist.
+        OptionError: the values contradict each other or name what does not exist; a fixed one is no option of `kind`,
+            or not of its type.
         SystemExit: with code 2 and one line for a malformed command line.
     """
     parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     annotations = typing.get_type_hints(kind)
+    _check_fixed(annotations, fixed)
     for definition in fields(kind):
         if definition.name in fixed:
             continue
@@ -45,6 +47,14 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
     settings = kind(**given)
     settings.check()
     return settings
+
+
+def _check_fixed(annotations: dict[str, Any], fixed: dict[str, Any]) -> None:
+    for name, value in fixed.items():
+        require(name in annotations, f"there is no option {name}: {', '.join(annotations)}")
+        kind = annotations[name]
+        right = isinstance(value, kind) or (kind is float and isinstance(value, int))
+        require(right, f"{name} is {value!r}: expected {getattr(kind, '__name__', kind)}")
 
 
 def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None) -> list[Settings]:

@@ -44,8 +44,7 @@ class VisualizeOptions(AnswerOptions):
         """The lambdas whose ways are drawn, rising."""
         if not self.path_lambdas:
             return [factor * self.inverse_lambda for factor in (0.1, 1, 10)]
-        values = {number("--path_lambdas", word) for word in self.path_lambdas.split(",")}
-        return sorted(values | {self.inverse_lambda})
+        return sorted({*_numbers("--path_lambdas", self.path_lambdas), self.inverse_lambda})
 
     @property
     def picture_format(self) -> str:
@@ -66,7 +65,12 @@ class VisualizeOptions(AnswerOptions):
         require(2 <= self.width <= 40, f"--width {self.width} must lie between 2 and 40 inches")
         require(not (self.output and several), "--output is the file of one picture: name one query")
         require(self.picture_format in FORMATS, f"--output {self.output} does not end in one of {', '.join(FORMATS)}")
-        require(bool(self.walked_lambdas), "")
+        if self.path_lambdas:
+            _numbers("--path_lambdas", self.path_lambdas)
+
+
+def _numbers(name: str, text: str) -> list[float]:
+    return [number(name, word) for word in text.split(",")]
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from backward_search.datasets.tables import Table
 from backward_search.galleries.gallery import Gallery
 from backward_search.options import AnswerOptions
+from backward_search.options.answering import parsed_aim
 from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
@@ -50,7 +50,7 @@ class Knowledge:
             embeddings: theirs (N, E).
         """
         logits = {
-            name: torch.from_numpy(np.load(self._run.paths.logits(table.split, name)))[rows.cpu()].to(self._device)
+            name: torch.from_numpy(self._run.stored_logits(table.split, name)[rows.cpu().numpy()]).to(self._device)
             for name in self._conditioned
         }
         labels = {name: ids[rows] for name, ids in self._labels(table).items()}
@@ -70,7 +70,7 @@ class Knowledge:
             background=self.background(self._table, rows, embeddings),
             shift=options.shift,
         )
-        return choose_weight(Trial(answerer, embeddings, queries, targets), METHODS[method], *options.aimed)
+        return choose_weight(Trial(answerer, embeddings, queries, targets), METHODS[method], *parsed_aim(options.aim))
 
     def _labels(self, table: Table) -> Mapping[str, Tensor]:
         return {name: torch.tensor(table.ids[name], device=self._device) for name in self._conditioned}

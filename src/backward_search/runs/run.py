@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
 from backward_search.datasets.tables import SPLITS, Table
-from backward_search.errors import DataError, OptionError
+from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import refuse_stale
 from backward_search.files.paths import RunPaths, require
@@ -142,8 +143,15 @@ class Run:
         self, options: RunOptions, split: str, attribute: str, rows: np.ndarray | slice = slice(None)
     ) -> tuple[np.ndarray, np.ndarray]:
         """The logits (N, K) of some images of a split for one attribute, and the images' true classes (N,)."""
-        logits = np.load(self.paths.logits(split, attribute), mmap_mode="r", allow_pickle=False)
-        return logits[rows], self.load_table(options, split).ids[attribute][rows]
+        return self.stored_logits(split, attribute)[rows], self.load_table(options, split).ids[attribute][rows]
+
+    def stored_logits(self, split: str, attribute: str) -> np.ndarray:
+        """The logits of a split for one attribute, (N, K) float32, memory-mapped.
+
+        Raises:
+            DataError: they are damaged.
+        """
+        return _mapped(self.paths.logits(split, attribute), (None, len(self.classes[attribute])))
 
     def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
         """The embeddings of one split, (N, E) float32, memory-mapped.
@@ -160,14 +168,21 @@ class Run:
             stored = [row["key"] for row in csv.DictReader(rows)]
         if stored != keys:
             raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
-        file = self.paths.embeddings(split)
-        try:
-            array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise DataError(f"{file} is damaged ({error}): {remedy} and --overwrite True") from None
-        if array.shape != (len(keys), self.model.encoding_size):
-            raise DataError(f"{file} has the shape {array.shape}: {remedy} and --overwrite True")
-        return array
+        return _mapped(self.paths.embeddings(split), (len(keys), self.model.encoding_size))
+
+
+def _mapped(file: Path, shape: tuple[int | None, int]) -> np.ndarray:
+    """An array that C1 wrote, memory-mapped; None in the shape is any number of rows."""
+    remedy = "run C1.ModelTest.py with the same options and --overwrite True"
+    try:
+        array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingError(f"{file} does not exist: {remedy}") from None
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{file} is damaged ({error}): {remedy}") from None
+    if array.ndim != 2 or array.shape != (shape[0] or len(array), shape[1]):
+        raise DataError(f"{file} has the shape {array.shape}: {remedy}")
+    return array
 
 
 def config_json(model: ModelConfig, look: Preprocessing, classes: dict[str, list[str]]) -> dict[str, Any]:

@@ -221,6 +221,8 @@ class Task:
         if manifold and self.lambdas is not None:
             raise OptionError("the query file gives lambdas, which --inverse_solver manifold has not: pass adam")
         student = load_student(run, options, self.device) if with_student else None
+        if student and self.lambdas is not None and options.student_lambdas is not None:
+            _check_range(options, self.lambdas)
         heads = frozen_heads(run, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
         embeddings = self.embeddings[rows]
@@ -283,11 +285,23 @@ class Task:
         return [{tag for tag in self.tags.tags.get(keys[row], "").split(",") if tag} for row in self.gallery_rows]
 
 
+def _check_range(options: TaskOptions, lambdas: Tensor) -> None:
+    low, high = options.student_lambdas or (0.0, 0.0)
+    outside = lambdas[(lambdas < low) | (lambdas > high)]
+    if len(outside):
+        raise OptionError(
+            f"the query file gives the lambda {outside[0]:g}, outside --student_lambda_range "
+            f"{options.student_lambda_range}"
+        )
+
+
 def _wanted(options: AnswerOptions, queries: Sequence[Query], table: Table) -> list[dict[str, Wanted]]:
     """What each query wants: --condition, or what the query file says, whose values may be any of `wanted`'s."""
     if options.condition:
         classes = {name: table.classes[name] for name in options.attributes}
-        return [parse_condition(options.condition, classes)] * len(queries)
+        wanted = parse_condition(options.condition, classes)
+        order = dict.fromkeys((*options.conditioned, *options.attributes))  # whichever the clauses have
+        return [{name: wanted[name] for name in order if name in wanted}] * len(queries)
     try:
         return [
             {name: parse_value(query.condition[name], table.classes[name]) for name in options.conditioned}
@@ -319,6 +333,9 @@ def _load_queries(
         lambdas = [query.pop("lambda", options.inverse_lambda) for query in entries]
         stored = [Query(**query) for query in entries]
         strengths = [float(value) for value in lambdas]
+        for query in stored:
+            if not all(isinstance(label, str) for label in query.condition.values()):
+                raise TypeError
     except (KeyError, TypeError, ValueError, AttributeError):
         raise DataError(f"{file} is not a query file: {again}") from None
     if not same or not stored:

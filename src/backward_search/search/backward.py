@@ -1,6 +1,6 @@
 """Backward Search, the teacher: a query's embedding moves until the heads predict the condition (docs/method.md, 2)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -110,7 +110,6 @@ def backward_search(
     *,
     lambdas: Tensor | None = None,
     trace: bool = False,
-    on_step: Callable[[int], object] | None = None,
 ) -> SearchResult:
     """Move queries toward their conditions.
 
@@ -123,7 +122,6 @@ def backward_search(
         config: how far and how fast.
         lambdas: a lambda for each query (B,), in place of the configuration's.
         trace: keep losses and path, in S x B x E numbers.
-        on_step: called with the number of each step, for progress.
 
     Returns:
         The moved queries, and how they got there.
@@ -131,7 +129,7 @@ def backward_search(
     objective, _ = prepared(heads, queries, targets)
     if lambdas is None:
         lambdas = queries.new_full((len(queries),), config.lambda_)
-    return descend(objective, queries, lambdas.to(queries), config, trace=trace, on_step=on_step)
+    return descend(objective, queries, lambdas.to(queries), config, trace=trace)
 
 
 def prepared(
@@ -155,7 +153,6 @@ def descend(
     config: SearchConfig,
     *,
     trace: bool = False,
-    on_step: Callable[[int], object] | None = None,
 ) -> SearchResult:
     """Minimise an objective plus lambda times the mean absolute distance to the query; see `backward_search`.
 
@@ -169,8 +166,6 @@ def descend(
         for step in range(1, config.max_itr + 1):
             loss = advance(objective, walk, config, *shares(step, config))
             _note(result, walk, loss, step)
-            if on_step is not None:
-                on_step(step)
             if not config.early_stopping or step % LOOK_EVERY:
                 continue
             moving = walk.failures <= PATIENCE

@@ -149,7 +149,10 @@ class Conditions:
 
     def _over_attributes(self, parts: Tensor) -> Tensor:
         """The weighted sum of what each attribute says, (A, B, N) -> (B, N)."""
-        return parts.sum(0) if self.weight is None else (parts * self.weight[..., None]).sum(0)
+        if self.weight is None:
+            return parts.sum(0)
+        weight = self.weight[..., None]
+        return torch.where(weight > 0, parts * weight, 0).sum(0)  # 0 times -inf would be undefined
 
     def mean_probability(self, log_likelihood: Tensor) -> Tensor:
         """Log-likelihoods (B, N) as one probability: the (weighted) geometric mean over the attributes, in [0, 1]."""

@@ -7,7 +7,7 @@ distance has no weight: a query stops where it has reached the wanted probabilit
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,7 +78,6 @@ def manifold_search(
     config: ManifoldConfig,
     *,
     trace: bool = False,
-    on_step: Callable[[int], object] | None = None,
 ) -> SearchResult:
     """Move queries until their conditions are as probable as asked.
 
@@ -94,14 +93,13 @@ def manifold_search(
         spread: S, the `covariance` of the training embeddings (E, E).
         config: how far and how fast.
         trace: keep losses and path.
-        on_step: called with the number of each step, for progress.
 
     Returns:
         For each query the first point that meets its condition, the query itself if it does; else the point of the
         least loss on its way. `steps` counts gradient evaluations, one of them at that point.
     """
     objective, conditions = prepared(heads, queries, targets)
-    return _follow(objective, queries, conditions.floor(), spread.to(queries), config, trace, on_step)
+    return _follow(objective, queries, conditions.floor(), spread.to(queries), config, trace)
 
 
 @dataclass
@@ -125,7 +123,6 @@ def _follow(
     spread: Tensor,
     config: ManifoldConfig,
     trace: bool,
-    on_step: Callable[[int], object] | None,
 ) -> SearchResult:
     """The loop; queries that have met their condition leave the batch."""
     result, enough = _empty_result(queries, config, trace), -math.log(config.target_probability)
@@ -136,8 +133,6 @@ def _follow(
             loss, gradient = objective.loss_and_gradient(walk.z)
             excess = loss - walk.floor
             met = excess <= enough
-            if on_step is not None:
-                on_step(step)
             if trace:
                 _note(result, walk, loss, step)
             arrived = int(met.sum())

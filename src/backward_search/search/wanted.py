@@ -78,9 +78,12 @@ def parse_condition(text: str, classes: Mapping[str, Sequence[str]]) -> dict[str
 
 
 def _clauses(text: str, attributes: Iterable[str]) -> list[str]:
-    """The clauses; a comma parts two of them only where an attribute follows, since labels may contain one."""
+    """The clauses; a semicolon parts two of them where something = follows, a comma only where an attribute does.
+
+    Labels may contain either.
+    """
     following = "|".join(re.escape(name) for name in attributes)
-    parts = re.split(rf";|,(?=\s*(?:{following})\s*!?=)", text)
+    parts = re.split(rf";(?=[^;=]+=|\s*$)|,(?=\s*(?:{following})\s*!?=)", text)
     return [part.strip() for part in parts if part.strip()]
 
 

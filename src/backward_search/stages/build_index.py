@@ -4,9 +4,10 @@ import logging
 from pathlib import Path
 
 from backward_search.datasets.tables import Table
+from backward_search.errors import UserError
 from backward_search.files.manifest import Stage
 from backward_search.galleries.engines.index import BuildSettings
-from backward_search.galleries.stored_gallery import Labels
+from backward_search.galleries.stored_gallery import Labels, StoredGallery
 from backward_search.options import EvaluateOptions, IndexOptions, next_command
 from backward_search.runs.run import Run
 from backward_search.runs.run_gallery import begin_gallery
@@ -34,7 +35,10 @@ def build_index(options: IndexOptions) -> Path:
     run.load_embeddings(options.split, table.keys)
     settings = {name: getattr(options, name) for name in SETTINGS[engine]}
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
-    stage = Stage("C2", run.paths.index_manifest(options.split, engine), settings, inputs, [])
+    manifest = run.paths.index_manifest(options.split, engine)
+    if not _stands(run, options):
+        manifest.unlink(missing_ok=True)
+    stage = Stage("C2", manifest, settings, inputs, [])
     if stage.is_done(overwrite=options.overwrite):
         return run.paths.gallery(options.split)
     stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
@@ -43,6 +47,15 @@ def build_index(options: IndexOptions) -> Path:
     stage.finish(images=len(stored))
     LOG.info("wrote %s; next: %s", stored.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return stored.folder
+
+
+def _stands(run: Run, options: IndexOptions) -> bool:
+    """Whether the gallery can be read, and has what this engine needs."""
+    try:
+        stored = StoredGallery.open(run.paths.gallery(options.split))
+    except UserError:
+        return False
+    return options.engine == "exact" or stored.has_index(options.engine)
 
 
 def _build_settings(options: IndexOptions) -> BuildSettings:

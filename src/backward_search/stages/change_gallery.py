@@ -22,24 +22,25 @@ def change_gallery(options: ChangeOptions) -> Path:
     run = Run.open(options)
     table = run.load_table(options, options.split)
     run.load_embeddings(options.split, table.keys)
-    leaving = _lines(Path(options.remove)) if options.remove else []
+    leaving = _lines(Path(options.remove).expanduser()) if options.remove else []
     coming = _images(Path(options.add).expanduser()) if options.add else []
     stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
-    if leaving:
-        stored.remove(leaving)
-        LOG.info("removed %d images", len(leaving))
     if coming:
-        _add(run, stored, coming, options)
+        _add(run, stored, coming, leaving, options)
+    else:
+        stored.remove(leaving)
+    if leaving:
+        LOG.info("removed %d images", len(leaving))
     LOG.info("wrote %s: %d images, engines: exact %s", stored.folder, len(stored), " ".join(stored.contents.indexes))
     return stored.folder
 
 
-def _add(run: Run, stored: StoredGallery, files: list[Path], options: ChangeOptions) -> None:
+def _add(run: Run, stored: StoredGallery, files: list[Path], leaving: list[str], options: ChangeOptions) -> None:
     keys = ["/".join(file.parts[-2:]) for file in files]
-    stored.check_new(keys)  # before the images are embedded
+    stored.check_new(keys, leaving)  # before the images are embedded
     device = find_device(options.device)
     embeddings, logits = embedded(run, files, batch_size=options.batch_size, workers=options.n_workers, device=device)
-    stored.add(keys, embeddings, logits)
+    stored.add(keys, embeddings, logits, leaving=leaving)
     LOG.info("added %d images", len(files))
 
 
@@ -57,4 +58,7 @@ def _images(source: Path) -> list[Path]:
 def _lines(file: Path) -> list[str]:
     if not file.is_file():
         raise MissingError(f"{file} does not exist")
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    try:
+        return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise DataError(f"{file} is no text file with a line for each image: pass a folder, or such a file") from None

@@ -94,7 +94,8 @@ def _what_is_used(run: Run, options: EvaluateOptions, task: Task) -> str:
     """Protocol, method, lambda, weights and queries in one line."""
     method = options.chosen_method
     values = "each query's own" if task.lambdas is not None else ", ".join(f"{value:g}" for value in options.lambdas)
-    strength = f" with lambda {values}" if METHODS[method].move in ("search", "student") else ""
+    strength = options.strength_in_words if options.inverse_solver == "manifold" else f"lambda {values}"
+    strength = f" with {strength}" if METHODS[method].move in ("search", "student") else ""
     file = options.data.queries(options.conditioned, options.split, strict=options.protocol == "strict")
     return (
         f"{options.protocol} protocol; {method}{strength}; weights {run.paths.weights} "
@@ -201,7 +202,7 @@ def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[
         "task": list(task.conditioned),
         "condition": options.condition or None,
         "method": method,
-        "lambda": "per query" if task.lambdas is not None and method == "teacher" else strength,
+        "lambda": "per query" if _each_its_own(options, task) else strength,
         **(solver if searched else {}),
         "protocol": options.protocol,
         "split": options.split,
@@ -219,6 +220,12 @@ def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[
         "share_stopped_early": float(answer.stopped.double().mean()),
         "seconds_per_query": answer.seconds,
     }
+
+
+def _each_its_own(options: EvaluateOptions, task: Task) -> bool:
+    """Whether the query file's lambdas move the queries: by the teacher, or a student that takes them."""
+    takes = options.chosen_method == "student" and options.student_lambdas is not None
+    return task.lambdas is not None and (takes or options.chosen_method == "teacher")
 
 
 def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:

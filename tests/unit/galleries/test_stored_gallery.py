@@ -121,6 +121,23 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(tmp_path):
         StoredGallery.open(tmp_path)
 
 
+def test_some_leave_as_others_come_or_nobody_does(tmp_path):
+    stored = begin(tmp_path, *engines()[1:2])
+    before = (stored.folder / "gallery.json").read_bytes()
+    for coming in (keys(5, 1), keys(0, 1) * 2):
+        with pytest.raises(DataError):
+            stored.add(coming, images(60, len(coming)), logits(len(coming)), leaving=keys(0, 2))
+    with pytest.raises(DataError, match="not in the gallery"):
+        stored.add(keys(60, 1), images(60, 1), logits(1), leaving=["folder/none.png"])
+    assert (stored.folder / "gallery.json").read_bytes() == before
+    stored.add(keys(0, 1), images(200, 1), logits(1), leaving=keys(0, 2))
+    assert len(stored) == len(StoredGallery.open(stored.folder)) == COUNT - 1
+    for kind in engines()[:2]:
+        assert found(stored, kind, images(200, 1)) == keys(0, 1)
+    stored.remove(key for key in keys(2, 3))
+    assert len(stored) == COUNT - 4
+
+
 def test_a_second_writer_is_refused(tmp_path):
     stored = begin(tmp_path)
     with locked(stored.folder), pytest.raises(DataError, match="another process"):

@@ -91,3 +91,11 @@ def test_a_mixture_is_reached():
 def test_shapes_that_do_not_belong_together_are_refused():
     with pytest.raises(ValueError, match=r"weight has the shape \(2, 3\): expected \(2, 4\)"):
         Conditions(torch.ones(2, 4, 5), weight=torch.ones(2, 3))
+
+
+def test_an_attribute_that_is_left_out_may_be_impossible():
+    wanted = torch.zeros(2, 1, 3)
+    wanted[0, 0, 2] = wanted[1, 0, 0] = 1
+    log_p = torch.tensor([[[0.6, 0.4, 0.0]], [[0.5, 0.5, 0.0]]]).log().clamp(min=-1e30)
+    conditions = Conditions(wanted, torch.tensor([[True], [False]]), torch.tensor([[0.0], [1.0]]))
+    assert conditions.log_likelihood(log_p).item() == pytest.approx(torch.tensor(0.5).log().item())

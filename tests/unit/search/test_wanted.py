@@ -89,3 +89,11 @@ def test_a_comma_parts_clauses_only_before_an_attribute():
     found = parse_condition("style=Rococo|Baroque, late, genre!=portrait", classes)
     assert found["style"].shares == {"Rococo": 1.0, "Baroque, late": 1.0}
     assert found["genre"].shares == {"x": 1.0}
+
+
+def test_a_semicolon_may_be_part_of_a_label():
+    classes = {"style": ["a;b", "c"], "genre": ["x", "y"]}
+    found = parse_condition("style=a;b; genre=x;", classes)
+    assert (found["style"].shares, found["genre"].shares) == ({"a;b": 1.0}, {"x": 1.0})
+    with pytest.raises(OptionError, match="nothing"):
+        parse_condition("style=c; nothing=x", classes)
