@@ -55,6 +55,8 @@ CONTEXT = {
     "mts_at_10_without_labels": "mTS@10 without labels",
     "context_at_10": "cosine to the query",
 }
+POINTS = {"unchanged": "kx", "class_mean": "ks", "predicted_filter": "kv", "label_filter": "k^", "best, auto": "k*"}
+"""How methods without a strength are drawn."""
 SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10", "--recipe", "modern"]
 MANIFOLD = ["--inverse_solver", "manifold"]
 GROUPS = ("--group_column", "group")
@@ -114,7 +116,8 @@ def _script(name: str, *words: str) -> None:
 def settings(answerer: Answerer) -> Iterator[tuple[str, str, str, Answerer]]:
     """Every curve and point: its curve, strength, method, and what answers."""
     yield "unchanged", "", "unchanged", answerer
-    yield "predicted_filter", "", "predicted_filter", answerer
+    for method in ("class_mean", "predicted_filter", "label_filter"):
+        yield method, "", method, answerer
     for lambda_ in LAMBDAS:
         searching = replace(answerer, search=SearchConfig(lambda_), weight=0.0)
         yield "teacher", f"lambda {lambda_}", "teacher", searching
@@ -222,8 +225,8 @@ def _curves(axes: Axes, points: Sequence[dict[str, Any]], context: str) -> None:
         own = [point for point in points if point["curve"] == curve]
         across, up = [point[context] for point in own], [point["precision_at_10"] for point in own]
         spread = np.abs(np.array([point["precision_at_10_interval"] for point in own]).T - up)
-        style = "*" if len(own) == 1 else ".--" if "rerank" in curve else "o-"
-        axes.errorbar(across, up, yerr=spread, fmt=style, markersize=10 if style == "*" else 3, lw=1, label=curve)
+        style = POINTS.get(curve, ".--" if "rerank" in curve else "o-")
+        axes.errorbar(across, up, yerr=spread, fmt=style, markersize=6 if len(own) == 1 else 3, lw=1, label=curve)
     axes.grid(alpha=0.3)
 
 

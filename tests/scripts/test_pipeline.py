@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scripts_by_name import script
 
 from backward_search.errors import StaleError, UserError
 from backward_search.files.tensors import load_tensors
 from backward_search.options import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
+from backward_search.ranking.methods import METHODS
 from backward_search.results.result_tables import result_table
+from backward_search.runs.run import Run
+from backward_search.runs.task import Task
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -466,3 +470,23 @@ def test_the_manifold_solver_is_evaluated_distilled_and_drawn(trained):
     assert script("E2")([*student, "--path_rows", "2", "--result_root", str(trained[0] / "along")]).stat().st_size > 0
     with pytest.raises(UserError, match="--sweep is for"):
         script("E1")([*task, "--sweep", "0.1,1"])
+
+
+def test_the_calibration_that_the_manifold_solver_wants_counts_once_in_the_other_methods(copied):
+    (calibration,) = (copied[0] / "weight").glob("*/embeddings/calibration.json")
+    content = json.loads(calibration.read_text())
+    for each in content.values():
+        each["temperature"] = 5.0
+    calibration.write_text(json.dumps(content))
+    moved, wanted = [], []
+    for solver in ("adam", "manifold"):
+        task_words = words(copied, "--num_condition", "2", "--inverse_solver", solver)
+        options = parse(EvaluateOptions, None, task_words)
+        run = Run.open(options)
+        task = Task.load(run, options, "test")
+        answerers = task.answerers(run, options, ["teacher", "class_shift"])
+        targets = task.targets("teacher")
+        moved.append(answerers["class_shift"].move(METHODS["class_shift"], task.query_embeddings(), targets).embeddings)
+        wanted.append(answerers["teacher"].teacher.heads.logits(task.query_embeddings())[:, :, :4])
+    assert torch.equal(moved[0], moved[1])
+    assert torch.allclose(wanted[0], wanted[1] * 5, atol=1e-4)

@@ -183,7 +183,7 @@ class Engine:
         value = answerer.lambda_ if own is None else own
         (walk,) = walks(answerer, self.embedding(state), task.targets("teacher"), [value])
         with torch.no_grad():
-            chances = answerer.heads.logits(walk.points).softmax(2)
+            chances = answerer.teacher.heads.logits(walk.points).softmax(2)
         labels = {name: self.table.classes[name] for name in task.conditioned}
         values = {name: chances[i, :, : len(labels[name])] for i, name in enumerate(task.conditioned)}
         return Probabilities(walk, labels, values)

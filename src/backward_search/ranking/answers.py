@@ -75,6 +75,7 @@ class Answerer:
         rerank: weight of the log-probability of the condition beside any method's own score.
         seed: of random hits.
         spread: the covariance of the training embeddings, for the manifold solver.
+        searched_heads: what the teacher descends on, where it is not `heads`: calibrated, for the manifold solver.
     """
 
     gallery: Gallery
@@ -88,6 +89,7 @@ class Answerer:
     rerank: float = 0.0
     seed: int = 0
     spread: Tensor | None = None
+    searched_heads: FrozenHeads | None = None
 
     def answer(
         self, method: str, queries: Tensor, targets: Tensor | Conditions, k: int, lambdas: Tensor | None = None
@@ -218,7 +220,7 @@ class Answerer:
     @property
     def teacher(self) -> Teacher:
         """What the method that searches searches with."""
-        return Teacher(self.heads, self.search, self.spread)
+        return Teacher(self.searched_heads or self.heads, self.search, self.spread)
 
     @property
     def known(self) -> Background:

@@ -68,15 +68,22 @@ def student_marks(options: TaskOptions) -> str:
     return shape if options.student_loss == "mse" else f"{shape}-{options.student_loss}"
 
 
-def frozen_heads(run: Run, options: TaskOptions, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:
-    """The heads of these attributes of a run; the encoder, which the search has no use for, is not built.
+def frozen_heads(
+    run: Run, conditioned: Sequence[str], device: torch.device, *, calibrated: bool = False
+) -> FrozenHeads:
+    """The heads of these attributes of a run; the encoder, which the search has no use for, is not built."""
+    tensors, _ = load_tensors(run.paths.weights)
+    known = run.temperatures() if calibrated else {}
+    temperatures = [known.get(name, 1.0) for name in conditioned]
+    return FrozenHeads.of([_head(run, name, tensors) for name in conditioned], device, temperatures=temperatures)
+
+
+def teacher_heads(run: Run, options: TaskOptions, conditioned: Sequence[str], device: torch.device) -> FrozenHeads:
+    """The heads that the teacher descends on.
 
     The manifold solver, whose strength is a probability, gets them calibrated; the published search as they are.
     """
-    tensors, _ = load_tensors(run.paths.weights)
-    known = run.temperatures() if options.inverse_solver == "manifold" else {}
-    temperatures = [known.get(name, 1.0) for name in conditioned]
-    return FrozenHeads.of([_head(run, name, tensors) for name in conditioned], device, temperatures=temperatures)
+    return frozen_heads(run, conditioned, device, calibrated=options.inverse_solver == "manifold")
 
 
 def _head(run: Run, attribute: str, tensors: Mapping[str, Tensor]) -> Head:
@@ -233,7 +240,7 @@ class Task:
         if manifold and self.lambdas is not None:
             raise OptionError("the query file gives lambdas, which --inverse_solver manifold has not: pass adam")
         student = load_student(run, options, self.device) if with_student else None
-        heads = frozen_heads(run, options, self.conditioned, self.device)
+        heads = frozen_heads(run, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
         gallery = self.gallery(run, options) if gallery is None else gallery
         common = Answerer(gallery, heads, search_config(options), student, None, options.batch_size, options.shift)
@@ -246,8 +253,10 @@ class Task:
             for name, weight in weights.items()
         }
         background = knowledge.background(self.table, rows, gallery.vectors.block(slice(0, len(gallery))))
-        spread = knowledge.spread() if manifold else None
-        common = replace(common, background=background, seed=options.seed, spread=spread, rerank=options.rerank)
+        common = replace(common, background=background, seed=options.seed, rerank=options.rerank)
+        if manifold:
+            searched = teacher_heads(run, options, self.conditioned, self.device)
+            common = replace(common, spread=knowledge.spread(), searched_heads=searched)
         return {name: replace(common, weight=chosen[name]) for name in methods}
 
     def query_embeddings(self) -> Tensor:

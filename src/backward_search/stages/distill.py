@@ -16,7 +16,7 @@ from backward_search.files.paths import StudentPaths
 from backward_search.files.tensors import load_tensors, save_tensors
 from backward_search.options import DistillOptions, EvaluateOptions, next_command
 from backward_search.runs.run import Run, find_device
-from backward_search.runs.task import frozen_heads, search_config, student_config, student_folder
+from backward_search.runs.task import search_config, student_config, student_folder, teacher_heads
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student
 from backward_search.student.onnx_export import export_student, require_onnx
@@ -52,7 +52,7 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
     torch.manual_seed(options.seed)
     classes = [len(run.classes[name]) for name in options.conditioned]
     student = Student(run.model.encoding_size, classes, student_config(options)).to(device)
-    heads = frozen_heads(run, options, options.conditioned, device)
+    heads = teacher_heads(run, options, options.conditioned, device)
     if group.leads:
         stage.begin()
     distiller = Distiller(student, heads, embeddings, search_config(options), _config(options), group)

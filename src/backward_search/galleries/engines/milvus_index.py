@@ -105,7 +105,7 @@ class MilvusIndex:
                 for start in range(0, len(block), ROWS_PER_REQUEST):
                     part = slice(rows.start + start, min(rows.start + start + ROWS_PER_REQUEST, rows.stop))
                     entities = _entities(part, block[start : start + ROWS_PER_REQUEST], fields(part))
-                    client.upsert(self._name, entities, timeout=WAIT)
+                    client.insert(self._name, entities, timeout=WAIT)
             client.flush(self._name, timeout=WAIT)
 
     def drop(self, rows: list[int]) -> None:
