@@ -1,11 +1,13 @@
 """Serve a page to explore trained runs in: pick an image, choose a condition, and see what each method finds.
 
-Reads:  the runs of --weight_root that C1 has embedded; the data sets they were trained on.
+Reads:  the runs of --weight_root that C1 has embedded; the data sets they were trained on; with --engine their indexes
+        (C2). A run without one cannot be chosen, and the page says which command builds it.
 Writes: figures below --result_root, and the images that were dropped in, in `result/explorer/`.
 
     pip install -r requirements-web.txt
     python F1.Search-Explorer.py                       (then open http://127.0.0.1:7860; seconds to start)
     python F1.Search-Explorer.py --host 0.0.0.0 --port 8000
+    python F1.Search-Explorer.py --engine faiss-hnsw
 """
 
 import sys

@@ -52,8 +52,9 @@ from backward_search.files.manifest import Stage
 from backward_search.files.paths import DataPaths
 from backward_search.files.tensors import save_tensors
 from backward_search.network.model import Head, ModelConfig
-from backward_search.options import ExploreOptions, VisualizeOptions, parse
+from backward_search.options import ENGINES, ExploreOptions, IndexOptions, VisualizeOptions, parse
 from backward_search.runs.run import config_json, run_paths
+from backward_search.stages.build_index import build_index
 
 E, CLASSES = 256, {"style": 27, "genre": 11}
 NAME, PICTURES = "made-up", 64
@@ -93,8 +94,8 @@ DRAG = f"""async (values) => {{{COMMON}
 """Drag the slider; grids per second, and milliseconds from the last event to the grid of its strength."""
 
 
-def lay(folder: Path, images: int) -> ExploreOptions:
-    """A data set of a few pictures under many names, and a run on it without training."""
+def lay(folder: Path, images: int, engine: str) -> ExploreOptions:
+    """A data set of a few pictures under many names, and a run on it without training, with the engine's index."""
     data = DataPaths.of(folder / "data", NAME)
     count, generator = 2 * images, np.random.default_rng(0)
     ids = {name: generator.integers(k, size=count) for name, k in CLASSES.items()}
@@ -109,8 +110,10 @@ def lay(folder: Path, images: int) -> ExploreOptions:
     options = parse(VisualizeOptions, None, ["--dataset_name", NAME, *roots])
     lay_pictures(folder / "data" / NAME / "images" / "a", count)
     lay_run(options, images, {name: torch.from_numpy(own) for name, own in ids.items()})
+    if engine != "exact":
+        build_index(parse(IndexOptions, None, ["--dataset_name", NAME, *roots, "--engine", engine]))
     roots_of = {f"{kind}_root": str(folder / kind) for kind in ("data", "weight", "result")}
-    return ExploreOptions(**roots_of, device="cpu")
+    return ExploreOptions(**roots_of, device="cpu", engine=engine)
 
 
 def embedded(ids: dict[str, Tensor]) -> Tensor:
@@ -175,7 +178,8 @@ def served(options: ExploreOptions) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     roots = [f"--{kind}_root={getattr(options, f'{kind}_root')}" for kind in ("data", "weight", "result")]
-    words = [sys.executable, str(PROJECT / "F1.Search-Explorer.py"), *roots, "--port", str(port), "--device", "cpu"]
+    roots += ["--engine", options.engine, "--device", "cpu"]
+    words = [sys.executable, str(PROJECT / "F1.Search-Explorer.py"), *roots, "--port", str(port)]
     server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while server.poll() is None:
@@ -246,12 +250,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=16_289, help="in the gallery [16289]")
     parser.add_argument("--repeats", type=int, default=100, help="positions of each slider [100]")
+    parser.add_argument("--engine", choices=ENGINES, default="exact", help="what finds the hits [exact]")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the server does
     figures: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        options = lay(Path(folder), arguments.images)
+        options = lay(Path(folder), arguments.images, arguments.engine)
         (own,) = trained_runs(options).values()
         engine = Engine(own, Uploads(Path(folder), 1))
         choices = {"style": Choice(("style-03", "style-07")), "genre": Choice(("genre-02",), negated=True)}

@@ -369,7 +369,7 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
     pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
     task = words(copied, "--method", "unchanged")
     engine = ["--engine", "faiss-hnsw"]
-    with pytest.raises(UserError, match=r"C2\.Build-Index\.py --engine faiss-hnsw"):
+    with pytest.raises(UserError, match=r"C2\.Build-Index\.py .*--engine faiss-hnsw"):
         script("E1")([*task, *engine])
     folder = script("C2")(words(copied, *engine))
     built = (folder / "gallery.json").read_bytes()

@@ -17,7 +17,7 @@ from backward_search.drawing.walks import Walk, walks
 from backward_search.errors import OptionError
 from backward_search.explorer.state import State
 from backward_search.explorer.uploads import Uploads
-from backward_search.galleries.gallery import Gallery, Hits
+from backward_search.galleries.gallery import Hits
 from backward_search.options import VisualizeOptions, next_command
 from backward_search.ranking.answers import Answerer
 from backward_search.ranking.methods import METHODS
@@ -83,7 +83,7 @@ class Engine:
         """Load it.
 
         Raises:
-            MissingError: C1 has not run.
+            MissingError: C1 has not run, or C2 where another engine than the exact one is asked for.
         """
         self.options, self._uploads = options, uploads
         self.run, self.attributes = Run.open(options), options.attributes
@@ -91,9 +91,8 @@ class Engine:
         alone = dataclasses.replace(options, condition_on=first)
         self._task = Task.of(self.run, alone, options.split, [Query("", "", {first: self.run.classes[first][0]})])
         check_topk(options.search_topk, len(self._task.gallery_rows))
-        rows = torch.from_numpy(self._task.gallery_rows).to(self._task.device)
         self.table, self.keys = self._task.table, self._task.table.keys
-        self.gallery = Gallery(self._task.embeddings[rows])
+        self.gallery = self._task.gallery(self.run, options)
         self._tags = self._task.gallery_tags()
         self._place = {int(row): place for place, row in enumerate(self._task.gallery_rows)}
         self._answerers: dict[tuple[tuple[str, ...], str], Answerer] = {}
@@ -126,9 +125,16 @@ class Engine:
         for name in OFFERED:
             if METHODS[name].move == "student" and not (task.wishes.plain and self._has_student(task)):
                 continue
+            if self.options.refusal(name):
+                continue
             if known or not METHODS[name].needs_background:
                 there.append(name)
         return there
+
+    @property
+    def refusals(self) -> str:
+        """Why some methods are never offered, in words; "" where the engine serves all."""
+        return "; ".join(filter(None, map(self.options.refusal, OFFERED)))
 
     def method(self, state: State) -> str:
         """The state's method; the first of `methods` where it cannot answer this condition."""
@@ -260,7 +266,7 @@ class Engine:
     def _answerer(self, task: Task, method: str) -> Answerer:
         with self._lock:
             if (task.conditioned, method) not in self._answerers:
-                made = task.answerers(self.run, self._fitting(task), [method])[method]
+                made = task.answerers(self.run, self._fitting(task), [method], self.gallery)[method]
                 self._answerers[task.conditioned, method] = made
             return self._answerers[task.conditioned, method]
 

@@ -1,10 +1,12 @@
 """All the runs that can be explored, and their parts as the page shows them; still without Gradio."""
 
+import logging
 import urllib.parse
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
-from backward_search.errors import DataError, OptionError
+from backward_search.errors import DataError, OptionError, UserError
 from backward_search.explorer.engine import Engine
 from backward_search.explorer.pictures import Map, Thumbnails
 from backward_search.explorer.runs import trained_runs
@@ -12,6 +14,8 @@ from backward_search.explorer.state import State, from_link
 from backward_search.explorer.uploads import Uploads
 from backward_search.files.paths import explorer_uploads
 from backward_search.options import ExploreOptions
+
+LOG = logging.getLogger(__name__)
 
 BROWSED = 12
 """Images of the gallery that are shown at once, to start from."""
@@ -49,12 +53,31 @@ class Explorer:
 
         Raises:
             OptionError: there is no such run.
+            UserError: it cannot be loaded, as without the index of the chosen engine.
         """
         if run not in self.runs:
             raise OptionError(f"there is no run {run!r} here")
         if run not in self._engines:
             self._engines[run] = Engine(self.runs[run], self.uploads)
         return self._engines[run]
+
+    @cached_property
+    def first(self) -> str:
+        """The first run that can be loaded; the log says what those before it lack.
+
+        Raises:
+            UserError: none can; what the last one lacks.
+        """
+        *others, last = self.runs
+        for name in others:
+            try:
+                self.engine(name)
+            except UserError as error:
+                LOG.warning("%s cannot be explored: %s", name, error)
+            else:
+                return name
+        self.engine(last)
+        return last
 
     def map(self, run: str) -> Map:
         """The map of a run."""
@@ -65,8 +88,8 @@ class Explorer:
     def start(self, link: str) -> State:
         """The state of a link, or of the page as it first is."""
         pairs = urllib.parse.parse_qsl(link)
-        state = from_link(pairs) if pairs else State(next(iter(self.runs)))
-        state = state if state.run else replace(state, run=next(iter(self.runs)))
+        state = from_link(pairs) if pairs else State(self.first)
+        state = state if state.run else replace(state, run=self.first)
         return self.engine(state.run).checked(state)
 
     def thumbnail(self, run: str, row: int) -> Path:

@@ -4,6 +4,7 @@
 longer follows as `settled`.
 """
 
+import functools
 import html
 import urllib.parse
 from dataclasses import replace
@@ -27,15 +28,15 @@ NO_COMMAND = "choose a condition first: E2 draws what is found under one"
 
 
 def guarded(function: Any) -> Any:
-    """The function, with what a user can cause shown as a message instead of a fault."""
+    """The function, with what a user can cause shown as a message instead of a fault; Gradio reads its signature."""
 
+    @functools.wraps(function)
     def safe(*arguments: Any) -> Any:
         try:
             return function(*arguments)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    safe.__name__ = function.__name__
     return safe
 
 
@@ -60,8 +61,12 @@ class Handlers:
         return [*self.everything(state), *self.browse(state, None), gr.update(open=state.way)]
 
     def run(self, old: State, name: str) -> list[Any]:
-        """Another run is chosen; nothing of the condition can be kept."""
-        state = replace(self._explorer.start(urllib.parse.urlencode({"run": name})), beside=old.beside, way=old.way)
+        """Another run is chosen; nothing of the condition can be kept. Where it cannot be loaded, the old one stays."""
+        try:
+            state = replace(self._explorer.start(urllib.parse.urlencode({"run": name})), beside=old.beside, way=old.way)
+        except UserError as error:
+            gr.Warning(str(error))
+            state = old
         return [*self.everything(state), *self.browse(state, None), gr.update()]
 
     def index(self, old: State, row: float | None) -> list[Any]:
@@ -174,7 +179,7 @@ def _controls(explorer: Explorer, state: State) -> list[Any]:
         nots.append(gr.update(value=choice.negated, visible=name is not None))
     index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(engine.table) - 1})")
     file = gr.update() if state.upload else None
-    method = gr.update(choices=engine.methods(state), value=engine.method(state))
+    method = gr.update(choices=engine.methods(state), value=engine.method(state), info=engine.refusals or None)
     return [index, grid.query(engine, state), file, *menus, *nots, method, _slider(engine, state), state.beside]
 
 
@@ -193,7 +198,8 @@ def _found(engine: Engine, state: State) -> list[str]:
     wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
     head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
-    return [f"{head} ({1000 * view.seconds:.0f} ms)", grid.hits(engine, state, view, title), f"?{state.link()}"]
+    by = "" if engine.options.engine == "exact" else f" by {engine.options.engine}"
+    return [f"{head} ({1000 * view.seconds:.0f} ms{by})", grid.hits(engine, state, view, title), f"?{state.link()}"]
 
 
 def _others(engine: Engine, state: State) -> Any:

@@ -27,6 +27,7 @@ STYLE = f"""
 .query figcaption {{ display: flex; flex-direction: column; gap: 4px; min-width: 0; overflow-wrap: anywhere; }}
 #upload .wrap {{ padding-top: 14px; font-size: 0.9rem; line-height: 1.3; }}
 #upload .icon-wrap {{ display: none; }}
+#method {{ --block-info-text-color: var(--body-text-color); }}
 #run input {{ text-overflow: ellipsis; padding-right: 28px; }}
 #pick {{ align-items: end; }}
 #conditions .row:not(:has(.block)) {{ display: none; }}

@@ -134,10 +134,10 @@ def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: t
 
     def then(event: Any, function: Any, given: list[Any], outputs: list[Any], name: str | None = None) -> None:
         done = event(guarded(function), [state, *given], outputs, api_name=name or False, **QUICK)
-        done.success(handlers.settled, [state], settled, **SLOW)
+        done.success(guarded(handlers.settled), [state], settled, **SLOW)
 
-    loaded = page.load(handlers.open, None, opened, api_name="open", show_progress="hidden")
-    loaded.then(handlers.settled, [state], settled, **SLOW)
+    loaded = page.load(guarded(handlers.open), None, opened, api_name="open", show_progress="hidden")
+    loaded.success(guarded(handlers.settled), [state], settled, **SLOW)
     then(left.run.input, handlers.run, [left.run], opened, "run")
     then(left.index.input, handlers.index, [left.index], everything, "query")
     then(left.chance.click, handlers.chance, [], everything)
@@ -149,8 +149,8 @@ def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: t
     then(left.beside.input, handlers.beside, [left.beside], [state, *found])
     then(right.way.expand, handlers.shown, [], [state, right.link])
     then(right.way.collapse, handlers.hidden, [], [state, right.link])
-    for images in (right.hits, right.others, right.browse):  # not guarded: Gradio reads the signature
-        images.select(handlers.image, [state], everything, **SLOW).success(handlers.settled, [state], settled, **SLOW)
+    for images in (right.hits, right.others, right.browse):
+        then(images.select, handlers.image, [], everything)
     moved = guarded(handlers.slide)
     given, kept_up = [state, left.strength], [state, right.link]
     left.strength.input(moved, given, kept_up, api_name="strength", queue=False, js=LATER, **QUICK)

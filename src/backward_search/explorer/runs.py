@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 from backward_search.datasets import registry
 from backward_search.errors import UserError
@@ -15,6 +16,12 @@ NAME = re.compile(
     r"(?P<mname>.+)-dataset(?P<dataset_name>.+)-cate.+-basemodel.+-encodingsize(?P<encoding_size>\d+)"
     r"-enc_update(?P<enc_update>True|False)-num_epoch(?P<num_epoch>\d+)(-recipe(?P<recipe>.+))?-final"
 )
+
+PASSED_ON = (
+    *("data_root", "weight_root", "result_root", "device"),
+    *("engine", "shortlist", "nprobe", "ef_search"),
+)
+"""The explorer's options that hold for every run."""
 
 
 def trained_runs(options: ExploreOptions) -> dict[str, VisualizeOptions]:
@@ -39,12 +46,12 @@ def _options_of(folder: Path, options: ExploreOptions) -> VisualizeOptions | Non
         given = {key: value for key, value in name.groupdict().items() if value is not None}
         given |= {"category_type": types[0] if types else ",".join(attributes), "recipe": name["recipe"] or "paper"}
         given |= {"encoder_model": config["model"]["encoder_model"]}
-        words = [f"--{key}={value}" for key, value in (given | _roots(options)).items()]
+        words = [f"--{key}={value}" for key, value in (given | _passed_on(options)).items()]
         own = parse(VisualizeOptions, None, words)
     except (UserError, KeyError, TypeError, SystemExit):
         return None
     return dataclasses.replace(own, search_topk=options.hits) if run_paths(own).name == folder.name else None
 
 
-def _roots(options: ExploreOptions) -> dict[str, str]:
-    return {name: getattr(options, name) for name in ("data_root", "weight_root", "result_root", "device")}
+def _passed_on(options: ExploreOptions) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in PASSED_ON}

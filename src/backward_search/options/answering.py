@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from backward_search.errors import OptionError
-from backward_search.options.definition import conditioned_attributes, number, option, require
+from backward_search.options.definition import Options, conditioned_attributes, number, option, require
 from backward_search.options.training import ENGINES, RunOptions
 from backward_search.ranking.methods import AIM, AUTO, METHODS
 
@@ -123,10 +123,9 @@ class DistillOptions(TaskOptions):
 
 
 @dataclass(frozen=True)
-class EngineOptions(TaskOptions):
+class EngineChoice(Options):
     """What finds the images near a query."""
 
-    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
     engine: str = option("exact scores every image; the others need their index (C2)", "exact", choices=ENGINES)
     shortlist: int = option("candidates per query that an engine other than exact proposes for exact scores", 200)
     nprobe: int = option("cells of the inverted file that are looked into (faiss-ivfpq)", 32)
@@ -137,6 +136,22 @@ class EngineOptions(TaskOptions):
         super().check()
         for name in ("shortlist", "nprobe", "ef_search"):
             require(getattr(self, name) > 0, f"--{name} {getattr(self, name)} must be positive")
+
+    def refusal(self, method: str) -> str:
+        """Why the engine cannot serve a method; "" where it can."""
+        if self.engine == "exact" or not METHODS[method].filter:
+            return ""
+        return (
+            f"--engine {self.engine} proposes images by what they look like, and {method} wants those that "
+            "pass first, however unlike: use --engine exact"
+        )
+
+
+@dataclass(frozen=True)
+class EngineOptions(EngineChoice, TaskOptions):
+    """What finds the images near a query, and among which."""
+
+    split: str = option("the split of queries and gallery", "test", choices=("train", "test"))
 
 
 @dataclass(frozen=True)
@@ -225,11 +240,8 @@ class EvaluateOptions(AnswerOptions):
         super().check()
         require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
-        require(
-            self.searches_exactly or not METHODS[self.chosen_method].filter,
-            f"--engine {self.engine} proposes images by what they look like, and {self.chosen_method} wants those that "
-            "pass first, however unlike: use --engine exact",
-        )
+        refusal = self.refusal(self.chosen_method)
+        require(not refusal, refusal)
         require(
             not (self.rerank and METHODS[self.chosen_method].filter),
             f"--rerank mixes with likeness what {self.chosen_method} puts first by itself: leave it out",

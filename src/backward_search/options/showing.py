@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from backward_search.datasets import registry
-from backward_search.options.answering import AnswerOptions
+from backward_search.options.answering import AnswerOptions, EngineChoice
 from backward_search.options.definition import Options, number, option, require
 
 FORMATS = ("png", "svg", "pdf")
@@ -74,8 +74,8 @@ def _numbers(name: str, text: str) -> list[float]:
 
 
 @dataclass(frozen=True)
-class ExploreOptions(Options):
-    """Where the explorer listens, and what it may take."""
+class ExploreOptions(EngineChoice):
+    """Where the explorer listens, what it may take, and what finds the hits of every run."""
 
     weight_root: str = option("folder of the trained models", "weight")
     result_root: str = option("folder of the pictures", "result")

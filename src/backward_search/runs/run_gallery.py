@@ -1,4 +1,4 @@
-"""The gallery of a run on disk: begun with the embeddings of a split, and searched by E1 and E2 through its indexes."""
+"""The gallery of a run on disk: begun with the embeddings of a split, and searched through its indexes."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,7 +13,7 @@ from backward_search.galleries.engines.index import SearchSettings, Selected
 from backward_search.galleries.gallery import Engine
 from backward_search.galleries.gallery_table import Contents, Shard
 from backward_search.galleries.stored_gallery import StoredGallery
-from backward_search.options import EngineOptions
+from backward_search.options import EngineOptions, IndexOptions, next_command
 from backward_search.runs.run import Run
 
 
@@ -62,7 +62,7 @@ def split_engine(run: Run, options: EngineOptions, rows: np.ndarray) -> Engine |
     stored = _finished(run, options)
     total = stored.contents.shards[0].count
     if changes := _changes(stored, total):
-        raise StaleError(f"{stored.folder} has {changes}, and E1 and E2 are about the split: use --engine exact")
+        raise StaleError(f"{stored.folder} has {changes}, and E1, E2 and F1 are about the split: use --engine exact")
     allowed = np.zeros(total, bool)
     allowed[rows] = True
     settings = SearchSettings(options.shortlist, options.nprobe, options.ef_search)
@@ -78,7 +78,7 @@ def index_facts(run: Run, options: EngineOptions) -> dict[str, Any]:
 
 def _finished(run: Run, options: EngineOptions) -> StoredGallery:
     manifest = run.paths.index_manifest(options.split, options.engine)
-    remedy = f"run C2.Build-Index.py --engine {options.engine} with the same options"
+    remedy = f"run {next_command(options, 'C2.Build-Index.py', IndexOptions)}"
     require(manifest, f"finished {options.engine} index", remedy)
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
     refuse_stale(manifest, inputs, f"{remedy} and --overwrite True")

@@ -209,8 +209,27 @@ class Task:
         strengths = None if lambdas is None else torch.tensor(lambdas, device=device)
         return cls(conditioned, table, tags, list(queries), rows, wishes, strengths, gallery, embeddings, device)
 
-    def answerers(self, run: Run, options: AnswerOptions, methods: Sequence[str]) -> dict[str, Answerer]:
-        """What answers the queries of this task, by each of some methods."""
+    def gallery(self, run: Run, options: AnswerOptions) -> Gallery:
+        """The gallery images, behind the engine that the options name.
+
+        Raises:
+            MissingError: its index has not been built, or its package is not installed.
+            StaleError: the index is that of other embeddings, or of other images.
+        """
+        embeddings = self.embeddings[torch.from_numpy(self.gallery_rows).to(self.device)]
+        return Gallery(embeddings, split_engine(run, options, self.gallery_rows), options.shortlist)
+
+    def answerers(
+        self, run: Run, options: AnswerOptions, methods: Sequence[str], gallery: Gallery | None = None
+    ) -> dict[str, Answerer]:
+        """What answers the queries of this task, by each of some methods.
+
+        Args:
+            run: the trained model.
+            options: how the methods answer.
+            methods: their names.
+            gallery: that of `gallery`, where it is open already.
+        """
         with_student = any(METHODS[name].move == "student" for name in methods)
         if with_student and self.conditioned != options.conditioned:
             known, asked = "+".join(options.conditioned), "+".join(self.conditioned)
@@ -225,8 +244,7 @@ class Task:
             _check_range(options, self.lambdas)
         heads = frozen_heads(run, self.conditioned, self.device)
         rows = torch.from_numpy(self.gallery_rows).to(self.device)
-        embeddings = self.embeddings[rows]
-        gallery = Gallery(embeddings, split_engine(run, options, self.gallery_rows), options.shortlist)
+        gallery = self.gallery(run, options) if gallery is None else gallery
         common = Answerer(gallery, heads, search_config(options), student, None, options.batch_size, options.shift)
         weights = {name: options.weight_of(name) for name in methods}
         if not (manifold or options.rerank or any(METHODS[name].needs_background for name in methods)):
@@ -236,7 +254,7 @@ class Task:
             name: knowledge.weight(name, heads, options) if weight == AUTO else float(weight)
             for name, weight in weights.items()
         }
-        background = knowledge.background(self.table, rows, embeddings)
+        background = knowledge.background(self.table, rows, gallery.vectors.block(slice(0, len(gallery))))
         common = replace(common, background=background, seed=options.seed, rerank=options.rerank)
         if manifold:
             searched = teacher_heads(run, options, self.conditioned, self.device)
