@@ -1,14 +1,15 @@
 """Embed the images of both splits, or of any folder, with the trained model, under the test transform.
 
 Reads:  the run that B1 wrote.
-Writes: weight/<run>/embeddings/: embeddings and logits as .npy, their rows as .csv. A killed process is gone on from.
+Writes: weight/<run>/embeddings/: embeddings and logits as .npy, their rows as .csv. What is embedded when a process is
+killed is gone on from: the same command, with as many processes as there are then.
 
     python C1.ModelTest.py --dataset_name wikiart --category_type stylegenre
     python C1.ModelTest.py --dataset_name CUB --category_type birds
     python C1.ModelTest.py --dataset_name APY --category_type category
     python C1.ModelTest.py --dataset_name glyphs    (seconds on two cores)
     python C1.ModelTest.py --dataset_name glyphs --image_folder ~/pictures
-    torchrun --nproc_per_node 8 C1.ModelTest.py --dataset_name wikiart --batch_size 2048    (8 GPUs)
+    torchrun --nproc_per_node 8 C1.ModelTest.py --dataset_name wikiart    (8 GPUs, 256 images at once on each)
 """
 
 import sys

@@ -135,7 +135,7 @@ class Memory:
         count = bench.batch_size
         pixels = torch.randint(256, (count, bench.look.size, bench.look.size, 3), dtype=torch.uint8)
         labels = {name: torch.from_numpy(values[:count]) for name, values in bench.labels.items()}
-        batch = Batch(pixels.permute(0, 3, 1, 2), labels, torch.arange(count), count)
+        batch = Batch(pixels.permute(0, 3, 1, 2), labels, torch.arange(count))
         if bench.device.type == "cuda":
             labels = {name: values.pin_memory() for name, values in labels.items()}
             batch = dataclasses.replace(batch, pixels=pixels.pin_memory().permute(0, 3, 1, 2), labels=labels)

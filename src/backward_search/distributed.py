@@ -1,9 +1,11 @@
-"""Several processes on one task, as torchrun starts them: each takes a share of every batch, the first one writes."""
+"""Several processes on one task, as torchrun starts them: each takes a share of it."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +13,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from backward_search.errors import OptionError
+from backward_search.errors import OptionError, PartnerError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,11 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this is the process that does what only one may do."""
         return self.rank == 0
 
     def share(self, rows: np.ndarray) -> np.ndarray:
-        """This process's part of the rows of a batch: together the parts are the batch, each row once."""
+        """This process's part of some rows: together the parts are all of them, each once."""
         return rows[self.rank :: self.size]
 
     def add_up(self, values: Tensor) -> Tensor:
@@ -41,36 +45,39 @@ class Group:
             dist.all_reduce(values)
         return values
 
-    def gather(self, values: Tensor, total: int) -> Tensor | None:
-        """Put the parts of a batch together in the order of its rows.
+    def tell(self, value: Value) -> Value:
+        """The leading process's value, in every process.
 
-        Args:
-            values: what this process made of its share, (b, ...).
-            total: rows of the whole batch.
-
-        Returns:
-            (total, ...) in the leading process, None in the others.
+        Raises:
+            PartnerError: another process has ended.
         """
-        if self.size == 1:
-            return values
-        width = -(-total // self.size)
-        padded = values.new_zeros((width, *values.shape[1:]))
-        padded[: len(values)] = values
-        parts = [torch.empty_like(padded) for _ in range(self.size)] if self.leads else None
-        dist.gather(padded, parts)
-        return torch.stack(parts, dim=1).flatten(0, 1)[:total] if parts is not None else None
-
-    def tell(self, value: int) -> int:
-        """The leading process's value, in every process."""
         told = [value]
         if self.size > 1:
-            dist.broadcast_object_list(told)
+            with _partners():
+                dist.broadcast_object_list(told)
         return told[0]
 
-    def wait(self) -> None:
-        """Wait until every process has come here."""
+    def collect(self, value: Value) -> list[Value]:
+        """The values of all processes, in every process.
+
+        Raises:
+            PartnerError: another process has ended.
+        """
+        values = [value] * self.size
         if self.size > 1:
-            dist.barrier()
+            with _partners():
+                dist.all_gather_object(values, value)
+        return values
+
+    def wait(self) -> None:
+        """Wait until every process has come here.
+
+        Raises:
+            PartnerError: another process has ended.
+        """
+        if self.size > 1:
+            with _partners():
+                dist.barrier()
 
     @contextmanager
     def one_after_the_first(self) -> Iterator[None]:
@@ -99,17 +106,29 @@ ALONE = Group()
 
 
 @contextmanager
-def working_together(device: torch.device) -> Iterator[Group]:
+def _partners() -> Iterator[None]:
+    """Say in one line that another process has ended, which a wait for it notices at once (Gloo) or in time (NCCL)."""
+    try:
+        yield
+    except RuntimeError as error:
+        first = str(error).splitlines()[0]
+        raise PartnerError(f"another process has ended, and its own message says why ({first})") from None
+
+
+@contextmanager
+def working_together(device: torch.device, patience: timedelta | None = None) -> Iterator[Group]:
     """Join the processes that torchrun started.
 
     Args:
-        device: where this process computes; it decides between NCCL and Gloo.
+        device: where they exchange tensors; it decides between NCCL and Gloo.
+        patience: how long one waits for another that has more to do (default: PyTorch's, 10 or 30 minutes).
 
     Yields:
         The group; a single process is a group of one.
 
     Raises:
         OptionError: this PyTorch cannot.
+        PartnerError: another process has ended before its work was done.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -118,9 +137,10 @@ def working_together(device: torch.device) -> Iterator[Group]:
     backend = "nccl" if device.type == "cuda" else "gloo"
     if not dist.is_available():
         raise OptionError("this build of PyTorch knows no torch.distributed: run the script without torchrun")
-    dist.init_process_group(backend)
+    dist.init_process_group(backend, timeout=patience)
+    group = Group(dist.get_rank(), size)
     try:
-        yield Group(dist.get_rank(), size)
-        dist.barrier()
+        yield group
+        group.wait()
     finally:
         dist.destroy_process_group()

@@ -23,3 +23,7 @@ class MissingError(UserError):
 
 class StaleError(UserError):
     """Stored results that come from other settings or other inputs than those asked for."""
+
+
+class PartnerError(UserError):
+    """Another process that this one works with has ended."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from scripts_by_name import script
+from tiny_set import tiny_set, words
 
 from backward_search.errors import DataError, OptionError, StaleError, UserError
 from backward_search.files.tensors import load_tensors, save_tensors
@@ -21,23 +22,7 @@ TESTS = PROJECT / "tests"
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """A data set of 400 images of 16 pixels: bright or dark, in one of three colours."""
-    folder = tmp_path_factory.mktemp("tiny")
-    rng = np.random.default_rng(0)
-    light, shade = rng.integers(2, size=400), rng.integers(3, size=400)
-    images = rng.integers(0, 60, (400, 16, 16, 3), dtype=np.uint8)
-    for image, bright, colour in zip(images, light, shade, strict=True):
-        image[..., colour] += np.uint8(60 + 120 * bright)
-    np.savez(folder / "tiny.npz", images=images, light=light, shade=shade)
-    look = ["--image_size", "16", "--augment", "True", "--source", str(folder / "tiny.npz")]
-    script("A1.Data-Preprocessing-custom")(["--dataset_name", "tiny", "--data_root", str(folder / "data"), *look])
-    return folder
-
-
-def words(data: Path, where: str, *more: str) -> list[str]:
-    roots = ["--data_root", str(data / "data"), "--weight_root", str(data / where)]
-    usual = ["--encoder_model", "small_cnn", "--encoding_size", "32", "--num_epoch", "3", "--n_workers", "0"]
-    return ["--dataset_name", "tiny", *roots, *usual, *more]
+    return tiny_set(tmp_path_factory.mktemp("tiny"))
 
 
 QUICK = ("--batch_size", "64", "--checkpoint_step", "2")
@@ -126,38 +111,6 @@ def test_two_processes_train_and_embed_like_one(data):
 
 def embedded(data: Path, where: str, *more: str) -> Path:
     return script("C1")(words(data, where, *more))
-
-
-def test_embedding_goes_on_where_it_was_killed(data, run, monkeypatch):
-    whole = embedded(data, "whole", "--batch_size", "16")
-    expected = {file.name: file.read_bytes() for file in whole.iterdir()}
-    shutil.rmtree(whole)
-    for manifest in run.glob("manifest-C1-*"):
-        manifest.unlink()
-    from backward_search.files.growing import GrowingArrays
-    from backward_search.stages import embed
-
-    seen: list[int] = []
-    real = GrowingArrays.write
-
-    def stop(self, rows):
-        if len(seen) == 3:
-            raise KeyboardInterrupt
-        seen.append(self.done)
-        real(self, rows)
-
-    monkeypatch.setattr(embed, "KEEP_SECONDS", 0)
-    monkeypatch.setattr(GrowingArrays, "write", stop)
-    with pytest.raises(KeyboardInterrupt):
-        embedded(data, "whole", "--batch_size", "16")
-    assert seen == [0, 16, 32]
-    seen.clear()
-    with pytest.raises(KeyboardInterrupt):
-        embedded(data, "whole", "--batch_size", "16")
-    assert seen == [48, 64, 80]
-    monkeypatch.setattr(GrowingArrays, "write", real)
-    embedded(data, "whole", "--batch_size", "16")
-    assert {file.name: file.read_bytes() for file in whole.iterdir()} == expected
 
 
 def test_embeddings_do_not_depend_on_the_batch(data, run):

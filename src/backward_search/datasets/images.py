@@ -25,14 +25,12 @@ class Batch:
         pixels: (B, 3, H, W) uint8, in channels-last memory; or what an encoder has made of them, (B, d) float32.
         labels: by attribute, class ids (B,) int64.
         rows: the row of each image in its table, (B,) int64.
-        total: images in the whole batch, of which this is one process's share.
         weight: what the share's mean loss is multiplied with, so that the mean over the processes is that of the batch.
     """
 
     pixels: Tensor
     labels: dict[str, Tensor]
     rows: Tensor
-    total: int
     weight: float = 1.0
 
 
@@ -235,10 +233,6 @@ class ImageLoader:
             cuts.pop()
         return np.split(order, cuts)
 
-    def batches_in(self, rows: int) -> int:
-        """How many batches the first `rows` images make, where they come in order."""
-        return int(np.searchsorted(np.cumsum([len(batch) for batch in self.batches()]), rows, side="right"))
-
     def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the batches of an epoch, but for the first `skip` batches."""
         batches = self.batches(epoch)[skip:]
@@ -283,7 +277,7 @@ class ImageLoader:
     def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
         places = torch.from_numpy(rows)
         weight = len(rows) * self._group.size / total
-        return Batch(pixels.permute(0, 3, 1, 2), self.labels_of(places), places, total, weight)
+        return Batch(pixels.permute(0, 3, 1, 2), self.labels_of(places), places, weight)
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:

@@ -196,6 +196,10 @@ class RunPaths:
         """The embeddings of one split, (N, E) float32."""
         return self.folder / "embeddings" / f"{split}.npy"
 
+    def shards(self, split: str) -> Path:
+        """The folder of what the processes of an embedding under way have written."""
+        return self.folder / "embeddings" / f".{split}.shards"
+
     def logits(self, split: str, attribute: str) -> Path:
         """The logits of one split for one attribute, (N, K) float32."""
         return self.folder / "embeddings" / f"{split}-logits-{attribute}.npy"

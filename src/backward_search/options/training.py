@@ -95,7 +95,7 @@ class TrainOptions(NetworkOptions):
 class EmbedOptions(NetworkOptions):
     """Which images are embedded, and how."""
 
-    batch_size: int = option("images at once, over all processes", 256)
+    batch_size: int = option("images at once, in each process", 256)
     split: str = option("which splits, comma-separated", "train,test")
     image_folder: str = option("embed the images below this folder instead", "")
 

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,12 @@ from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
 from backward_search.datasets.images import Batch, ImageLoader, normalise, unreadable_images
 from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
-from backward_search.distributed import ALONE, Group, working_together
+from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
 from backward_search.files.atomic import write_csv, write_json
-from backward_search.files.growing import GrowingArrays
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import rooted
+from backward_search.files.shards import Shard, Shards, remove
 from backward_search.network.model import Model
 from backward_search.options import DistillOptions, EmbedOptions, next_command
 from backward_search.runs.run import Run, find_device
@@ -32,6 +33,9 @@ from backward_search.training.calibration import calibrate, expected_calibration
 LOG = logging.getLogger(__name__)
 KEEP_SECONDS = 20
 """How often what is embedded so far is made to outlive a kill."""
+
+PATIENCE = timedelta(days=30)
+"""How long a process waits for the others, which may have more to do; that one has ended is noticed at once."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,14 @@ class Images:
 def embed(options: EmbedOptions) -> Path:
     """Write embeddings and logits of the chosen splits, or of a folder of images, under the test transform.
 
-    What a killed process had embedded is kept, and gone on from.
+    Under torchrun each process embeds shards of its own, and the leading one joins them. What killed processes had
+    embedded is kept, and gone on from, by any number of processes.
 
     Returns:
         The folder of the embeddings.
     """
     device = find_device(options.device)
-    with working_together(device) as group:
+    with working_together(torch.device("cpu"), PATIENCE) as group:  # they wait for each other, and exchange no tensors
         run = Run.open(options)
         if options.image_folder:
             wanted = [_folder_images(run, options, rooted(options.image_folder))]
@@ -68,6 +73,8 @@ def embed(options: EmbedOptions) -> Path:
             wanted = [_split_images(run, options, split) for split in options.splits]
         todo = [images for images in wanted if not images.stage.is_done(overwrite=options.overwrite)]
         group.wait()  # nobody writes before everybody has looked
+        if group.leads:
+            _remove_leftovers(run, wanted)
         if todo:
             model = embedding_model(run, device, options.precision)
             for images in todo:
@@ -101,9 +108,9 @@ def embedded(
     Returns:
         Their embeddings (n, E) and by attribute their logits (n, K), float32.
     """
-    loader = ImageLoader(files, {}, run.look, batch_size=batch_size, workers=workers, keep=False)
-    batches = progress(loader.epoch(), "embedding", "batch", loader.steps)
-    made = torch.cat(list(outcomes(Network(embedding_model(run, device)), batches, run.look, device)))
+    network = Network(embedding_model(run, device))
+    batches = _batches(run, files, batch_size, workers, "embedding")
+    made = torch.cat(list(outcomes(network, batches, run.look, device)))
     z, *logits = (part.numpy() for part in torch.split(made, _widths(run), dim=1))
     return z, dict(zip(run.classes, logits, strict=True))
 
@@ -179,39 +186,65 @@ def _digest(content: object) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
+def _remove_leftovers(run: Run, wanted: Iterable[Images]) -> None:
+    """Remove the shards of what was finished by a process that was killed before it could."""
+    for images in wanted:
+        if images.stage.manifest.exists():
+            remove(run.paths.shards(images.name))
+
+
 def _embed(run: Run, model: Model, images: Images, options: EmbedOptions, device: torch.device, group: Group) -> None:
-    """Embed some images; the leading process writes."""
-    bad = unreadable_images(images.files, options.n_workers) if options.skip_unreadable else {}
-    good = [row for row in range(len(images.files)) if row not in bad]
-    if not good:
+    """Embed some images: this process the shards that fall to it, and the leading one joins all of them."""
+    bad = _unreadable(images, options, group)
+    good = np.setdiff1d(np.arange(len(images.files)), np.array(list(bad), int), assume_unique=True)
+    if not len(good):
         raise DataError(f"none of the {len(images.files)} images of {images.name} can be read, such as {bad[0]}")
-    loader = ImageLoader(
-        [images.files[row] for row in good],
-        {},
-        run.look,
-        batch_size=options.batch_size,
-        workers=options.n_workers,
-        group=group,
-        keep=False,
-    )
+    shards = Shards(run.paths.shards(images.name), (len(good), sum(_widths(run))), options.batch_size)
     if group.leads:
         images.stage.begin()
+        shards.claim(_digest([images.stage.hashes, images.stage.settings, sorted(bad), options.batch_size]))
+    unfinished = group.tell(shards.unfinished() if group.leads else [])
+    mine = [shards.shard(index) for index in group.share(np.array(unfinished, int)).tolist()]
+    left = [images.files[good[row]] for shard in mine for row in shard.left]
+    network = torch.compile(Network(model)) if options.compile else Network(model)
+    batches = _batches(run, left, options.batch_size, options.n_workers, f"embedding {images.name}")
+    _fill(mine, outcomes(network, batches, run.look, device))
     group.wait()
-    places = [run.paths.embeddings(images.name), *(run.paths.logits(images.name, head) for head in run.classes)]
-    shapes = {place: (len(good), width) for place, width in zip(places, _widths(run), strict=True)}
-    identity = _digest([images.stage.hashes, images.stage.settings, good, options.batch_size, group.size])
-    growing = GrowingArrays(shapes, identity) if group.leads else None
-    skip = loader.batches_in(group.tell(growing.done if growing else 0))
-    network = Network(model)
-    batches = progress(loader.epoch(skip=skip), f"embedding {images.name}", "batch", loader.steps, skip)
-    _fill(
-        growing,
-        shapes,
-        outcomes(torch.compile(network) if options.compile else network, batches, run.look, device, group),
-    )
-    if growing:
-        growing.finish()
+    if group.leads:
+        places = [run.paths.embeddings(images.name), *(run.paths.logits(images.name, head) for head in run.classes)]
+        shards.cut(dict(zip(places, _widths(run), strict=True)))
         _record(run, images, good, bad)
+        remove(run.paths.shards(images.name))
+
+
+def _unreadable(images: Images, options: EmbedOptions, group: Group) -> dict[int, str]:
+    """By row, what is wrong with the images that may be left out; each process looks at its share of them."""
+    if not options.skip_unreadable:
+        return {}
+    share = group.share(np.arange(len(images.files))).tolist()
+    found = unreadable_images([images.files[row] for row in share], options.n_workers)
+    bad = {share[place]: reason for place, reason in found.items()}
+    return {row: reason for part in group.collect(bad) for row, reason in part.items()}
+
+
+def _fill(mine: Iterable[Shard], made: Iterator[Tensor]) -> None:
+    """Write what arrives to one shard after the other, and keep it from time to time."""
+    kept = time.monotonic()
+    for shard in mine:
+        while shard.left:
+            shard.write(next(made).numpy())
+            if time.monotonic() - kept > KEEP_SECONDS:
+                shard.keep()
+                kept = time.monotonic()
+        shard.finish()
+
+
+def _batches(run: Run, files: Sequence[Path], batch_size: int, workers: int, what: str) -> Iterator[Batch]:
+    """The images in order, batch by batch, under a progress bar."""
+    if not files:
+        return
+    loader = ImageLoader(files, {}, run.look, batch_size=batch_size, workers=workers, keep=False)
+    yield from progress(loader.epoch(), what, "batch", loader.steps)
 
 
 class Network(nn.Module):
@@ -234,19 +267,17 @@ def outcomes(
     batches: Iterable[Batch],
     look: Preprocessing,
     device: torch.device,
-    group: Group = ALONE,
 ) -> Iterator[Tensor]:
     """What the network makes of each batch, on the CPU; a GPU works on the next batch while one is copied."""
     waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
     for batch in batches:
-        outcome = group.gather(network(normalise(batch.pixels, look, device)), batch.total)
+        outcome = network(normalise(batch.pixels, look, device))
         if waiting is not None:
             yield _arrived(*waiting)
-        if outcome is not None:
-            event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-            waiting = outcome.to("cpu", non_blocking=True), event
-            if event is not None:
-                event.record()
+        event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        waiting = outcome.to("cpu", non_blocking=True), event
+        if event is not None:
+            event.record()
     if waiting is not None:
         yield _arrived(*waiting)
 
@@ -257,19 +288,7 @@ def _arrived(outcome: Tensor, event: torch.cuda.Event | None) -> Tensor:
     return outcome
 
 
-def _fill(growing: GrowingArrays | None, shapes: dict[Path, tuple[int, int]], made: Iterable[Tensor]) -> None:
-    """Write what arrives, and keep it from time to time."""
-    kept = time.monotonic()
-    for outcome in made:
-        assert growing is not None
-        parts = torch.split(outcome, [width for _, width in shapes.values()], dim=1)
-        growing.write({place: part.numpy() for place, part in zip(shapes, parts, strict=True)})
-        if time.monotonic() - kept > KEEP_SECONDS:
-            growing.keep()
-            kept = time.monotonic()
-
-
-def _record(run: Run, images: Images, good: Sequence[int], bad: dict[int, str]) -> None:
+def _record(run: Run, images: Images, good: np.ndarray, bad: dict[int, str]) -> None:
     """Write the table of the rows, and the manifest last."""
     write_csv(run.paths.rows(images.name), ["key"], ([images.keys[row]] for row in good))
     left_out = run.paths.unreadable(images.name)

@@ -39,7 +39,7 @@ class FeatureLoader:
         """The batches of an epoch, but for the first `skip`."""
         for rows in self._images.batches(epoch)[skip:]:
             places = torch.from_numpy(rows)
-            yield Batch(self._features[places], self._images.labels_of(places), places, len(rows))
+            yield Batch(self._features[places], self._images.labels_of(places), places)
 
 
 @torch.no_grad()

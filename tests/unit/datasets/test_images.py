@@ -40,11 +40,12 @@ def test_a_rest_too_small_for_batchnorm_joins_the_batch_before(files, seed, proc
 def test_the_shares_are_the_batch_each_image_once_with_the_weight_of_its_mean(files, seed, processes):
     shares = [list(loader(files, 6, seed, Group(rank, processes)).epoch(1)) for rank in range(processes)]
     whole = list(loader(files, 6, seed).epoch(1))
+    batches = loader(files, 6, seed, Group(0, processes)).batches(1)
     seen = sorted(row for share in shares for batch in share for row in batch.rows.tolist())
     assert seen == list(range(13))
     for step in range(len(shares[0])):
         parts = [share[step] for share in shares]
-        assert sum(len(part.rows) for part in parts) == parts[0].total
+        assert sum(len(part.rows) for part in parts) == len(batches[step])
         mean = sum(part.weight * part.rows.double().mean() for part in parts) / processes
         assert mean == pytest.approx(torch.cat([part.rows for part in parts]).double().mean().item())
         assert all(part.labels["kind"].tolist() == part.rows.tolist() for part in parts)
@@ -72,10 +73,6 @@ def test_pixels_kept_from_part_of_an_epoch_do_not_count_as_all(files):
 def test_too_few_images_for_the_processes(files):
     with pytest.raises(DataError, match="too few"):
         loader(files[:3], group=Group(0, 2))
-
-
-def test_where_the_rows_that_are_done_end(files):
-    assert [loader(files, seed=None).batches_in(done) for done in (0, 4, 12, 13)] == [0, 1, 3, 4]
 
 
 def test_unreadable_images_are_found_by_row(files, tmp_path):

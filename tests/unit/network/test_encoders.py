@@ -83,7 +83,7 @@ class RandomBatches:
 
     def epoch(self, epoch=0, skip=0):
         pixels = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
-        yield Batch(pixels, {"kind": torch.tensor([0, 1, 2, 0])}, torch.arange(4), 4)
+        yield Batch(pixels, {"kind": torch.tensor([0, 1, 2, 0])}, torch.arange(4))
 
 
 def test_an_unknown_encoder_is_named_with_those_known():
