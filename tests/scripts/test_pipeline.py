@@ -524,3 +524,15 @@ def test_the_calibration_that_the_manifold_solver_wants_counts_once_in_the_other
         wanted.append(answerers["teacher"].teacher.heads.logits(task.query_embeddings())[:, :, :4])
     assert torch.equal(moved[0], moved[1])
     assert torch.allclose(wanted[0], wanted[1] * 5, atol=1e-4)
+
+
+def test_a_calibration_is_that_of_these_weights_or_none(copied):
+    (calibration,) = (copied[0] / "weight").glob("*/embeddings/calibration.json")
+    before = calibration.read_bytes()
+    assert set(json.loads(before)["family"]) == {"temperature", "images", "error", "calibrated_error"}
+    calibration.unlink()
+    script("C1")(words(copied, "--split", "train"))
+    assert calibration.read_bytes() == before  # whether the test split is there or not
+    calibration.with_name("train.csv").write_text("key\n")
+    script("C1")(words(copied, "--split", "test"))
+    assert not calibration.exists()

@@ -5,13 +5,12 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from torch import Tensor, nn
 
 from backward_search.console import progress
@@ -21,14 +20,14 @@ from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import write_csv, write_json
+from backward_search.files.atomic import write_csv
 from backward_search.files.manifest import Stage
 from backward_search.files.paths import rooted
 from backward_search.files.shards import Shard, Shards, remove
 from backward_search.network.model import Model
 from backward_search.options import DistillOptions, EmbedOptions, next_command
 from backward_search.runs.run import Run, find_device
-from backward_search.training.calibration import calibrate, expected_calibration_error
+from backward_search.stages.calibrate_heads import calibrate_heads
 
 LOG = logging.getLogger(__name__)
 KEEP_SECONDS = 20
@@ -80,7 +79,7 @@ def embed(options: EmbedOptions) -> Path:
             for images in todo:
                 _embed(run, model, images, options, device, group)
         if group.leads and not options.image_folder:
-            _calibrate(run, options)
+            calibrate_heads(run, options)
         folder = run.paths.embeddings("test").parent
     LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
     return folder
@@ -123,25 +122,6 @@ def _widths(run: Run) -> list[int]:
 def images_below(folder: Path) -> list[Path]:
     """The image files below a folder, by their endings, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _calibrate(run: Run, options: EmbedOptions) -> None:
-    """Fit a temperature to each head on the training images that were kept from training, and say what it changes."""
-    held = run.held_out(options)
-    if not len(held) or not run.paths.embedding_manifest("train").exists():
-        return
-    found = {}
-    for name in run.classes:
-        result = calibrate(*run.load_logits(options, "train", name, held))
-        found[name] = asdict(result)
-        errors = [f"{result.error:.3f} to {result.calibrated_error:.3f} on {result.images} held-out images"]
-        if run.paths.embedding_manifest("test").exists():
-            logits, ids = run.load_logits(options, "test", name)
-            tested = [expected_calibration_error(softmax(logits / t, axis=1), ids) for t in (1, result.temperature)]
-            found[name] |= {"test_error": tested[0], "calibrated_test_error": tested[1]}
-            errors.append("{:.3f} to {:.3f} on the test split".format(*tested))
-        LOG.info("%s: temperature %.2f; calibration error %s", name, result.temperature, ", ".join(errors))
-    write_json(run.paths.calibration, found)
 
 
 def embedding_stage(run: Run, options: EmbedOptions, split: str) -> Stage:
