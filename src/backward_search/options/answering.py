@@ -4,7 +4,14 @@ import math
 from dataclasses import dataclass
 
 from backward_search.errors import OptionError
-from backward_search.options.definition import Options, conditioned_attributes, number, option, require
+from backward_search.options.definition import (
+    Options,
+    ProtocolOptions,
+    conditioned_attributes,
+    number,
+    option,
+    require,
+)
 from backward_search.options.training import ENGINES, RunOptions
 from backward_search.ranking.methods import AIM, AUTO, METHODS
 
@@ -161,6 +168,7 @@ class AnswerOptions(EngineOptions):
     condition: str = option(
         "one condition for every query in place of its own, such as style!=Rococo or style=0.6*Rococo+0.4*Baroque", ""
     )
+    search_topk: int = option("hits per query", 10)
     rerank: float = option("weight of the condition's log-probability, added to any method's score", 0.0)
     strength: str = option(
         "of best: 0 asks for likeness alone, 1 and more for the condition; of concept_null: the weight of the "
@@ -189,18 +197,17 @@ class AnswerOptions(EngineOptions):
         super().check()
         self.weight_of("best")
         parsed_aim(self.aim)
+        require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.rerank >= 0, f"--rerank {self.rerank} must not be negative")
 
 
 @dataclass(frozen=True)
-class EvaluateOptions(AnswerOptions):
+class EvaluateOptions(ProtocolOptions, AnswerOptions):
     """What is evaluated."""
 
     method: str = option(f"what answers a query: {', '.join(METHODS)}", "", choices=("", *METHODS))
     evaluation_distill: bool = option("older name of --method student", False)
     search_random: bool = option("older name of --method random", False)
-    search_topk: int = option("hits per query", 10)
-    protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
     omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
     save_result: bool = option("write each query's hits as a CSV too", False)
     inverse_lambda: float = option(
@@ -238,7 +245,6 @@ class EvaluateOptions(AnswerOptions):
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         super().check()
-        require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
         refusal = self.refusal(self.chosen_method)
         require(not refusal, refusal)

@@ -1,6 +1,7 @@
 """What an option is: one field of a dataclass, defined once, with its type, default and help."""
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, field
 from typing import Any
@@ -47,6 +48,53 @@ class Options:
         """
         for name, value in vars(self).items():
             require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
+
+
+@dataclass(frozen=True)
+class WeightOptions(Options):
+    """Where trained models lie."""
+
+    weight_root: str = option("folder of the trained models", "weight")
+
+
+@dataclass(frozen=True)
+class PictureOptions(Options):
+    """Where pictures go."""
+
+    result_root: str = option("folder of the pictures", "result")
+
+
+@dataclass(frozen=True)
+class ProtocolOptions(Options):
+    """By which rules is judged."""
+
+    protocol: str = option(
+        "paper, or strict: no condition that the query meets, the query's image no hit, no label among the tags",
+        "paper",
+        choices=("paper", "strict"),
+    )
+
+
+@dataclass(frozen=True)
+class DeviceOptions(Options):
+    """Where the networks run."""
+
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+
+
+@dataclass(frozen=True)
+class ModelOptions(WeightOptions, DeviceOptions):
+    """What models are called, and what works on them."""
+
+    mname: str = option("first part of a run's name", "CIR_Model")
+    encoding_size: int = option("size E of the embedding", 256)
+    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        super().check()
+        require(self.encoding_size > 0, f"--encoding_size {self.encoding_size} must be positive")
+        require(self.n_workers >= 0, f"--n_workers {self.n_workers} must not be negative")
 
 
 @dataclass(frozen=True)

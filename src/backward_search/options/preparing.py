@@ -3,16 +3,22 @@
 import os
 from dataclasses import dataclass
 
-from backward_search.options.definition import DatasetOptions, Options, conditioned_attributes, option, require
+from backward_search.options.definition import (
+    DatasetOptions,
+    ProtocolOptions,
+    WeightOptions,
+    conditioned_attributes,
+    option,
+    require,
+)
 
 
 @dataclass(frozen=True)
-class ImportOptions(Options):
+class ImportOptions(WeightOptions):
     """Which of the authors' files are imported."""
 
     source: str = option("the folder of what the authors published; those below it are searched too")
     epoch: int = option("the epoch whose weights are taken where a run has several (0: the last)", 0)
-    weight_root: str = option("folder of the trained models", "weight")
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -84,16 +90,13 @@ class CustomOptions(PrepareOptions):
 
 
 @dataclass(frozen=True)
-class QueryOptions(DatasetOptions):
+class QueryOptions(ProtocolOptions, DatasetOptions):
     """Which queries are drawn; all data sets that are prepared, and all tasks, unless named."""
 
     category_type: str = option("which attributes", of_dataset="default_category_type")
     condition_on: str = option("condition on these attributes, comma-separated (default: every prefix)", "")
     num_queries: int = option("queries of a task", 1000)
     split: str = option("the split the queries and their candidates come from", "test", choices=("train", "test"))
-    protocol: str = option(
-        "strict: conditions differ from the query's own labels", "paper", choices=("paper", "strict")
-    )
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -1,11 +1,19 @@
 """The options of E2, E3 and F1: figures, tables and the explorer."""
 
-import os
 from dataclasses import dataclass
 
 from backward_search.datasets import registry
 from backward_search.options.answering import AnswerOptions, EngineChoice
-from backward_search.options.definition import Options, number, option, require
+from backward_search.options.definition import (
+    DeviceOptions,
+    ModelOptions,
+    PictureOptions,
+    ProtocolOptions,
+    WeightOptions,
+    number,
+    option,
+    require,
+)
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -13,15 +21,13 @@ MAPS = ("tsne", "umap", "pca")
 
 
 @dataclass(frozen=True)
-class VisualizeOptions(AnswerOptions):
+class VisualizeOptions(PictureOptions, AnswerOptions):
     """Which queries are drawn, and how."""
 
-    result_root: str = option("folder of the pictures", "result")
     query_key: str = option("indices of the queries in their query file, such as 3 or 3,17,100", "10")
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
     query_image: str = option("any image file as the query instead, with --condition", "")
-    search_topk: int = option("hits per row", 10)
     path: bool = option("draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings", False)
     path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
     path_lambdas: str = option("lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)", "")
@@ -61,7 +67,6 @@ class VisualizeOptions(AnswerOptions):
         require(not need or bool(self.condition), f"--condition has to say what is wanted of {need}")
         require(self.random >= 0, f"--random {self.random} must not be negative")
         require(self.path_rows >= 0, f"--path_rows {self.path_rows} must not be negative")
-        require(self.search_topk > 0, f"--search_topk {self.search_topk} must be positive")
         require(2 <= self.width <= 40, f"--width {self.width} must lie between 2 and 40 inches")
         require(not (self.output and several), "--output is the file of one picture: name one query")
         require(self.picture_format in FORMATS, f"--output {self.output} does not end in one of {', '.join(FORMATS)}")
@@ -74,14 +79,11 @@ def _numbers(name: str, text: str) -> list[float]:
 
 
 @dataclass(frozen=True)
-class ExploreOptions(EngineChoice):
+class ExploreOptions(WeightOptions, PictureOptions, DeviceOptions, EngineChoice):
     """Where the explorer listens, what it may take, and what finds the hits of every run."""
 
-    weight_root: str = option("folder of the trained models", "weight")
-    result_root: str = option("folder of the pictures", "result")
     host: str = option("the address it listens at; others than this machine can reach 0.0.0.0", "127.0.0.1")
     port: int = option("the port it listens at", 7860)
-    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
     hits: int = option("hits that are shown", 12)
     upload_mb: int = option("the largest image file that is taken, in megabytes", 20)
 
@@ -94,22 +96,16 @@ class ExploreOptions(EngineChoice):
 
 
 @dataclass(frozen=True)
-class PaperTableOptions(Options):
+class PaperTableOptions(ProtocolOptions, ModelOptions):
     """What the paper's tables are made of."""
 
     dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
     tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
     train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
     pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
-    protocol: str = option("paper, or strict as in A2", "paper", choices=("paper", "strict"))
-    mname: str = option("first part of the runs' names", "CIR_Model")
-    encoding_size: int = option("size E of the embedding", 256)
     num_epoch: int | None = option("training epochs (default: the data set's)", None)
     recipe: str | None = option("how the models were trained (default: the data set's)", None)
-    weight_root: str = option("folder of the trained models", "weight")
     table_root: str = option("folder of the tables", "fig/tables")
-    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
-    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
 
     @property
     def datasets(self) -> tuple[str, ...]:

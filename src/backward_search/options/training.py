@@ -1,9 +1,8 @@
 """The options of B1 and C1: the network, its training and its embeddings; and of C2 and C3, the galleries."""
 
-import os
 from dataclasses import dataclass
 
-from backward_search.options.definition import DatasetOptions, option, require
+from backward_search.options.definition import DatasetOptions, ModelOptions, option, require
 from backward_search.training.recipe import RECIPES
 
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -14,19 +13,14 @@ ENGINES = ("exact", "faiss-flat", "faiss-ivfpq", "faiss-hnsw", "milvus")
 
 
 @dataclass(frozen=True)
-class RunOptions(DatasetOptions):
+class RunOptions(ModelOptions, DatasetOptions):
     """Which trained model."""
 
-    mname: str = option("first part of the run's name", "CIR_Model")
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
     encoder_model: str = option("the encoder: a torchvision name, or timm:NAME", of_dataset="encoder_model")
-    encoding_size: int = option("size E of the embedding", 256)
     num_epoch: int = option("training epochs", of_dataset="num_epoch")
     recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
-    weight_root: str = option("folder of the trained models", "weight")
-    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
-    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -37,9 +31,7 @@ class RunOptions(DatasetOptions):
         """Refuse values that cannot be meant."""
         super().check()
         self.entry.attributes_of(self.category_type)
-        require(self.encoding_size > 0, f"--encoding_size {self.encoding_size} must be positive")
         require(self.num_epoch > 0, f"--num_epoch {self.num_epoch} must be positive")
-        require(self.n_workers >= 0, f"--n_workers {self.n_workers} must not be negative")
 
 
 @dataclass(frozen=True)
