@@ -28,6 +28,8 @@ from backward_search.search.wishes import Wishes
 
 OFFERED = ("best", "teacher", "student", "unchanged", "class_shift", "predicted_filter")
 UNCHANGED = "unchanged"
+DRAWN = (UNCHANGED, "teacher", "student", "best")
+"""What E2 draws unless it is told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,8 @@ class Engine:
             changes["query_image"] = str(self._uploads.find(state.upload))
         else:
             changes["query"] = self.keys[state.query]
+        if self.method(state) not in DRAWN:
+            changes["methods"] = f"{UNCHANGED},{self.method(state)}"
         if state.strength is not None:
             name = {"teacher": "inverse_lambda", "class_shift": "shift", "best": "strength"}.get(self.method(state))
             value: object = str(state.strength) if name == "strength" else state.strength

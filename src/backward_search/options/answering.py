@@ -182,6 +182,12 @@ class AnswerOptions(EngineOptions):
     )
     shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
 
+    def refusal(self, method: str) -> str:
+        """Why a method cannot answer as is asked; "" where it can."""
+        if self.rerank and METHODS[method].filter:
+            return f"--rerank mixes with likeness what {method} puts first by itself: leave it out"
+        return super().refusal(method)
+
     def weight_of(self, method: str) -> float | str:
         """The weight, or strength, of a method; "auto" where it is yet to be chosen. --strength speaks of two methods.
 
@@ -248,10 +254,6 @@ class EvaluateOptions(ProtocolOptions, AnswerOptions):
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
         refusal = self.refusal(self.chosen_method)
         require(not refusal, refusal)
-        require(
-            not (self.rerank and METHODS[self.chosen_method].filter),
-            f"--rerank mixes with likeness what {self.chosen_method} puts first by itself: leave it out",
-        )
         free = METHODS[self.chosen_method].likeness > 0
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"

@@ -14,6 +14,7 @@ from backward_search.options.definition import (
     option,
     require,
 )
+from backward_search.ranking.methods import METHODS
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -28,6 +29,9 @@ class VisualizeOptions(PictureOptions, AnswerOptions):
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
     query_image: str = option("any image file as the query instead, with --condition", "")
+    methods: str = option(
+        "rows to draw, comma-separated (default: unchanged, teacher, student and best, as far as they are there)", ""
+    )
     path: bool = option("draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings", False)
     path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
     path_lambdas: str = option("lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)", "")
@@ -44,6 +48,11 @@ class VisualizeOptions(PictureOptions, AnswerOptions):
         valid = all(word.isascii() and word.isdigit() for word in words)
         require(valid, f"--query_key {self.query_key} is not a list of indices from 0 such as 3,17,100")
         return list(dict.fromkeys(int(word) for word in words))
+
+    @property
+    def named_methods(self) -> list[str]:
+        """The methods that --methods names."""
+        return [name.strip() for name in self.methods.split(",") if name.strip()]
 
     @property
     def walked_lambdas(self) -> list[float]:
@@ -70,6 +79,9 @@ class VisualizeOptions(PictureOptions, AnswerOptions):
         require(2 <= self.width <= 40, f"--width {self.width} must lie between 2 and 40 inches")
         require(not (self.output and several), "--output is the file of one picture: name one query")
         require(self.picture_format in FORMATS, f"--output {self.output} does not end in one of {', '.join(FORMATS)}")
+        for name in self.named_methods:
+            require(name in METHODS, f"--methods {name} is not one of {', '.join(METHODS)}")
+            require(not self.refusal(name), self.refusal(name))
         if self.path_lambdas:
             _numbers("--path_lambdas", self.path_lambdas)
 

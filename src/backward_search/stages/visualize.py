@@ -36,9 +36,14 @@ def visualize(options: VisualizeOptions) -> Path:
 
 
 def methods_there(run: Run, options: VisualizeOptions, task: Task) -> list[str]:
-    """The methods that have what they need: the student its training, and best the training split's embeddings."""
+    """The methods that are drawn: those that are named, or those that have what they need.
+
+    The student needs its training, and best the training split's embeddings.
+    """
     if options.path:
         return ["teacher"]
+    if options.named_methods:
+        return list(dict.fromkeys([*options.named_methods, *(["teacher"] if options.path_rows else [])]))
     has_student = task.wishes.plain and (student_folder(run, options) / "manifest.json").exists()
     has_training = run.paths.embeddings("train").exists()
     return ["unchanged", "teacher", *(["student"] if has_student else []), *(["best"] if has_training else [])]

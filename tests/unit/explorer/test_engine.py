@@ -83,15 +83,21 @@ def test_a_larger_lambda_stays_closer_to_the_query(engine, state):
     assert hits[0.0] != hits[100.0]
 
 
-@pytest.mark.parametrize(("method", "strength"), [("best", 0.3), ("best", None), ("teacher", 0.2)])
+@pytest.mark.parametrize(
+    ("method", "strength"),
+    [("best", 0.3), ("best", None), ("teacher", 0.2), ("class_shift", 0.3), ("predicted_filter", None)],
+)
 def test_e2_draws_what_the_page_shows(engine, state, method, strength):
     state = replace(state, method=method, strength=strength)
     words = shlex.split(engine.command(state))
     assert words[:2] == ["python", "E2.Model-Query-Visualization.py"]
     picture = script("E2")(words[2:])
     with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        drawn = [row["hit"] for row in csv.DictReader(file) if row["method"] == method]
-    assert drawn == [engine.keys[hit.row] for hit in engine.view(state).found]
+        rows = list(csv.DictReader(file))
+    drawn = {name: [row["hit"] for row in rows if row["method"] == name] for name in (method, "unchanged")}
+    assert drawn[method] == [engine.keys[hit.row] for hit in engine.view(state).found]
+    unmoved = engine.view(replace(state, method="unchanged", strength=None))
+    assert drawn["unchanged"] == [engine.keys[hit.row] for hit in unmoved.found]  # whatever the strength
     assert visualize(engine.drawing(state)) == picture
 
 
