@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.datasets.images import fit, load_image, normalise
+from backward_search.datasets.images import load_image
 from backward_search.errors import OptionError
 from backward_search.galleries.gallery import ExactEngine, Gallery
 from backward_search.options import AnswerOptions, parse
@@ -18,7 +18,8 @@ from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
 from backward_search.ranking.methods import AIM, AUTO, METHODS, Method
-from backward_search.ranking.strength import LEAST, Trial, choose_weight, sample
+from backward_search.ranking.strength import Sample, Trial, choose_weight
+from backward_search.runs.question import embed_images
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.run_gallery import split_engine
 from backward_search.search.backward import SearchConfig
@@ -172,17 +173,13 @@ class Searcher:
         embeddings: Tensor,
         ids: Mapping[str, Tensor],
     ) -> float:
-        enough = self.held_out is not None and len(self.held_out) >= LEAST
-        among = self.held_out if self.held_out is not None and enough else torch.arange(len(embeddings))
-        places, queries, lenders = sample(len(among), seed=0)
-        rows = among[places]
-        part = embeddings[rows]
-        known = {name: ids[name][rows] for name in names}
+        chosen = Sample.drawn(torch.stack([ids[name] for name in names], dim=1), self.held_out, seed=0)
+        part = embeddings[chosen.gallery]
+        known = {name: ids[name][chosen.gallery] for name in names}
         logits = {name: _logits(self.heads[name], part) for name in names}
         background = Background.of(means, names, part, logits, known, self.temperatures)
         answerer = Answerer(Gallery(part), heads, SearchConfig(1.0), background=background)
-        targets = torch.stack([known[name][lenders] for name in names], dim=1)
-        return choose_weight(Trial(answerer, part, queries, targets), how, *parsed_aim(AIM))
+        return choose_weight(Trial(answerer, part, chosen.queries, chosen.targets), how, *parsed_aim(AIM))
 
     def _opinion(self, embeddings: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
         return {name: _logits(self.heads[name], embeddings).argmax(1) for name in names}
@@ -195,13 +192,10 @@ class Embedder:
     run: Run
     device: torch.device
 
-    @torch.inference_mode()
     def __call__(self, files: Sequence[str | Path]) -> Tensor:
         """Embed images (B, E) under the test transform."""
-        model = self.run.load_model(self.device)
-        pixels = np.stack([fit(load_image(Path(file)), self.run.look) for file in files])  # (B, H, W, 3)
-        batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        return model.embed(normalise(batch, self.run.look, self.device)).cpu()
+        images = [load_image(Path(file)) for file in files]
+        return embed_images(self.run.load_model(self.device), self.run.look, images, self.device).cpu()
 
 
 def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searcher:

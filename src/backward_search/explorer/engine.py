@@ -21,7 +21,7 @@ from backward_search.galleries.gallery import Hits
 from backward_search.options import VisualizeOptions, next_command
 from backward_search.ranking.answers import Answerer
 from backward_search.ranking.methods import METHODS
-from backward_search.runs.question import embed_image
+from backward_search.runs.question import embed_images
 from backward_search.runs.run import Run
 from backward_search.runs.task import Task, check_topk, student_folder
 from backward_search.search.wishes import Wishes
@@ -172,7 +172,7 @@ class Engine:
             if state.upload not in self._outside:
                 device = self._task.device
                 image = load_image(self._uploads.find(state.upload))
-                self._outside[state.upload] = embed_image(self.run.load_model(device), self.run.look, image, device)
+                self._outside[state.upload] = embed_images(self.run.load_model(device), self.run.look, [image], device)
         return self._outside[state.upload]
 
     def way(self, state: State) -> Probabilities | None:

@@ -37,16 +37,36 @@ class Trial:
     targets: Tensor
 
 
-def sample(count: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """What a trial is made of.
+@dataclass(frozen=True)
+class Sample:
+    """Which training images a trial is made of.
 
-    Returns:
-        The training rows of its gallery; and, as places among those, the queries and the images whose labels they want.
+    Attributes:
+        gallery: their training rows (N,).
+        queries: the places of the queries among those (B,).
+        targets: class ids of the conditions (B, A): the labels of other images of the gallery.
     """
-    generator = torch.Generator().manual_seed(seed)
-    gallery = torch.randperm(count, generator=generator)[:GALLERY]
-    queries = torch.randperm(len(gallery), generator=generator)[:QUERIES]
-    return gallery, queries, torch.randint(len(gallery), (len(queries),), generator=generator)
+
+    gallery: Tensor
+    queries: Tensor
+    targets: Tensor
+
+    @classmethod
+    def drawn(cls, ids: Tensor, held_out: Tensor | None, seed: int) -> "Sample":
+        """Draw one: among the training images that were held out, if they are enough, else among all.
+
+        Args:
+            ids: class ids of the training images in each conditioned attribute (M, A).
+            held_out: the rows of those that were kept from training.
+            seed: of the draw.
+        """
+        enough = held_out is not None and len(held_out) >= LEAST
+        among = held_out if held_out is not None and enough else torch.arange(len(ids), device=ids.device)
+        generator = torch.Generator().manual_seed(seed)
+        gallery = among[torch.randperm(len(among), generator=generator)[:GALLERY].to(ids.device)]
+        queries = torch.randperm(len(gallery), generator=generator)[:QUERIES].to(ids.device)
+        lenders = torch.randint(len(gallery), (len(queries),), generator=generator).to(ids.device)
+        return cls(gallery, queries, ids[gallery[lenders]])
 
 
 def tried(how: Method) -> Sequence[float]:

@@ -13,7 +13,7 @@ from backward_search.ranking.answers import Answerer
 from backward_search.ranking.background import Background
 from backward_search.ranking.concept import ClassMeans
 from backward_search.ranking.methods import METHODS
-from backward_search.ranking.strength import LEAST, Trial, choose_weight, sample
+from backward_search.ranking.strength import Sample, Trial, choose_weight
 from backward_search.runs.run import Run
 from backward_search.search.backward import SearchConfig
 from backward_search.search.heads import FrozenHeads
@@ -58,19 +58,18 @@ class Knowledge:
 
     def weight(self, method: str, heads: FrozenHeads, options: AnswerOptions) -> float:
         """The strength that `--strength auto` chooses: on training images that were kept from training, if enough."""
-        among = self._held if len(self._held) >= LEAST else torch.arange(len(self._table), device=self._device)
-        places, queries, lenders = (part.to(self._device) for part in sample(len(among), options.seed))
-        rows = among[places]
-        embeddings, labels = self._embeddings[rows], self._labels(self._table)
-        targets = torch.stack([labels[name][rows[lenders]] for name in self._conditioned], dim=1)
+        ids = torch.stack(list(self._labels(self._table).values()), dim=1)
+        chosen = Sample.drawn(ids, self._held, options.seed)
+        embeddings = self._embeddings[chosen.gallery]
         answerer = Answerer(
             Gallery(embeddings),
             heads,
             SearchConfig(options.inverse_lambda),
-            background=self.background(self._table, rows, embeddings),
+            background=self.background(self._table, chosen.gallery, embeddings),
             shift=options.shift,
         )
-        return choose_weight(Trial(answerer, embeddings, queries, targets), METHODS[method], *parsed_aim(options.aim))
+        trial = Trial(answerer, embeddings, chosen.queries, chosen.targets)
+        return choose_weight(trial, METHODS[method], *parsed_aim(options.aim))
 
     def _labels(self, table: Table) -> Mapping[str, Tensor]:
         return {name: torch.tensor(table.ids[name], device=self._device) for name in self._conditioned}

@@ -1,8 +1,10 @@
 """One query as figures and explorer ask it: an image of the data set, or one from outside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -73,10 +75,10 @@ def asked(run: Run, options: VisualizeOptions) -> tuple[Task, list[Question]]:
 
 
 @torch.inference_mode()
-def embed_image(model: Model, look: Preprocessing, image: Image.Image, device: torch.device) -> Tensor:
-    """The embedding of an RGB image under the test transform, (1, E)."""
-    pixels = torch.from_numpy(fit(image, look))[None].permute(0, 3, 1, 2)
-    return model.embed(normalise(pixels, look, device))
+def embed_images(model: Model, look: Preprocessing, images: Sequence[Image.Image], device: torch.device) -> Tensor:
+    """The embeddings of some RGB images under the test transform, (B, E)."""
+    pixels = np.stack([fit(image, look) for image in images])  # (B, H, W, 3)
+    return model.embed(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2), look, device))
 
 
 def _from_table(run: Run, options: VisualizeOptions) -> tuple[Task, list[Question]]:
@@ -99,7 +101,7 @@ def _from_outside(run: Run, options: VisualizeOptions, file: Path) -> tuple[Task
         raise OptionError(f"--query_image {file}: {str(error).partition(': ')[0]}") from None
     device = find_device(options.device)
     task = Task.of(run, options, options.split, [Query("", "", {})])
-    embedding = embed_image(run.load_model(device), run.look, image, device)
+    embedding = embed_images(run.load_model(device), run.look, [image], device)
     question = Question(file.name, f"image_{file.stem}", file, embedding, None, frozenset(), 0)
     return task, [question]
 

@@ -70,6 +70,20 @@ class SearchResult:
     path: Tensor | None = None
     stopped_by: str = "no improvement"
 
+    @classmethod
+    def empty(cls, queries: Tensor, max_itr: int, trace: bool, stopped_by: str = "no improvement") -> "SearchResult":
+        """Of queries (B, E) that are yet to be searched; traced, with room for losses and path of so many steps."""
+        count = len(queries)
+        return cls(
+            torch.empty_like(queries),
+            torch.zeros(count, dtype=torch.int64, device=queries.device),
+            queries.new_full((count,), torch.inf),
+            torch.zeros(count, dtype=torch.bool, device=queries.device),
+            queries.new_full((count, max_itr), torch.nan) if trace else None,
+            queries[:, None].repeat(1, max_itr + 1, 1) if trace else None,
+            stopped_by,
+        )
+
     def reasons(self) -> list[str]:
         """Why each query stopped: `stopped_by`, "all steps made", or "no finite loss" where it never moved."""
         finite = self.loss.isfinite().tolist()
@@ -158,7 +172,7 @@ def descend(
 
     Queries that have stopped leave the batch; on CUDA they stay, so that one recorded step serves all steps.
     """
-    result = _empty_result(queries, config, trace)
+    result = SearchResult.empty(queries, config.max_itr, trace)
     capture = queries.is_cuda and objective.capturable and not trace
     with torch.inference_mode():
         walk = _start(queries, lambdas, config)
@@ -223,18 +237,6 @@ def _start(queries: Tensor, lambdas: Tensor, config: SearchConfig) -> _Walk:
         second=torch.zeros_like(queries),
         best=queries.new_full((len(queries), 1), torch.inf),
         failures=torch.zeros(len(queries), dtype=torch.int64, device=queries.device),
-    )
-
-
-def _empty_result(queries: Tensor, config: SearchConfig, trace: bool) -> SearchResult:
-    count = len(queries)
-    return SearchResult(
-        torch.empty_like(queries),
-        torch.zeros(count, dtype=torch.int64, device=queries.device),
-        queries.new_full((count,), torch.inf),
-        torch.zeros(count, dtype=torch.bool, device=queries.device),
-        queries.new_full((count, config.max_itr), torch.nan) if trace else None,
-        queries[:, None].repeat(1, config.max_itr + 1, 1) if trace else None,
     )
 
 

@@ -125,7 +125,8 @@ def _follow(
     trace: bool,
 ) -> SearchResult:
     """The loop; queries that have met their condition leave the batch."""
-    result, enough = _empty_result(queries, config, trace), -math.log(config.target_probability)
+    result = SearchResult.empty(queries, config.max_itr, trace, stopped_by="condition met")
+    enough = -math.log(config.target_probability)
     with torch.inference_mode():
         row = torch.arange(len(queries), device=queries.device)
         walk = _Walk(row, queries.clone(), queries.clone(), queries.new_full((len(queries),), torch.inf), floor)
@@ -177,19 +178,6 @@ def _give_up(result: SearchResult, walk: _Walk, config: ManifoldConfig) -> None:
     result.embeddings[walk.row] = walk.kept
     result.loss[walk.row] = walk.best
     result.steps[walk.row] = config.max_itr
-
-
-def _empty_result(queries: Tensor, config: ManifoldConfig, trace: bool) -> SearchResult:
-    count = len(queries)
-    return SearchResult(
-        torch.empty_like(queries),
-        torch.zeros(count, dtype=torch.int64, device=queries.device),
-        queries.new_full((count,), torch.inf),
-        torch.zeros(count, dtype=torch.bool, device=queries.device),
-        queries.new_full((count, config.max_itr), torch.nan) if trace else None,
-        queries[:, None].repeat(1, config.max_itr + 1, 1) if trace else None,
-        stopped_by="condition met",
-    )
 
 
 def _note(result: SearchResult, walk: _Walk, loss: Tensor, step: int) -> None:
