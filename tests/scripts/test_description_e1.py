@@ -23,8 +23,8 @@ from backward_search.console import run_script
 from backward_search.files.atomic import file_hash
 from backward_search.files.tensors import load_tensors, save_tensors
 from backward_search.options import DistillOptions, parse
+from backward_search.runs.movers import student_config, student_folder
 from backward_search.runs.run import Run
-from backward_search.runs.task import student_config, student_folder
 from backward_search.stages.distill import student_stage
 from backward_search.student.network import Student
 

@@ -16,8 +16,8 @@ from scripts_by_name import script
 
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
 from backward_search.options import DistillOptions, EmbedOptions, parse
+from backward_search.runs.movers import load_student
 from backward_search.runs.run import Run
-from backward_search.runs.task import load_student
 
 PROJECT = Path(__file__).resolve().parents[2]
 

@@ -21,9 +21,10 @@ from backward_search.galleries.gallery import Hits
 from backward_search.options import VisualizeOptions, next_command
 from backward_search.ranking.answers import Answerer
 from backward_search.ranking.methods import METHODS
+from backward_search.runs.movers import student_folder
 from backward_search.runs.question import embed_images
 from backward_search.runs.run import Run
-from backward_search.runs.task import Task, check_topk, student_folder
+from backward_search.runs.task import Task, check_topk
 from backward_search.search.wishes import Wishes
 
 OFFERED = ("best", "teacher", "student", "unchanged", "class_shift", "predicted_filter")

@@ -13,7 +13,7 @@ from backward_search.files.paths import RunPaths
 from backward_search.options import EvaluateOptions
 from backward_search.ranking.methods import AIM, AUTO, METHODS
 from backward_search.results.intervals import Estimate, differences
-from backward_search.runs.task import student_marks
+from backward_search.runs.movers import student_marks
 
 TABLE_ORDER = tuple(METHODS)
 

@@ -15,8 +15,8 @@ from backward_search.files.manifest import Stage
 from backward_search.files.paths import StudentPaths
 from backward_search.files.tensors import load_tensors, save_tensors
 from backward_search.options import DistillOptions, EvaluateOptions, next_command
+from backward_search.runs.movers import search_config, student_config, student_folder, teacher_heads
 from backward_search.runs.run import Run, find_device
-from backward_search.runs.task import search_config, student_config, student_folder, teacher_heads
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student
 from backward_search.student.onnx_export import export_student, require_onnx

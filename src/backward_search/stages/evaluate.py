@@ -30,9 +30,10 @@ from backward_search.results.result_files import (
 )
 from backward_search.results.result_tables import depth, difference_table, result_table
 from backward_search.results.sweep import write_sweep
+from backward_search.runs.movers import search_config, student_folder
 from backward_search.runs.run import Run, run_paths
 from backward_search.runs.run_gallery import index_facts
-from backward_search.runs.task import Task, check_topk, search_config, student_folder
+from backward_search.runs.task import Task, check_topk
 
 LOG = logging.getLogger(__name__)
 

@@ -29,8 +29,8 @@ from backward_search.options import (
 )
 from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
 from backward_search.published.forms import model_state, read_embeddings, student_state
+from backward_search.runs.movers import student_folder
 from backward_search.runs.run import Run, config_json, run_paths
-from backward_search.runs.task import student_folder
 from backward_search.stages.distill import student_stage
 from backward_search.stages.embed import embedding_stage
 from backward_search.student.network import Student

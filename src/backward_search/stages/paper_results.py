@@ -11,8 +11,8 @@ from backward_search.options import EvaluateOptions
 from backward_search.ranking.methods import METHODS
 from backward_search.results.paper_tables import Cell
 from backward_search.results.paper_tasks import Settings
+from backward_search.runs.movers import student_folder
 from backward_search.runs.run import Run, run_paths
-from backward_search.runs.task import student_folder
 from backward_search.stages.distill import distill
 from backward_search.stages.embed import embed
 from backward_search.stages.evaluate import measure

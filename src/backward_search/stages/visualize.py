@@ -11,9 +11,10 @@ from backward_search.files.atomic import write_csv
 from backward_search.files.paths import hits_beside, picture, rooted
 from backward_search.options import VisualizeOptions
 from backward_search.ranking.answers import Answerer
+from backward_search.runs.movers import student_folder
 from backward_search.runs.question import Question, asked
 from backward_search.runs.run import Run
-from backward_search.runs.task import Task, check_topk, student_folder
+from backward_search.runs.task import Task, check_topk
 
 LOG = logging.getLogger(__name__)
 
