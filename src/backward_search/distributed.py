@@ -111,7 +111,7 @@ def _partners() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        first = str(error).splitlines()[0]
+        first = str(error).splitlines()[0].split(". ")[0]
         raise PartnerError(f"another process has ended, and its own message says why ({first})") from None
 
 
