@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import LOG, run_script, script_log
+from backward_search.console import run_script, script_log
 from backward_search.options import ExploreOptions, parse
 
 
@@ -26,7 +26,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     from backward_search.explorer.page import serve
 
     with script_log(None, options):
-        LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", options.host, options.port)
         serve(options)
 
 

@@ -101,7 +101,7 @@ def run_script(main: Callable[[], object]) -> None:
         full = ": make room and run the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         sys.exit(_one_line(problem + full))
     except KeyboardInterrupt:
-        advice = "run the same command again, without --overwrite; training goes on from its last epoch"
+        advice = "run the same command again, without --overwrite; it goes on from what was kept"
         print(f"interrupted: {advice}", file=sys.stderr)
         sys.exit(130)
 

@@ -122,7 +122,8 @@ class Searcher:
             OptionError: the condition or the method does not exist.
         """
         if method not in METHODS or METHODS[method].move == "student":
-            raise OptionError(f"method {method} is none of {', '.join(set(METHODS) - {'student'})}")
+            others = ", ".join(name for name in METHODS if name != "student")
+            raise OptionError(f"method {method} is none of {others} (the student answers in E1 and E2 alone)")
         if METHODS[method].filter and not isinstance(self._index.engine, ExactEngine):
             raise OptionError(
                 f"an engine proposes images by what they look like, and {method} wants those that pass first, however "
@@ -195,7 +196,8 @@ class Embedder:
     def __call__(self, files: Sequence[str | Path]) -> Tensor:
         """Embed images (B, E) under the test transform."""
         images = [load_image(Path(file)) for file in files]
-        return embed_images(self.run.load_model(self.device), self.run.look, images, self.device).cpu()
+        made = embed_images(self.run.load_model(self.device), self.run.look, images, self.device)
+        return made.cpu().clone()  # a tensor like any other, not one of inference mode
 
 
 def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searcher:
@@ -204,7 +206,8 @@ def open_run(dataset_name: str, *, split: str = "test", **options: Any) -> Searc
     Args:
         dataset_name: the data set.
         split: the gallery.
-        options: as the scripts take them: `category_type`, `encoder_model`, `data_root`, `weight_root`, and `engine`
+        options: as the scripts take them, relative folders from the scripts' own where they are, else from the working
+            directory: `category_type`, `encoder_model`, `data_root`, `weight_root`, and `engine`
             with its `shortlist`, `nprobe` and `ef_search`, ...
 
     Raises:

@@ -409,6 +409,8 @@ def test_the_library_searches_a_run_through_an_engine(copied):
         expected, found = (one.search(exact.gallery[:20], wish, **asked) for one in (exact, through))
         assert (expected.rows == found.rows).double().mean() > (0.99 if method == "class_shift" else 0.5)
     assert expected.rows.tolist() != found.rows.tolist()  # so few candidates cannot serve best
+    picture = next((copied[0] / "data" / "glyphs").rglob("*.png"))
+    assert exact.search(exact.embed([picture]), wish, method="best", weight=0.2).rows.shape == (1, 10)
 
 
 def test_images_are_added_to_a_gallery_and_removed(copied):

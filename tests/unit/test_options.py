@@ -39,6 +39,7 @@ def test_the_older_names_of_the_methods():
         ["--category_type", "birds"],
         ["--method", "predicted_filter", "--engine", "faiss-flat"],
         ["--method", "label_filter", "--rerank", "0.1"],
+        ["--method", "best", "--sweep", "0.5"],
         ["--aim", "recall=0.5"],
     ],
 )

@@ -161,10 +161,14 @@ class QueryGenerator:
 
     def _refuse_unless_possible(self, count: int, possible: int) -> None:
         if possible < count:
+            fewer, larger = (
+                f"pass --num_queries {possible} or less",
+                "prepare a larger test split, or pass --split train",
+            )
             raise TooFewQueriesError(
                 f"{self._table.entry.name} {self._table.split} has at most {possible} queries on "
                 f"{'+'.join(self._conditioned)} with {LEAST_CANDIDATES} candidates each, {count} are asked for: "
-                f"pass {'a smaller --num_queries or ' if possible else ''}other attributes"
+                f"{fewer if possible else larger}"
             )
 
 

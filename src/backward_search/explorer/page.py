@@ -1,6 +1,8 @@
 """The page, in Gradio: where its parts stand, what they are wired to, and the server."""
 
+import logging
 import os
+import socket
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +24,8 @@ except ImportError:
     raise OptionError("the explorer needs Gradio: pip install -r requirements-web.txt") from None
 
 from backward_search.explorer.handlers import Handlers, guarded
+
+LOG = logging.getLogger(__name__)
 
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self'; frame-ancestors 'self'; "
@@ -231,11 +235,22 @@ def application(options: ExploreOptions, folder: Path) -> Any:
 
 
 def serve(options: ExploreOptions) -> None:
-    """Serve the page until it is interrupted."""
+    """Serve the page until it is interrupted.
+
+    Raises:
+        OptionError: the address cannot be listened at.
+    """
     import uvicorn
 
     torch.set_num_threads(1)  # one query is too little to share: more threads wait for one another
+    with socket.socket() as asked:  # before the runs are loaded
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            asked.bind((options.host, options.port))
+        except OSError as error:
+            raise OptionError(f"cannot listen at {options.host}, --port {options.port}: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
         app = application(options, Path(folder))
+        LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", options.host, options.port)
         listening = {"host": options.host, "port": options.port, "log_level": "warning"}
         uvicorn.run(app, **listening, timeout_graceful_shutdown=1)  # an open page would keep it from ending

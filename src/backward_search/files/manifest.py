@@ -136,4 +136,4 @@ def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> Non
     stored = read_manifest(manifest)["inputs"]
     changed = [name for name, path in inputs.items() if stored.get(name) != file_hash(path)]
     if changed:
-        raise StaleError(f"{manifest.parent} was made from other {', '.join(changed)} than there are now: {remedy}")
+        raise StaleError(f"the {', '.join(changed)} changed since {manifest} was written: {remedy}")

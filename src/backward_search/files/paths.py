@@ -1,16 +1,17 @@
-"""Every path the project reads or writes is built here; none depends on the working directory."""
+"""Every path the project reads or writes is built here; beside the scripts none depends on the working directory."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from backward_search.errors import MissingError, OptionError
 
-PROJECT = Path(__file__).resolve().parents[3]
-"""The folder of the numbered scripts; relative roots are meant from here."""
+_SOURCE = Path(__file__).resolve().parents[3]
+PROJECT = _SOURCE if (_SOURCE / "pyproject.toml").exists() else Path.cwd()
+"""Where relative roots begin: the folder of the numbered scripts; for an installed package the working directory."""
 
 
 def rooted(folder: str | Path) -> Path:
-    """An absolute path; a relative one is taken from the project's folder."""
+    """An absolute path; a relative one begins at `PROJECT`."""
     path = Path(folder).expanduser()
     return path if path.is_absolute() else PROJECT / path
 

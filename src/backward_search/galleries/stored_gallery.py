@@ -231,8 +231,9 @@ class StoredGallery:
 
     def _index(self, kind: str, record: IndexRecord) -> Index:
         folder = self._index_folder(kind, record)
+        index = open_index(kind, folder, record.settings, self.contents.classes, record.milvus_uri)
         folder.mkdir(exist_ok=True)
-        return open_index(kind, folder, record.settings, self.contents.classes, record.milvus_uri)
+        return index
 
     def _discard(self, kind: str, record: IndexRecord) -> None:
         index = self._index(kind, record)

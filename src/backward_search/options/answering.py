@@ -260,7 +260,7 @@ class EvaluateOptions(ProtocolOptions, AnswerOptions):
         )
         several = len(self.lambdas) > 1
         require(
-            self.chosen_method == "teacher" or not several,
+            self.chosen_method == "teacher" or not self.sweep,
             f"--sweep is for the teacher, and --method is {self.chosen_method}",
         )
         require(not several or self.inverse_solver == "adam", "--sweep is for --inverse_solver adam")

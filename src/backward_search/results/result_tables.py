@@ -28,9 +28,16 @@ def titles(k: str) -> dict[str, str]:
     }
 
 
-def result_table(rows: Sequence[Row]) -> str:
-    """The measures of each method, each mean with its 95 % bootstrap interval over queries."""
+def result_table(rows: Sequence[Row], names: Sequence[str] = ()) -> str:
+    """The measures of each method, each mean with its 95 % bootstrap interval over queries.
+
+    Args:
+        rows: the results.
+        names: of their files, which tell rows apart that method and strength do not.
+    """
     first = rows[0]
+    shown = [(_method(row), _strength(row)) for row in rows]
+    methods = [names[i] if names and shown.count(each) > 1 else each[0] for i, each in enumerate(shown)]
     columns = {title: name for title, name in titles(depth(first)).items() if any(name in row for row in rows)}
     condition = f", condition {first['condition']}" if first.get("condition") else ""
     lines = [
@@ -42,9 +49,9 @@ def result_table(rows: Sequence[Row]) -> str:
         f"| method | strength | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
         f"|---|---|{'---|' * len(columns)}---|---|---|",
     ]
-    for row in rows:
+    for row, method, (_, strength) in zip(rows, methods, shown, strict=True):
         values = " | ".join(mean_in_words(row, name) for name in columns.values())
-        lines.append(f"| {_method(row)} | {_strength(row)} | {values} | {_cost(row)} |")
+        lines.append(f"| {method} | {strength} | {values} | {_cost(row)} |")
     return "\n".join(lines)
 
 

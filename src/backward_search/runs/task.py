@@ -236,12 +236,12 @@ def _load_queries(
     what = f"queries for {options.dataset_name} {'+'.join(options.conditioned)}"
     further = ("" if split == "test" else f" --split {split}") + (" --protocol strict" if strict else "")
     require(file, what, f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further}")
+    again = f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further} --overwrite True"
     manifest = options.data.manifest(file.stem)
     if manifest.exists():  # queries of the authors' bundle have none
         inputs = {"table": options.data.table(split), "classes": options.data.classes, "tags": options.data.tags}
-        refuse_stale(manifest, inputs, "run A2.Query-Generating.py --overwrite True")
+        refuse_stale(manifest, inputs, again)
     content = read_json(file)
-    again = f"run A2.Query-Generating.py --dataset_name {options.dataset_name}{further} --overwrite True"
     try:
         same = (content["dataset"], content["attributes"]) == (options.dataset_name, list(options.conditioned))
         entries = [query for query in content["queries"] if query["candidate"] not in left_out]

@@ -32,6 +32,7 @@ def change_gallery(options: ChangeOptions) -> Path:
     if leaving:
         LOG.info("removed %d images", len(leaving))
     LOG.info("wrote %s: %d images, engines: exact %s", stored.folder, len(stored), " ".join(stored.contents.indexes))
+    LOG.info("E1, E2 and F1 show the split as it was embedded; docs/scale.md, 6, says how a program searches all of it")
     return stored.folder
 
 

@@ -243,6 +243,6 @@ def _show(own: list[Path]) -> None:
     """Print the results beside those of the other methods; of a sweep its own alone."""
     place = own[-1]
     files = own if len(own) > 1 else beside(place)
-    LOG.info("%s", result_table([read_json(file) for file in files]))
+    LOG.info("%s", result_table([read_json(file) for file in files], [file.stem for file in files]))
     if len(own) == 1 < len(files):
         LOG.info("%s", difference_table(place.stem, differences_to(place, files), depth(read_json(place))))

@@ -70,5 +70,5 @@ def test_the_commands_name_what_is_not_a_default():
         "B1": f"python B1.BuildModel.py {model} --pretrained False",
         "C1": f"python C1.ModelTest.py {model}",
         "D1": f"python D1.Train-KD-Model.py {model} {task}",
-        "E1": f"python E1.Model-Evaluation.py {model} {task} --method student --protocol strict",
+        "E1": f"python E1.Model-Evaluation.py {model} {task} --protocol strict --method student",
     }
