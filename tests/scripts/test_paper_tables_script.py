@@ -124,7 +124,7 @@ def test_results_of_other_weights_are_no_number(laid):
     finally:
         weights.write_bytes(kept)
     assert row["mTS@10"].startswith("not run: python E1.Model-Evaluation.py")
-    assert "other weights" in row["mTS@10"]
+    assert "the weights changed since" in row["mTS@10"]
 
 
 def test_a_table_that_does_not_exist_is_refused(laid):
