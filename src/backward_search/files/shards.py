@@ -11,6 +11,7 @@ import numpy as np
 
 from backward_search.errors import DataError, MissingError
 from backward_search.files.atomic import read_json, write_json
+from backward_search.files.mapped import mapped
 
 MOST_ROWS = 65_536
 """Rows of a shard at most, but for a batch that is larger: what one process may have to do alone in the end."""
@@ -169,7 +170,8 @@ class Shards:
             places: the final `.npy` file of each array, and its number of columns, in the order of the columns.
 
         Raises:
-            DataError: a shard is missing or damaged.
+            MissingError: a shard is missing.
+            DataError: one is damaged.
         """
         hidden = {place: place.with_name(f".{place.stem}.joining.npy") for place in places}
         for place, file in hidden.items():
@@ -190,17 +192,8 @@ class Shards:
                     opened.write(np.ascontiguousarray(shard[start : start + BLOCK, end - width : end]).data)
 
     def _load(self, index: int) -> np.ndarray:
-        place = self._place(index)
-        remedy = "run the same command again, on machines that share this folder"
-        try:
-            shard: np.ndarray = np.load(place, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError:
-            raise DataError(f"{place} has not been written: {remedy}") from None
-        except (ValueError, EOFError) as error:
-            raise DataError(f"{place} is damaged ({error}): delete it and {remedy}") from None
-        if shard.shape != (len(self._rows(index)), self._width):
-            raise DataError(f"{place} has the shape {shard.shape}: delete it and {remedy}")
-        return shard
+        remedy = "delete it, if it is there, and run the same command again, on machines that share this folder"
+        return mapped(self._place(index), remedy, shape=(len(self._rows(index)), self._width))
 
     def _place(self, index: int) -> Path:
         return self._folder / f"{index:06d}.npy"

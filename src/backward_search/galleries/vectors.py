@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError
+from backward_search.files.mapped import mapped
 
 
 class Vectors:
@@ -81,10 +82,5 @@ def map_array(file: Path) -> Tensor:
         MissingError: there is no such file.
         DataError: it is damaged.
     """
-    try:  # copy on write: torch takes no read-only array, and nothing writes into this one
-        array: np.ndarray = np.load(file, mmap_mode="c", allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingError(f"{file} does not exist: build the gallery again") from None
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{file} is damaged ({error}): build the gallery again") from None
-    return torch.from_numpy(array)
+    # copy on write: torch takes no read-only array, and nothing writes into this one
+    return torch.from_numpy(mapped(file, "build the gallery again", mode="c"))

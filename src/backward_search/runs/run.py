@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,17 @@ import torch
 from backward_search.datasets.prepared import load_table
 from backward_search.datasets.registry import Preprocessing
 from backward_search.datasets.tables import SPLITS, Table
-from backward_search.errors import DataError, MissingError, OptionError
+from backward_search.errors import DataError, OptionError
 from backward_search.files.atomic import read_json
 from backward_search.files.manifest import refuse_stale
+from backward_search.files.mapped import mapped
 from backward_search.files.paths import RunPaths, require
 from backward_search.files.tensors import load_tensors
 from backward_search.network.model import Model, ModelConfig
 from backward_search.options import RunOptions
+
+EMBED_AGAIN = "run C1.ModelTest.py with the same options and --overwrite True"
+"""The remedy of embeddings or logits that cannot be read."""
 
 
 def run_paths(options: RunOptions) -> RunPaths:
@@ -151,7 +154,7 @@ class Run:
         Raises:
             DataError: they are damaged.
         """
-        return _mapped(self.paths.logits(split, attribute), (None, len(self.classes[attribute])))
+        return mapped(self.paths.logits(split, attribute), EMBED_AGAIN, shape=(None, len(self.classes[attribute])))
 
     def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
         """The embeddings of one split, (N, E) float32, memory-mapped.
@@ -168,21 +171,7 @@ class Run:
             stored = [row["key"] for row in csv.DictReader(rows)]
         if stored != keys:
             raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
-        return _mapped(self.paths.embeddings(split), (len(keys), self.model.encoding_size))
-
-
-def _mapped(file: Path, shape: tuple[int | None, int]) -> np.ndarray:
-    """An array that C1 wrote, memory-mapped; None in the shape is any number of rows."""
-    remedy = "run C1.ModelTest.py with the same options and --overwrite True"
-    try:
-        array: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise MissingError(f"{file} does not exist: {remedy}") from None
-    except (ValueError, EOFError) as error:
-        raise DataError(f"{file} is damaged ({error}): {remedy}") from None
-    if array.ndim != 2 or array.shape != (shape[0] or len(array), shape[1]):
-        raise DataError(f"{file} has the shape {array.shape}: {remedy}")
-    return array
+        return mapped(self.paths.embeddings(split), EMBED_AGAIN, shape=(len(keys), self.model.encoding_size))
 
 
 def config_json(model: ModelConfig, look: Preprocessing, classes: dict[str, list[str]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backward_search.errors import DataError
+from backward_search.errors import DataError, MissingError
 from backward_search.files import shards
 from backward_search.files.shards import Shard, Shards, rows_of_a_shard
 
@@ -95,7 +95,7 @@ def test_shards_of_another_identity_or_cut_are_dropped(whole, tmp_path, identity
 def test_a_missing_or_damaged_shard_is_named_and_nothing_is_put_in_place(whole, tmp_path):
     place = tmp_path / "z.npy"
     finish(whole, [0, 1, 2, 3, 5])
-    with pytest.raises(DataError, match=r"000004\.npy has not been written.*share this folder"):
+    with pytest.raises(MissingError, match=r"000004\.npy does not exist.*share this folder"):
         whole.cut({place: 3})
     np.save(tmp_path / "shards" / "000004.npy", MATRIX[8:9])
     with pytest.raises(DataError, match=r"000004\.npy has the shape \(1, 3\)"):

@@ -1,0 +1,34 @@
+"""Reading a `.npy` file page by page, as it is needed."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from backward_search.errors import DataError, MissingError
+
+
+def mapped(
+    file: Path, remedy: str, *, shape: tuple[int | None, int] | None = None, mode: Literal["r", "c"] = "r"
+) -> np.ndarray:
+    """An array, memory-mapped.
+
+    Args:
+        file: where it lies.
+        remedy: what to do where it cannot be read.
+        shape: what it has to be; None in it is any number of rows.
+        mode: r to read alone, c for an array that may be written to, of which nothing goes to the file.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it is damaged or of another shape.
+    """
+    try:
+        array: np.ndarray = np.load(file, mmap_mode=mode, allow_pickle=False)
+    except FileNotFoundError:
+        raise MissingError(f"{file} does not exist: {remedy}") from None
+    except (ValueError, EOFError) as error:
+        raise DataError(f"{file} is damaged ({error}): {remedy}") from None
+    if shape is not None and (array.ndim != 2 or array.shape != (shape[0] or len(array), shape[1])):
+        raise DataError(f"{file} has the shape {array.shape}: {remedy}")
+    return array
