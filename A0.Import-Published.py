@@ -21,15 +21,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
-from backward_search.options import ImportOptions, parse
+from backward_search.cli import ImportOptions, parse
+from backward_search.cli.console import run_script, script_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Import and return the folder of the runs."""
     options = parse(ImportOptions, __doc__, argv)
-    from backward_search.files.paths import import_log
     from backward_search.stages.import_published import import_published
+    from backward_search.storage.paths import import_log
 
     with script_log(import_log(options.weight_root), options):
         return import_published(options)

@@ -24,14 +24,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
-from backward_search.options import CustomOptions, parse
+from backward_search.cli import CustomOptions, parse
+from backward_search.cli.console import run_script, script_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare the images and return the folder of their tables."""
     options = parse(CustomOptions, __doc__, argv)
-    from backward_search.datasets import custom, registry
+    from backward_search.data import registry
+    from backward_search.readers.custom import source as custom
     from backward_search.stages.prepare import prepare
 
     roles = custom.Roles(

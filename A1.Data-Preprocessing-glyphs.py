@@ -12,14 +12,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
-from backward_search.options import PrepareOptions, parse
+from backward_search.cli import PrepareOptions, parse
+from backward_search.cli.console import run_script, script_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare the glyphs and return the folder of their tables."""
     options = parse(PrepareOptions, __doc__, argv, dataset_name="glyphs")
-    from backward_search.datasets import glyphs
+    from backward_search.readers.glyphs import source as glyphs
     from backward_search.stages.prepare import prepare
 
     with script_log(None if options.check_only else options.data.log, options):

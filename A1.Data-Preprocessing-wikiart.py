@@ -21,19 +21,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
-from backward_search.options import DownloadOptions, parse
+from backward_search.cli import DownloadOptions, parse
+from backward_search.cli.console import run_script, script_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare WikiArt and return the folder of its tables."""
     options = parse(DownloadOptions, __doc__, argv, dataset_name="wikiart")
-    from backward_search.datasets import wikiart
+    from backward_search.readers.wikiart import source as wikiart
     from backward_search.stages.prepare import prepare_published
 
     with script_log(None if options.check_only else options.data.log, options):
         if options.download:
-            from backward_search.datasets.download import fetch
+            from backward_search.data.download import fetch
 
             fetch("wikiart", options.data)
         return prepare_published(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script
-from backward_search.options import QueryOptions, parse_each
+from backward_search.cli import QueryOptions, parse_each
+from backward_search.cli.console import run_script
 
 
 def main(argv: Sequence[str] | None = None) -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
-from backward_search.options import EvaluateOptions, parse
+from backward_search.cli import EvaluateOptions, parse
+from backward_search.cli.console import run_script, script_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:

@@ -17,9 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from backward_search.console import run_script, script_log
-from backward_search.files.paths import TablePaths
-from backward_search.options import PaperTableOptions, parse
+from backward_search.cli import PaperTableOptions, parse
+from backward_search.cli.console import run_script, script_log
+from backward_search.storage.paths import TablePaths
 
 
 def main(argv: Sequence[str] | None = None) -> Path:

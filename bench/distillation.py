@@ -26,12 +26,12 @@ import torch
 from search import LAMBDA, SEED, TASKS, E, synthetic, trained
 from torch import Tensor
 
-from backward_search.files.atomic import write_json
-from backward_search.galleries.gallery import Gallery
-from backward_search.network.model import Head
-from backward_search.search.backward import SearchConfig
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.teacher import Teacher
+from backward_search.gallery.memory import Gallery
+from backward_search.model.network import Head
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.teacher import Teacher
+from backward_search.storage.atomic import write_json
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student, StudentConfig
 

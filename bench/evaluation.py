@@ -28,19 +28,19 @@ import numpy as np
 import torch
 from search import LEARNT, TASKS, E, synthetic, trained
 
-from backward_search.datasets.query_generation import Query
-from backward_search.datasets.registry import DatasetEntry
-from backward_search.datasets.tables import Table, Tags
-from backward_search.files.atomic import write_csv, write_json
-from backward_search.galleries.gallery import Gallery
-from backward_search.ranking.answers import Answer, Answerer
-from backward_search.results.evaluation import measured, per_query_rows
-from backward_search.results.intervals import estimates
+from backward_search.conditions.language import Wanted
+from backward_search.conditions.wishes import Wishes
+from backward_search.data.query_generation import Query
+from backward_search.data.registry import DatasetEntry
+from backward_search.data.tables import Table, Tags
+from backward_search.evaluation.intervals import estimates
+from backward_search.evaluation.measures import measured, per_query_rows
+from backward_search.gallery.memory import Gallery
+from backward_search.methods.answers import Answer, Answerer
 from backward_search.runs.task import Task
-from backward_search.search.backward import SearchConfig
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.wanted import Wanted
-from backward_search.search.wishes import Wishes
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.storage.atomic import write_csv, write_json
 from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 

@@ -40,21 +40,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backward_search.datasets import registry
-from backward_search.datasets.registry import DatasetEntry
-from backward_search.datasets.tables import Samples, write_tables
+from backward_search.cli import ENGINES, ExploreOptions, IndexOptions, VisualizeOptions, parse
+from backward_search.data import registry
+from backward_search.data.registry import DatasetEntry
+from backward_search.data.tables import Samples, write_tables
 from backward_search.explorer.engine import STRENGTHS, Engine
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import Choice, State
 from backward_search.explorer.uploads import Uploads
-from backward_search.files.atomic import write_array, write_csv, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import DataPaths
-from backward_search.files.tensors import save_tensors
-from backward_search.network.model import Head, ModelConfig
-from backward_search.options import ENGINES, ExploreOptions, IndexOptions, VisualizeOptions, parse
+from backward_search.model.network import Head, ModelConfig
 from backward_search.runs.run import config_json, run_paths
 from backward_search.stages.build_index import build_index
+from backward_search.storage.atomic import write_array, write_csv, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import DataPaths
+from backward_search.storage.tensors import save_tensors
 
 E, CLASSES = 256, {"style": 27, "genre": 11}
 NAME, PICTURES = "made-up", 64

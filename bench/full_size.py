@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from backward_search.console import progress
-from backward_search.datasets.wikiart_labels import GENRES, OTHER_GENRE, STYLES
+from backward_search.progress import progress
+from backward_search.readers.wikiart.labels import GENRES, OTHER_GENRE, STYLES
 
 CUB_IMAGES, CUB_CLASSES, CUB_ATTRIBUTES = 11_788, 200, 312
 MALFORMED = (2275, 9364)

@@ -27,11 +27,11 @@ import numpy as np
 import torch
 
 from backward_search.errors import UserError
-from backward_search.files.atomic import write_json
-from backward_search.galleries.engines.index import BuildSettings, Fields, SearchSettings, Segment
-from backward_search.galleries.engines.opening import open_index
-from backward_search.galleries.gallery import Gallery, recall
-from backward_search.galleries.vectors import Vectors
+from backward_search.gallery.engines.index import BuildSettings, Fields, SearchSettings, Segment
+from backward_search.gallery.engines.opening import open_index
+from backward_search.gallery.memory import Gallery, recall
+from backward_search.gallery.vectors import Vectors
+from backward_search.storage.atomic import write_json
 
 SIZE, CLASSES, DIMENSIONS = 256, 1000, 32
 QUERIES, K = 100, 10

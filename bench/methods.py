@@ -32,17 +32,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from backward_search.files.atomic import replacing, write_json
-from backward_search.options import EvaluateOptions, parse
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.methods import METHODS
-from backward_search.ranking.strength import tried
-from backward_search.results.evaluation import measured
-from backward_search.results.intervals import estimates
+from backward_search.cli import EvaluateOptions, parse
+from backward_search.evaluation.intervals import estimates
+from backward_search.evaluation.measures import measured
+from backward_search.methods.answers import Answerer
+from backward_search.methods.registry import METHODS
+from backward_search.methods.strength import tried
 from backward_search.runs.run import Run
 from backward_search.runs.task import Task
-from backward_search.search.backward import SearchConfig
-from backward_search.search.manifold import ManifoldConfig
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.manifold import ManifoldConfig
+from backward_search.storage.atomic import replacing, write_json
 
 LAMBDAS = (0.05, 0.1, 0.25, 0.5, 1.1, 1.6, 2.2, 3.2, 5.0, 8.0)
 PROBABILITIES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)

@@ -32,10 +32,10 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 from full_size import write_cub, write_wikiart
 
-from backward_search.console import run_script
+from backward_search.cli.console import run_script
 from backward_search.errors import OptionError, UserError
-from backward_search.files.atomic import read_json, write_json
-from backward_search.files.paths import DataPaths
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.paths import DataPaths
 
 STEPS = (
     ("A1 CUB, tables", "A1.Data-Preprocessing-CUB.py"),

@@ -27,9 +27,9 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
-from backward_search.console import run_script
+from backward_search.cli.console import run_script
 from backward_search.errors import MissingError, UserError
-from backward_search.files.atomic import read_json, replacing, write_json
+from backward_search.storage.atomic import read_json, replacing, write_json
 from backward_search.training.recipe import RECIPES
 
 IMAGES = 10_000

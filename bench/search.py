@@ -4,9 +4,9 @@ The heads (E = 256; one condition of 27 classes, or two of 27 and 11) learn a sy
 points in (-1, 1)^256, each the tanh of a centre for each label plus noise, for six epochs. Early stopping then
 behaves as with the heads of glyphs, some 14 evaluations a query. The published-style loop always makes its 100 steps:
 zero_grad, each head under autograd, torch's Adam, then for every query `.item()`, a comparison and a copy of its row.
-`teacher` is the search as every script makes it, `teacher-compiled` that of a single query where numba is installed,
-`student` the distilled network; `manifold` and `manifold-compiled` are the manifold solver, to p = 0.95, with the
-covariance of the 4,000 points. `concept_null` moves nothing: its time is that of ranking a gallery of the 4,000 points.
+`teacher` is the search as every script makes it, `student` the distilled network; `manifold` is the manifold solver,
+to p = 0.95, with the covariance of the 4,000 points. `concept_null` moves nothing: its time is that of ranking a
+gallery of the 4,000 points.
 
 Reads:  nothing.
 Writes: the rows as JSON, with --json FILE.
@@ -28,17 +28,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 import torch
 from torch import Tensor, nn
 
-from backward_search.files.atomic import write_json
-from backward_search.galleries.gallery import Gallery
-from backward_search.network.model import Head
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.background import Background
-from backward_search.ranking.concept import ClassMeans
-from backward_search.search.backward import SearchConfig
-from backward_search.search.compiled import HAS_NUMBA, CompiledManifold, CompiledSearch
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.manifold import ManifoldConfig, covariance
-from backward_search.search.teacher import Teacher
+from backward_search.gallery.memory import Gallery
+from backward_search.methods.answers import Answerer
+from backward_search.methods.background import Background
+from backward_search.methods.concept import ClassMeans
+from backward_search.model.network import Head
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.manifold import ManifoldConfig, covariance
+from backward_search.solvers.teacher import Teacher
+from backward_search.storage.atomic import write_json
 from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 
@@ -199,11 +198,6 @@ def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) ->
         "concept_null": (lambda i: setting.ranking.answer("concept_null", *part(i), 10), 0.0),
         "student": (lambda i: setting.student.move(*part(i)), 0.0),
     }
-    if HAS_NUMBA and batch == 1 and device.type == "cpu":
-        single = CompiledSearch(setting.frozen)
-        calls["teacher-compiled"] = (lambda i: single(*part(i), config), steps)
-        along = CompiledManifold(setting.frozen, setting.spread)
-        calls["manifold-compiled"] = (lambda i: along(*part(i), ManifoldConfig()), arrived)
     for method, (call, evaluations) in calls.items():
         speed = matmul_speed(device)
         times = seconds_of(call, repeats if method == "published" else 10 * repeats, device)

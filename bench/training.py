@@ -30,13 +30,13 @@ from PIL import Image
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
-from backward_search.console import run_script
-from backward_search.datasets.images import Batch, ImageLoader, ImageRows, fit, load_image, normalise
-from backward_search.datasets.registry import Preprocessing
-from backward_search.files.atomic import write_json
-from backward_search.network.model import Model, ModelConfig, classification_loss
+from backward_search.cli.console import run_script
+from backward_search.data.registry import Preprocessing
+from backward_search.images.loading import Batch, ImageLoader, ImageRows, fit, load_image, normalise
+from backward_search.model.network import Model, ModelConfig, classification_loss
 from backward_search.runs.run import find_device
 from backward_search.stages.embed import Network, outcomes
+from backward_search.storage.atomic import write_json
 from backward_search.training.trainer import Trainer, TrainingConfig
 
 CLASSES = {"style": 27, "genre": 11}

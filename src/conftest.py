@@ -2,7 +2,7 @@
 
 import importlib.util
 
-EXTRAS = {"gradio": ["backward_search/explorer/*.py"], "numba": ["backward_search/search/*_kernel.py"]}
+EXTRAS = {"gradio": ["backward_search/explorer/*.py"]}
 
 collect_ignore_glob = [
     pattern for name, patterns in EXTRAS.items() if importlib.util.find_spec(name) is None for pattern in patterns

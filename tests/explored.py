@@ -5,7 +5,7 @@ from pathlib import Path
 from raw_cub import write_cub
 from scripts_by_name import script
 
-from backward_search.options import ExploreOptions
+from backward_search.cli import ExploreOptions
 
 MOST = 1
 """Megabytes that are taken."""

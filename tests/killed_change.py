@@ -18,10 +18,10 @@ if __name__ == "__main__":
 
 import numpy as np
 
-from backward_search.galleries.stored_gallery import StoredGallery
+from backward_search.gallery.stored import StoredGallery
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "backward_search"
-ROOMS = tuple(str(PACKAGE / room) + os.sep for room in ("files", "galleries"))
+ROOMS = tuple(str(PACKAGE / room) + os.sep for room in ("storage", "gallery"))
 lines = 0
 
 
@@ -64,7 +64,7 @@ def attempt(folder: Path, coming: Path, point: int) -> tuple[int, int]:
 
 
 def main(gallery: Path, copies: Path, points: int) -> None:
-    from backward_search.galleries.engines import faiss_index  # noqa: F401  needs an extra; not by every child
+    from backward_search.gallery.engines import faiss_index  # noqa: F401  needs an extra; not by every child
 
     coming = gallery.parent / "add.npy"
     status, total = attempt(Path(shutil.copytree(gallery, copies / "whole" / "gallery")), coming, 0)

@@ -18,7 +18,7 @@ import matplotlib.figure  # noqa: F401  imported once here, not by every attempt
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(sys.argv[1]) / "src"))
 
-from backward_search.options import TrainOptions, parse
+from backward_search.cli import TrainOptions, parse
 from backward_search.stages.train import train
 from backward_search.training.trainer import Trainer
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from backward_search.network.model import Head
-from backward_search.search.conditions import Conditions
-from backward_search.search.heads import FrozenHeads
+from backward_search.conditions.batch import Conditions
+from backward_search.model.network import Head
+from backward_search.solvers.heads import FrozenHeads
 
 E = 16
 CLASSES = (5, 3, 4)

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from backward_search.network.encoders import SmallCNN
-from backward_search.network.torchvision_models import models
+from backward_search.model.encoders import SmallCNN
+from backward_search.model.torchvision_models import models
 
 STYLES = ["Baroque", "Rococo", "Ukiyo_e"]
 GENRES = ["landscape", "portrait"]

@@ -20,9 +20,9 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(sys.argv[1]) / "src"))
 
-from backward_search.console import run_script
-from backward_search.datasets import images
-from backward_search.options import EmbedOptions, parse
+from backward_search.cli import EmbedOptions, parse
+from backward_search.cli.console import run_script
+from backward_search.images import loading as images
 from backward_search.stages.embed import embed
 
 load_image = images.load_image

@@ -9,23 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.datasets.images import load_image
+from backward_search.cli import AnswerOptions, parse
+from backward_search.cli.answering import parsed_aim
+from backward_search.conditions.language import parse_condition
+from backward_search.conditions.wishes import Wishes
 from backward_search.errors import OptionError
-from backward_search.galleries.gallery import ExactEngine, Gallery
-from backward_search.options import AnswerOptions, parse
-from backward_search.options.answering import parsed_aim
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.background import Background
-from backward_search.ranking.concept import ClassMeans
-from backward_search.ranking.methods import AIM, AUTO, METHODS, Method
-from backward_search.ranking.strength import Sample, Trial, choose_weight
+from backward_search.gallery.memory import ExactEngine, Gallery
+from backward_search.images.loading import load_image
+from backward_search.methods.answers import Answerer
+from backward_search.methods.background import Background
+from backward_search.methods.concept import ClassMeans
+from backward_search.methods.registry import AIM, AUTO, METHODS, Method
+from backward_search.methods.strength import Sample, Trial, choose_weight
 from backward_search.runs.question import embed_images
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.run_gallery import split_engine
-from backward_search.search.backward import SearchConfig
-from backward_search.search.objectives import ModuleHeads
-from backward_search.search.wanted import parse_condition
-from backward_search.search.wishes import Wishes
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.objectives import ModuleHeads
 
 BLOCK = 4096
 """Embeddings that go through the heads at once."""

@@ -18,13 +18,13 @@ from raw_apy import write_apy
 from raw_cub import write_cub
 from raw_wikiart import write_wikiart
 
-from backward_search.datasets.prepared import load_table
-from backward_search.files.atomic import write_array, write_csv, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.tensors import load_tensors, save_tensors
-from backward_search.network.model import Head, ModelConfig
-from backward_search.options import EmbedOptions, parse
+from backward_search.cli import EmbedOptions, parse
+from backward_search.data.prepared import load_table
+from backward_search.model.network import Head, ModelConfig
 from backward_search.runs.run import config_json, run_paths
+from backward_search.storage.atomic import write_array, write_csv, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.tensors import load_tensors, save_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMMON = "python D1.Train-KD-Model.py --encoder_model convnext_base --encoding_size 256"

@@ -19,13 +19,13 @@ from raw_wikiart import write_wikiart
 from test_description_d1 import lay_run, one_thread
 from test_training import script
 
-from backward_search.console import run_script
-from backward_search.files.atomic import file_hash
-from backward_search.files.tensors import load_tensors, save_tensors
-from backward_search.options import DistillOptions, parse
+from backward_search.cli import DistillOptions, parse
+from backward_search.cli.console import run_script
 from backward_search.runs.movers import student_config, student_folder
 from backward_search.runs.run import Run
 from backward_search.stages.distill import student_stage
+from backward_search.storage.atomic import file_hash
+from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.student.network import Student
 
 PROJECT = Path(__file__).resolve().parents[2]

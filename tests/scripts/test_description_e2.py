@@ -16,9 +16,9 @@ from scripts_by_name import script
 from test_description_d1 import PROJECT, RAW, lay_run, run
 
 from backward_search.errors import UserError
-from backward_search.files.atomic import write_array, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import RunPaths
+from backward_search.storage.atomic import write_array, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import RunPaths
 
 COMMON = "python E2.Model-Query-Visualization.py --encoder_model convnext_base --encoding_size 256"
 COMMANDS = {

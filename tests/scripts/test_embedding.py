@@ -12,10 +12,10 @@ import pytest
 from scripts_by_name import script
 from tiny_set import tiny_set, words
 
-from backward_search.datasets import images
-from backward_search.files import shards
-from backward_search.files.shards import Shard, Shards
+from backward_search.images import loading as images
 from backward_search.stages import embed
+from backward_search.storage import shards
+from backward_search.storage.shards import Shard, Shards
 
 PROJECT = Path(__file__).resolve().parents[2]
 BATCH = ("--batch_size", "16")

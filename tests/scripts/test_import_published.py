@@ -14,8 +14,8 @@ import pytest
 import torch
 from scripts_by_name import script
 
+from backward_search.cli import DistillOptions, EmbedOptions, parse
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
-from backward_search.options import DistillOptions, EmbedOptions, parse
 from backward_search.runs.movers import load_student
 from backward_search.runs.run import Run
 

@@ -15,8 +15,8 @@ from test_description_e1 import TEACHER
 from test_training import script
 
 from backward_search.errors import UserError
-from backward_search.files.atomic import write_array
 from backward_search.stages import paper_results
+from backward_search.storage.atomic import write_array
 
 PRECISION = "mAP@10 of the paper (precision@10)"
 

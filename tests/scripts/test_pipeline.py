@@ -14,13 +14,13 @@ import pytest
 import torch
 from scripts_by_name import script
 
+from backward_search.cli import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
 from backward_search.errors import StaleError, UserError
-from backward_search.files.tensors import load_tensors
-from backward_search.options import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
-from backward_search.ranking.methods import METHODS
-from backward_search.results.result_tables import result_table
+from backward_search.evaluation.result_tables import result_table
+from backward_search.methods.registry import METHODS
 from backward_search.runs.run import Run
 from backward_search.runs.task import Task
+from backward_search.storage.tensors import load_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -415,8 +415,8 @@ def test_the_library_searches_a_run_through_an_engine(copied):
 
 def test_images_are_added_to_a_gallery_and_removed(copied):
     pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
-    from backward_search.galleries.engines.index import SearchSettings
-    from backward_search.galleries.stored_gallery import StoredGallery
+    from backward_search.gallery.engines.index import SearchSettings
+    from backward_search.gallery.stored import StoredGallery
 
     folder = script("C2")(words(copied, "--engine", "faiss-flat"))
     new = copied[0] / "coming" / "new"

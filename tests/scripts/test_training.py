@@ -14,7 +14,7 @@ from scripts_by_name import script
 from tiny_set import tiny_set, words
 
 from backward_search.errors import DataError, OptionError, StaleError, UserError
-from backward_search.files.tensors import load_tensors, save_tensors
+from backward_search.storage.tensors import load_tensors, save_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
 TESTS = PROJECT / "tests"

@@ -11,9 +11,9 @@ from torch import nn
 
 from backward_search import Searcher
 from backward_search.errors import OptionError
-from backward_search.files.paths import PROJECT
-from backward_search.galleries.gallery import Gallery
-from backward_search.search.backward import SearchConfig, backward_search
+from backward_search.gallery.memory import Gallery
+from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.storage.paths import PROJECT
 
 
 class Every:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from backward_search.cli import EvaluateOptions, TrainOptions, VisualizeOptions, parse
 from backward_search.errors import OptionError
-from backward_search.options import EvaluateOptions, TrainOptions, VisualizeOptions, parse
 
 
 def test_what_is_not_named_comes_from_the_data_set():

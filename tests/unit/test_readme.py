@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from backward_search.files.paths import PROJECT
+from backward_search.storage.paths import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 

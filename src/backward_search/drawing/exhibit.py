@@ -16,10 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from backward_search.datasets.images import load_image
 from backward_search.drawing.space import Space, draw_space
 from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
-from backward_search.files.atomic import replacing
+from backward_search.images.loading import load_image
+from backward_search.storage.atomic import replacing
 
 GREEN, GREY = "#007a54", "#bbbbbb"
 MARGIN, GAP = 0.06, 0.06

@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from backward_search.cli import VisualizeOptions
 from backward_search.drawing.exhibit import Card, Exhibit, Hit, Row
 from backward_search.drawing.space import Space, Way
 from backward_search.drawing.walks import NAMES, Walk, flattened, spots, stops, walks
-from backward_search.galleries.gallery import Gallery, Hits
-from backward_search.options import VisualizeOptions
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.methods import METHODS
-from backward_search.results.metrics import tag_similarity
+from backward_search.evaluation.metrics import tag_similarity
+from backward_search.gallery.memory import Gallery, Hits
+from backward_search.methods.answers import Answerer
+from backward_search.methods.registry import METHODS
 from backward_search.runs.question import Question
 from backward_search.runs.task import Task
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backward_search.conditions.batch import Conditions
 from backward_search.errors import OptionError
-from backward_search.ranking.answers import Answerer
-from backward_search.search.conditions import Conditions
+from backward_search.methods.answers import Answerer
 
 SPOTS = 2500
 """Gallery images on a map, at most."""

@@ -11,21 +11,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backward_search.datasets.images import load_image
-from backward_search.datasets.query_generation import Query
+from backward_search.cli import VisualizeOptions, next_command
+from backward_search.conditions.wishes import Wishes
+from backward_search.data.query_generation import Query
 from backward_search.drawing.walks import Walk, walks
 from backward_search.errors import OptionError
 from backward_search.explorer.state import State
 from backward_search.explorer.uploads import Uploads
-from backward_search.galleries.gallery import Hits
-from backward_search.options import VisualizeOptions, next_command
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.methods import METHODS
+from backward_search.gallery.memory import Hits
+from backward_search.images.loading import load_image
+from backward_search.methods.answers import Answerer
+from backward_search.methods.registry import METHODS
 from backward_search.runs.movers import student_folder
 from backward_search.runs.question import embed_images
 from backward_search.runs.run import Run
 from backward_search.runs.task import Task, check_topk
-from backward_search.search.wishes import Wishes
 
 OFFERED = ("best", "teacher", "student", "unchanged", "class_shift", "predicted_filter")
 UNCHANGED = "unchanged"

@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from backward_search.cli import ExploreOptions
 from backward_search.errors import DataError, OptionError, UserError
 from backward_search.explorer.engine import Engine
 from backward_search.explorer.pictures import Map, Thumbnails
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import State, from_link
 from backward_search.explorer.uploads import Uploads
-from backward_search.files.paths import explorer_uploads
-from backward_search.options import ExploreOptions
+from backward_search.storage.paths import explorer_uploads
 
 LOG = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from backward_search.cli import ExploreOptions
 from backward_search.errors import OptionError, UserError
 from backward_search.explorer.exploration import Explorer
 from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
 from backward_search.explorer.state import METHOD
-from backward_search.options import ExploreOptions
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 try:

@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
-from backward_search.datasets.images import load_image
 from backward_search.drawing.space import OTHER, Space, Way, draw_space
 from backward_search.drawing.text import SIZE, families, printable
 from backward_search.drawing.walks import flattened, spots
 from backward_search.errors import DataError
 from backward_search.explorer.engine import Engine, Probabilities
 from backward_search.explorer.state import Choice, State
-from backward_search.files.atomic import replacing
+from backward_search.images.loading import load_image
+from backward_search.storage.atomic import replacing
 
 SIDE = 240
 """The longer side of a thumbnail, in pixels."""

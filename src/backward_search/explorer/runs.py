@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from backward_search.datasets import registry
+from backward_search.cli import ExploreOptions, VisualizeOptions, parse
+from backward_search.data import registry
 from backward_search.errors import UserError
-from backward_search.files.atomic import read_json
-from backward_search.files.paths import RunPaths, rooted
-from backward_search.options import ExploreOptions, VisualizeOptions, parse
 from backward_search.runs.run import run_paths
+from backward_search.storage.atomic import read_json
+from backward_search.storage.paths import RunPaths, rooted
 
 NAME = re.compile(
     r"(?P<mname>.+)-dataset(?P<dataset_name>.+)-cate.+-basemodel.+-encodingsize(?P<encoding_size>\d+)"

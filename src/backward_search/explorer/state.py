@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from backward_search.conditions.language import Wanted
 from backward_search.errors import OptionError
-from backward_search.search.wanted import Wanted
 
 METHOD = "best"
 

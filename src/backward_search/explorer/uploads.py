@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from backward_search.errors import DataError
-from backward_search.files.atomic import replacing
+from backward_search.storage.atomic import replacing
 
 SIDE, PIXELS = 1024, 60_000_000
 """The longest side that is kept, and the most pixels that are decoded."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from backward_search.errors import DataError
-from backward_search.files.atomic import file_hash
+from backward_search.storage.atomic import file_hash
 
 RUN_FORM = "CIR_Model-dataset<name>-cate<type>-basemodel<encoder>-encodingsize<E>-enc_update<bool>-num_epoch<n>-final"
 

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from backward_search.datasets.spellings import match
-from backward_search.datasets.tables import Table, key_of
+from backward_search.data.tables import Table, key_of
 from backward_search.errors import DataError
-from backward_search.files.plain_pickle import load_npy
-from backward_search.files.torch_file import load_state_dict
-from backward_search.network.model import Model, head_key
+from backward_search.model.network import Model, head_key
+from backward_search.published.plain_pickle import load_npy
+from backward_search.published.torch_file import load_state_dict
+from backward_search.readers.wikiart.spellings import match
 from backward_search.student.network import Student
 
 _PROJECTION = {"enc_linear_1": "0", "enc_batchnorm_1": "2", "enc_linear_2": "4", "enc_batchnorm_2": "5"}

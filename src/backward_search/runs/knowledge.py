@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from backward_search.datasets.tables import Table
-from backward_search.galleries.gallery import Gallery
-from backward_search.options import AnswerOptions
-from backward_search.options.answering import parsed_aim
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.background import Background
-from backward_search.ranking.concept import ClassMeans
-from backward_search.ranking.methods import METHODS
-from backward_search.ranking.strength import Sample, Trial, choose_weight
+from backward_search.cli import AnswerOptions
+from backward_search.cli.answering import parsed_aim
+from backward_search.data.tables import Table
+from backward_search.gallery.memory import Gallery
+from backward_search.methods.answers import Answerer
+from backward_search.methods.background import Background
+from backward_search.methods.concept import ClassMeans
+from backward_search.methods.registry import METHODS
+from backward_search.methods.strength import Sample, Trial, choose_weight
 from backward_search.runs.run import Run
-from backward_search.search.backward import SearchConfig
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.manifold import covariance
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.manifold import covariance
 
 
 class Knowledge:

@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from backward_search.cli import TaskOptions
 from backward_search.errors import DataError, OptionError, StaleError
-from backward_search.files.manifest import read_manifest, refuse_stale
-from backward_search.files.paths import require
-from backward_search.files.tensors import load_tensors
-from backward_search.network.model import Head, head_key
-from backward_search.options import TaskOptions
+from backward_search.model.network import Head, head_key
 from backward_search.runs.run import Run
-from backward_search.search.backward import SearchConfig
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.manifold import ManifoldConfig
-from backward_search.search.teacher import SolverConfig
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.manifold import ManifoldConfig
+from backward_search.solvers.teacher import SolverConfig
+from backward_search.storage.manifest import read_manifest, refuse_stale
+from backward_search.storage.paths import require
+from backward_search.storage.tensors import load_tensors
 from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student, StudentConfig
 

@@ -9,16 +9,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backward_search.datasets.images import fit, load_image, normalise
-from backward_search.datasets.query_generation import Query
-from backward_search.datasets.registry import Preprocessing
-from backward_search.datasets.tables import Table
+from backward_search.cli import VisualizeOptions
+from backward_search.conditions.batch import Conditions
+from backward_search.data.query_generation import Query
+from backward_search.data.registry import Preprocessing
+from backward_search.data.tables import Table
 from backward_search.errors import DataError, OptionError
-from backward_search.network.model import Model
-from backward_search.options import VisualizeOptions
+from backward_search.images.loading import fit, load_image, normalise
+from backward_search.model.network import Model
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.task import Task
-from backward_search.search.conditions import Conditions
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from backward_search.datasets.prepared import load_table
-from backward_search.datasets.registry import Preprocessing
-from backward_search.datasets.tables import SPLITS, Table
+from backward_search.cli import RunOptions
+from backward_search.data.prepared import load_table
+from backward_search.data.registry import Preprocessing
+from backward_search.data.tables import SPLITS, Table
 from backward_search.errors import DataError, OptionError
-from backward_search.files.atomic import read_json
-from backward_search.files.manifest import refuse_stale
-from backward_search.files.mapped import mapped
-from backward_search.files.paths import RunPaths, require
-from backward_search.files.tensors import load_tensors
-from backward_search.network.model import Model, ModelConfig
-from backward_search.options import RunOptions
+from backward_search.model.network import Model, ModelConfig
+from backward_search.storage.atomic import read_json
+from backward_search.storage.manifest import refuse_stale
+from backward_search.storage.mapped import mapped
+from backward_search.storage.paths import RunPaths, require
+from backward_search.storage.tensors import load_tensors
 
 EMBED_AGAIN = "run C1.ModelTest.py with the same options and --overwrite True"
 """The remedy of embeddings or logits that cannot be read."""

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from backward_search.cli import EngineOptions, IndexOptions, next_command
 from backward_search.errors import StaleError
-from backward_search.files.atomic import file_hash
-from backward_search.files.manifest import refuse_stale
-from backward_search.files.paths import require
-from backward_search.galleries.engines.index import SearchSettings, Selected
-from backward_search.galleries.gallery import Engine
-from backward_search.galleries.gallery_table import Contents, Shard
-from backward_search.galleries.stored_gallery import StoredGallery
-from backward_search.options import EngineOptions, IndexOptions, next_command
+from backward_search.gallery.contents import Contents, Shard
+from backward_search.gallery.engines.index import SearchSettings, Selected
+from backward_search.gallery.memory import Engine
+from backward_search.gallery.stored import StoredGallery
 from backward_search.runs.run import Run
+from backward_search.storage.atomic import file_hash
+from backward_search.storage.manifest import refuse_stale
+from backward_search.storage.paths import require
 
 
 def begin_gallery(run: Run, split: str, count: int, *, overwrite: bool) -> StoredGallery:

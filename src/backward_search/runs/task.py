@@ -7,25 +7,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backward_search.datasets.prepared import load_tags
-from backward_search.datasets.query_generation import Query
-from backward_search.datasets.registry import EmptyTags
-from backward_search.datasets.tables import Table, Tags
+from backward_search.cli import AnswerOptions, TaskOptions
+from backward_search.conditions.batch import Conditions
+from backward_search.conditions.language import Wanted, parse_condition, parse_value
+from backward_search.conditions.wishes import Wishes
+from backward_search.data.prepared import load_tags
+from backward_search.data.query_generation import Query
+from backward_search.data.registry import EmptyTags
+from backward_search.data.tables import Table, Tags
 from backward_search.errors import DataError, OptionError
-from backward_search.files.atomic import read_json
-from backward_search.files.manifest import refuse_stale
-from backward_search.files.paths import require
-from backward_search.galleries.gallery import Gallery
-from backward_search.options import AnswerOptions, TaskOptions
-from backward_search.ranking.answers import Answerer
-from backward_search.ranking.methods import AUTO, METHODS
+from backward_search.gallery.memory import Gallery
+from backward_search.methods.answers import Answerer
+from backward_search.methods.registry import AUTO, METHODS
 from backward_search.runs.knowledge import Knowledge
 from backward_search.runs.movers import frozen_heads, load_student, search_config, teacher_heads
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.run_gallery import split_engine
-from backward_search.search.conditions import Conditions
-from backward_search.search.wanted import Wanted, parse_condition, parse_value
-from backward_search.search.wishes import Wishes
+from backward_search.storage.atomic import read_json
+from backward_search.storage.manifest import refuse_stale
+from backward_search.storage.paths import require
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 import logging
 from pathlib import Path
 
-from backward_search.datasets.tables import Table
+from backward_search.cli import EvaluateOptions, IndexOptions, next_command
+from backward_search.data.tables import Table
 from backward_search.errors import UserError
-from backward_search.files.manifest import Stage
-from backward_search.galleries.engines.index import BuildSettings
-from backward_search.galleries.stored_gallery import Labels, StoredGallery
-from backward_search.options import EvaluateOptions, IndexOptions, next_command
+from backward_search.gallery.engines.index import BuildSettings
+from backward_search.gallery.stored import Labels, StoredGallery
 from backward_search.runs.run import Run
 from backward_search.runs.run_gallery import begin_gallery
+from backward_search.storage.manifest import Stage
 
 LOG = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 from scipy.special import softmax
 
+from backward_search.cli import EmbedOptions
 from backward_search.errors import UserError
-from backward_search.files.atomic import write_json
-from backward_search.options import EmbedOptions
 from backward_search.runs.run import Run
+from backward_search.storage.atomic import write_json
 from backward_search.training.calibration import calibrate, expected_calibration_error
 
 LOG = logging.getLogger(__name__)

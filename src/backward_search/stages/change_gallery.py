@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
+from backward_search.cli import ChangeOptions
 from backward_search.errors import DataError, MissingError
-from backward_search.galleries.stored_gallery import StoredGallery
-from backward_search.options import ChangeOptions
+from backward_search.gallery.stored import StoredGallery
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.run_gallery import begin_gallery
 from backward_search.stages.embed import embedded, images_below

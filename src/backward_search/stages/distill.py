@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from backward_search.console import progress
+from backward_search.cli import DistillOptions, EvaluateOptions, next_command
 from backward_search.distributed import Group, working_together
 from backward_search.errors import StaleError
-from backward_search.files.atomic import read_json, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import StudentPaths
-from backward_search.files.tensors import load_tensors, save_tensors
-from backward_search.options import DistillOptions, EvaluateOptions, next_command
+from backward_search.progress import progress
 from backward_search.runs.movers import search_config, student_config, student_folder, teacher_heads
 from backward_search.runs.run import Run, find_device
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import StudentPaths
+from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student
 from backward_search.student.onnx_export import export_student, require_onnx

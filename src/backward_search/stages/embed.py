@@ -13,21 +13,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.console import progress
-from backward_search.datasets.custom_forms import IMAGE_SUFFIXES
-from backward_search.datasets.images import Batch, ImageLoader, normalise, unreadable_images
-from backward_search.datasets.prepared import load_table
-from backward_search.datasets.registry import Preprocessing
+from backward_search.cli import DistillOptions, EmbedOptions, next_command
+from backward_search.data.prepared import load_table
+from backward_search.data.registry import Preprocessing
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import write_csv
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import rooted
-from backward_search.files.shards import Shard, Shards, remove
-from backward_search.network.model import Model
-from backward_search.options import DistillOptions, EmbedOptions, next_command
+from backward_search.images.loading import Batch, ImageLoader, normalise, unreadable_images
+from backward_search.model.network import Model
+from backward_search.progress import progress
+from backward_search.readers.custom.forms import IMAGE_SUFFIXES
 from backward_search.runs.run import Run, find_device
 from backward_search.stages.calibrate_heads import calibrate_heads
+from backward_search.storage.atomic import write_csv
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import rooted
+from backward_search.storage.shards import Shard, Shards, remove
 
 LOG = logging.getLogger(__name__)
 KEEP_SECONDS = 20

@@ -8,18 +8,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from backward_search.datasets.provenance import provenance
+from backward_search.cli import EvaluateOptions, VisualizeOptions, next_command
+from backward_search.data.provenance import provenance
 from backward_search.errors import OptionError
-from backward_search.files.atomic import file_hash, read_json, write_csv, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import RunPaths
-from backward_search.galleries.gallery import recall
-from backward_search.options import EvaluateOptions, VisualizeOptions, next_command
-from backward_search.ranking.answers import Answer, Answerer
-from backward_search.ranking.methods import AUTO, METHODS
-from backward_search.results.evaluation import measured, per_query_rows
-from backward_search.results.intervals import estimates
-from backward_search.results.result_files import (
+from backward_search.evaluation.intervals import estimates
+from backward_search.evaluation.measures import measured, per_query_rows
+from backward_search.evaluation.result_files import (
     beside,
     differences_to,
     hits_of,
@@ -28,12 +22,18 @@ from backward_search.results.result_files import (
     place_of,
     sweep_of,
 )
-from backward_search.results.result_tables import depth, difference_table, result_table
-from backward_search.results.sweep import write_sweep
+from backward_search.evaluation.result_tables import depth, difference_table, result_table
+from backward_search.evaluation.sweep import write_sweep
+from backward_search.gallery.memory import recall
+from backward_search.methods.answers import Answer, Answerer
+from backward_search.methods.registry import AUTO, METHODS
 from backward_search.runs.movers import search_config, student_folder
 from backward_search.runs.run import Run, run_paths
 from backward_search.runs.run_gallery import index_facts
 from backward_search.runs.task import Task, check_topk
+from backward_search.storage.atomic import file_hash, read_json, write_csv, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import RunPaths
 
 LOG = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from backward_search.console import script_log
-from backward_search.datasets.prepared import load_table, load_tags
-from backward_search.datasets.provenance import provenance
-from backward_search.datasets.query_files import QueryFile
-from backward_search.datasets.query_generation import QueryGenerator, as_json
+from backward_search.cli import QueryOptions, TrainOptions, next_command
+from backward_search.cli.console import script_log
+from backward_search.data.prepared import load_table, load_tags
+from backward_search.data.provenance import provenance
+from backward_search.data.query_files import QueryFile
+from backward_search.data.query_generation import QueryGenerator, as_json
 from backward_search.errors import TooFewQueriesError, UserError
-from backward_search.options import QueryOptions, TrainOptions, next_command
 
 LOG = logging.getLogger(__name__)
 

@@ -10,15 +10,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from backward_search.datasets.prepared import load_table
-from backward_search.datasets.tables import SPLITS, Table
-from backward_search.errors import DataError, MissingError, StaleError, UserError
-from backward_search.files.atomic import file_hash, write_array, write_csv, write_json
-from backward_search.files.manifest import Stage, read_manifest
-from backward_search.files.paths import StudentPaths, rooted
-from backward_search.files.tensors import save_tensors
-from backward_search.network.model import Model, ModelConfig
-from backward_search.options import (
+from backward_search.cli import (
     DistillOptions,
     EmbedOptions,
     EvaluateOptions,
@@ -27,12 +19,20 @@ from backward_search.options import (
     next_command,
     parse,
 )
+from backward_search.data.prepared import load_table
+from backward_search.data.tables import SPLITS, Table
+from backward_search.errors import DataError, MissingError, StaleError, UserError
+from backward_search.model.network import Model, ModelConfig
 from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
 from backward_search.published.forms import model_state, read_embeddings, student_state
 from backward_search.runs.movers import student_folder
 from backward_search.runs.run import Run, config_json, run_paths
 from backward_search.stages.distill import student_stage
 from backward_search.stages.embed import embedding_stage
+from backward_search.storage.atomic import file_hash, write_array, write_csv, write_json
+from backward_search.storage.manifest import Stage, read_manifest
+from backward_search.storage.paths import StudentPaths, rooted
+from backward_search.storage.tensors import save_tensors
 from backward_search.student.network import Student
 
 LOG = logging.getLogger(__name__)

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from backward_search.datasets import glyphs
+from backward_search.cli import EvaluateOptions
 from backward_search.errors import UserError
-from backward_search.files.atomic import read_json
-from backward_search.files.manifest import read_manifest
-from backward_search.options import EvaluateOptions
-from backward_search.ranking.methods import METHODS
-from backward_search.results.paper_tables import Cell
-from backward_search.results.paper_tasks import Settings
+from backward_search.methods.registry import METHODS
+from backward_search.paper.tables import Cell
+from backward_search.paper.tasks import Settings
+from backward_search.readers.glyphs import source as glyphs
 from backward_search.runs.movers import student_folder
 from backward_search.runs.run import Run, run_paths
 from backward_search.stages.distill import distill
@@ -19,6 +17,8 @@ from backward_search.stages.evaluate import measure
 from backward_search.stages.generate_queries import generate_queries
 from backward_search.stages.prepare import prepare
 from backward_search.stages.train import train
+from backward_search.storage.atomic import read_json
+from backward_search.storage.manifest import read_manifest
 
 DEMO = "glyphs"
 """The data set whose missing runs are made on request."""

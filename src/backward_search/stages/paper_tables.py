@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from backward_search.datasets.prepared import load_table
-from backward_search.datasets.provenance import in_words, provenance
-from backward_search.datasets.tables import SPLITS
+from backward_search.cli import EvaluateOptions, PaperTableOptions
+from backward_search.data.prepared import load_table
+from backward_search.data.provenance import in_words, provenance
+from backward_search.data.tables import SPLITS
 from backward_search.errors import DataError, UserError
-from backward_search.files.atomic import read_json, write_csv
-from backward_search.files.paths import DataPaths, TablePaths
-from backward_search.network.encoders import has_weights
-from backward_search.options import EvaluateOptions, PaperTableOptions
-from backward_search.ranking.methods import METHODS
-from backward_search.results.paper_tables import Cell, PaperTable, markdown, write_table
-from backward_search.results.paper_tasks import PaperTask, Settings, tasks_of
-from backward_search.results.result_tables import mean_in_words
+from backward_search.evaluation.result_tables import mean_in_words
+from backward_search.methods.registry import METHODS
+from backward_search.model.encoders import has_weights
+from backward_search.paper.tables import Cell, PaperTable, markdown, write_table
+from backward_search.paper.tasks import PaperTask, Settings, tasks_of
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
+from backward_search.storage.atomic import read_json, write_csv
+from backward_search.storage.paths import DataPaths, TablePaths
 
 LOG = logging.getLogger(__name__)
 PRECISION, RANKED, TAGS = "precision_at_10", "map_at_10", "mts_at_10"

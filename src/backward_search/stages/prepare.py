@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from backward_search.datasets.bundle import convert_bundle, find_bundle, is_prepared
-from backward_search.datasets.prepared import load_table
-from backward_search.datasets.registry import DatasetEntry
-from backward_search.datasets.report import Findings, lines, summary
-from backward_search.datasets.source import Source
-from backward_search.datasets.tables import Samples, write_tables
+from backward_search.data.prepared import load_table
+from backward_search.data.registry import DatasetEntry
+from backward_search.data.report import Findings, lines, summary
+from backward_search.data.source import Source
+from backward_search.data.tables import Samples, write_tables
 from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import read_json, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import DataPaths
+from backward_search.published.bundle import convert_bundle, find_bundle, is_prepared
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import DataPaths
 
 LOG = logging.getLogger(__name__)
 

@@ -10,23 +10,23 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from backward_search.console import progress
-from backward_search.datasets.images import ImageLoader, unreadable_images
-from backward_search.datasets.prepared import load_table, load_tags
-from backward_search.datasets.provenance import provenance
-from backward_search.datasets.registry import Preprocessing
-from backward_search.datasets.splits import held_out
-from backward_search.datasets.tables import SPLITS, Table
+from backward_search.cli import EmbedOptions, TrainOptions, next_command
+from backward_search.data.prepared import load_table, load_tags
+from backward_search.data.provenance import provenance
+from backward_search.data.registry import Preprocessing
+from backward_search.data.splits import held_out
+from backward_search.data.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, OptionError
-from backward_search.files.atomic import write_csv, write_json
-from backward_search.files.manifest import Stage
-from backward_search.files.paths import RunPaths
-from backward_search.files.tensors import load_tensors, save_tensors
-from backward_search.network.encoders import has_weights, weights_look
-from backward_search.network.model import Model, ModelConfig
-from backward_search.options import EmbedOptions, TrainOptions, next_command
+from backward_search.images.loading import ImageLoader, unreadable_images
+from backward_search.model.encoders import has_weights, weights_look
+from backward_search.model.network import Model, ModelConfig
+from backward_search.progress import progress
 from backward_search.runs.run import config_json, find_device, run_paths
+from backward_search.storage.atomic import write_csv, write_json
+from backward_search.storage.manifest import Stage
+from backward_search.storage.paths import RunPaths
+from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training import checkpoint
 from backward_search.training.features import encoded
 from backward_search.training.history import History, TensorBoard

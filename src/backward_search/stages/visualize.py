@@ -5,16 +5,16 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from backward_search.cli import VisualizeOptions
 from backward_search.drawing.exhibit import draw, save
 from backward_search.drawing.exhibits import Asked, Found, answered, exhibit, space, table, walked
-from backward_search.files.atomic import write_csv
-from backward_search.files.paths import hits_beside, picture, rooted
-from backward_search.options import VisualizeOptions
-from backward_search.ranking.answers import Answerer
+from backward_search.methods.answers import Answerer
 from backward_search.runs.movers import student_folder
 from backward_search.runs.question import Question, asked
 from backward_search.runs.run import Run
 from backward_search.runs.task import Task, check_topk
+from backward_search.storage.atomic import write_csv
+from backward_search.storage.paths import hits_beside, picture, rooted
 
 LOG = logging.getLogger(__name__)
 

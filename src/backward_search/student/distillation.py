@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from backward_search.distributed import ALONE, Group
-from backward_search.search.backward import SearchConfig
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.manifold import ManifoldConfig, covariance
-from backward_search.search.teacher import SolverConfig, Teacher
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.manifold import ManifoldConfig, covariance
+from backward_search.solvers.teacher import SolverConfig, Teacher
 from backward_search.student.network import Student
 
 SEARCHED_AT_ONCE = 4096

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backward_search.network.folding import folded
+from backward_search.model.folding import folded
 from backward_search.student.network import Student
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from backward_search.errors import DataError, MissingError
-from backward_search.files.atomic import replacing
+from backward_search.storage.atomic import replacing
 from backward_search.student.network import Student
 
 LOG = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from backward_search.errors import DataError, StaleError
-from backward_search.files.atomic import read_json, write_json
-from backward_search.files.paths import RunPaths
-from backward_search.files.tensors import load_tensors, save_tensors
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.paths import RunPaths
+from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training.history import History
 from backward_search.training.trainer import Trainer
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from backward_search.datasets.images import Batch, ImageLoader, normalise
-from backward_search.datasets.registry import Preprocessing
-from backward_search.network.model import Model
+from backward_search.data.registry import Preprocessing
+from backward_search.images.loading import Batch, ImageLoader, normalise
+from backward_search.model.network import Model
 
 MOST_BYTES = 2**30
 """Features of a split beyond this are computed anew in every epoch."""

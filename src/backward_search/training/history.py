@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backward_search.files.atomic import replacing, write_csv
+from backward_search.storage.atomic import replacing, write_csv
 from backward_search.training.trainer import EpochResult
 
 LOG = logging.getLogger(__name__)

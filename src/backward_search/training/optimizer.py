@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from backward_search.network.model import Model
+from backward_search.model.network import Model
 from backward_search.training.recipe import Recipe
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.datasets.images import Batch, normalise
-from backward_search.datasets.registry import Preprocessing
+from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
-from backward_search.network.model import Model, classification_loss
+from backward_search.images.loading import Batch, normalise
+from backward_search.model.network import Model, classification_loss
 from backward_search.training.features import AfterEncoder
 from backward_search.training.optimizer import make_optimizer
 from backward_search.training.recipe import RECIPES, cosine

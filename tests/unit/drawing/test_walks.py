@@ -9,10 +9,10 @@ from made_heads import E, trained_heads
 
 from backward_search.drawing.walks import SPOTS, flattened, spots, stops, walks
 from backward_search.errors import OptionError
-from backward_search.galleries.gallery import Gallery
-from backward_search.ranking.answers import Answerer
-from backward_search.search.backward import SearchConfig
-from backward_search.search.heads import FrozenHeads
+from backward_search.gallery.memory import Gallery
+from backward_search.methods.answers import Answerer
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
 
 
 @pytest.fixture(scope="module")

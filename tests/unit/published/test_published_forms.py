@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from backward_search.errors import DataError
-from backward_search.network.model import Model, ModelConfig
+from backward_search.model.network import Model, ModelConfig
 from backward_search.published.forms import model_state, student_state
 from backward_search.student.network import Student
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from made_heads import CLASSES, E, trained_heads
 
-from backward_search.search import teacher
-from backward_search.search.backward import SearchConfig, backward_search
-from backward_search.search.heads import FrozenHeads
-from backward_search.search.manifold import ManifoldConfig, covariance, manifold_search
+from backward_search.solvers import teacher
+from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.manifold import ManifoldConfig, covariance, manifold_search
 from backward_search.student import distillation
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student, StudentConfig

@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from backward_search.datasets.images import ImageLoader
-from backward_search.datasets.registry import Preprocessing
-from backward_search.network.model import Model, ModelConfig
+from backward_search.data.registry import Preprocessing
+from backward_search.images.loading import ImageLoader
+from backward_search.model.network import Model, ModelConfig
 from backward_search.training import features
 from backward_search.training.features import encoded
 from backward_search.training.trainer import Trainer, TrainingConfig

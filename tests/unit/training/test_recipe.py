@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from backward_search.network.model import Model, ModelConfig, classification_loss
+from backward_search.model.network import Model, ModelConfig, classification_loss
 from backward_search.training.optimizer import make_optimizer
 from backward_search.training.recipe import RECIPES
 from backward_search.training.trainer import TrainingConfig, dropout_seed

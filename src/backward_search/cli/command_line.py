@@ -1,0 +1,154 @@
+"""Command lines: read into an options dataclass, and written from one."""
+
+import argparse
+import shlex
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, fields
+from typing import Any, NoReturn, TypeVar
+
+from backward_search.cli.definition import DatasetOptions, Options, require
+from backward_search.data import registry
+from backward_search.storage.paths import DataPaths
+
+Settings = TypeVar("Settings", bound="Options")
+
+
+def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None, **fixed: Any) -> Settings:
+    """Read a command line into the options dataclass `kind`.
+
+    Args:
+        kind: the options of the script.
+        description: the script's docstring, shown by --help.
+        argv: the arguments, those of the process by default.
+        fixed: values that the script sets itself and does not offer as options.
+
+    Raises:
+        OptionError: the values contradict each other or name what does not exist; a fixed one is no option of `kind`,
+            or not of its type.
+        SystemExit: with code 2 and one line for a malformed command line.
+    """
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    annotations = typing.get_type_hints(kind)
+    _check_fixed(annotations, fixed)
+    for definition in fields(kind):
+        if definition.name in fixed:
+            continue
+        _add(parser, definition, annotations[definition.name])
+    given = vars(parser.parse_args(argv)) | fixed
+    _pass_lists_on(kind, given)
+    for definition in fields(kind):
+        source = definition.metadata["of_dataset"]
+        if source and definition.name not in given:
+            entry = registry.find(given["dataset_name"], given.get("data_root", "data"))
+            given[definition.name] = getattr(entry, source)
+    settings = kind(**given)
+    settings.check()
+    return settings
+
+
+def _check_fixed(annotations: dict[str, Any], fixed: dict[str, Any]) -> None:
+    for name, value in fixed.items():
+        require(name in annotations, f"there is no option {name}: {', '.join(annotations)}")
+        kind = annotations[name]
+        right = isinstance(value, kind) or (kind is float and isinstance(value, int))
+        require(right, f"{name} is {value!r}: expected {getattr(kind, '__name__', kind)}")
+
+
+def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None) -> list[Settings]:
+    """Read a command line for the data set it names, or, where it names none, for every one that is prepared.
+
+    Raises:
+        OptionError: as `parse`; or no data set is named and none is prepared.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if any(word.split("=")[0] in ("--dataset_name", "--help", "-h") for word in words):
+        return [parse(kind, description, words)]
+    first = _Parser(add_help=False, allow_abbrev=False)
+    first.add_argument("--data_root", default="data")
+    root = first.parse_known_args(words)[0].data_root
+    prepared = [name for name in registry.names(root) if DataPaths.of(root, name).is_prepared]
+    require(bool(prepared), f"no data set is prepared in {root}: run its A1 script, or name it with --dataset_name")
+    return [parse(kind, description, [*words, "--dataset_name", name]) for name in prepared]
+
+
+def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions]) -> str:
+    """The command that runs `script`, whose options are `kind`, on what was made with `options`.
+
+    It names what differs from the defaults; batch sizes and --overwrite are each script's own.
+    """
+    words = [f"python {script} --dataset_name {options.dataset_name}"]
+    for definition in fields(kind):
+        name, source = definition.name, definition.metadata["of_dataset"]
+        if name in ("dataset_name", "batch_size", "overwrite") or not hasattr(options, name):
+            continue
+        default = getattr(options.entry, source) if source else definition.default
+        if getattr(options, name) != default:
+            words.append(f"--{name} {shlex.quote(str(getattr(options, name)))}")
+    return " ".join(words)
+
+
+def truth(text: str) -> bool:
+    """Read a boolean option: True or False, in any case, also 1/0 and yes/no.
+
+    >>> truth("False"), truth("yes")
+    (False, True)
+    """
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither True nor False")
+    return values[text.lower()]
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that fails in one line, and whose help keeps the script's description as it is written."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see --help)\n")
+
+
+def _reader(annotation: Any) -> Callable[[str], Any]:
+    if annotation is bool:
+        return truth
+    if isinstance(annotation, types.UnionType):
+        (annotation,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
+    return typing.cast(Callable[[str], Any], annotation)
+
+
+def _one_or_list(reader: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Read one value, or leave a comma-separated list as it is."""
+
+    def read(text: str) -> Any:
+        return text if "," in text else reader(text)
+
+    read.__name__ = reader.__name__  # which argparse calls the type in its messages
+    return read
+
+
+def _pass_lists_on(kind: type[Options], given: dict[str, Any]) -> None:
+    """Move the lists that were given to an option of one value to the option they are meant for."""
+    for definition in fields(kind):
+        goal = definition.metadata["list_goes_to"]
+        if goal and isinstance(given.get(definition.name), str):
+            require(goal not in given, f"--{definition.name} and --{goal} both list values: pass one of them")
+            given[goal] = given.pop(definition.name)
+
+
+def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: Any) -> None:
+    meta = definition.metadata
+    required = definition.default is MISSING and meta["of_dataset"] is None
+    default = "required" if required else "the data set's" if meta["of_dataset"] else definition.default
+    arguments: dict[str, Any] = {
+        "type": _one_or_list(_reader(annotation)) if meta["list_goes_to"] else _reader(annotation),
+        "help": f"{meta['help']} [{default}]",
+        "required": required,
+    }
+    if annotation is bool:
+        arguments |= {"nargs": "?", "const": True, "metavar": "True|False"}
+    elif meta["choices"]:
+        arguments |= {"choices": list(meta["choices"])}
+    else:
+        arguments |= {"metavar": getattr(_reader(annotation), "__name__", "value").upper()}
+    parser.add_argument(f"--{definition.name}", default=argparse.SUPPRESS, **arguments)

@@ -1,0 +1,74 @@
+"""What a script says while it runs: one log, and one way to fail."""
+
+import dataclasses
+import errno
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from backward_search.errors import UserError
+from backward_search.progress import is_follower
+
+LOG = logging.getLogger("backward_search")
+
+
+@contextmanager
+def script_log(file: Path | None, options: Any) -> Iterator[None]:
+    """Log to the console and, where there is one, to `file`: first command and configuration, last the seconds.
+
+    Of the processes that torchrun starts only the first one does; the others are silent but for warnings.
+
+    Args:
+        file: the `run.log` beside what the script works on; None leaves no trace on disk.
+        options: the script's options dataclass.
+    """
+    console = logging.StreamHandler(sys.stdout)
+    console.setFormatter(logging.Formatter("%(message)s"))
+    handlers: list[logging.Handler] = [console]
+    if file is not None and not is_follower():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        record = logging.FileHandler(file, encoding="utf-8")
+        record.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+        handlers.append(record)
+    for handler in handlers:
+        LOG.addHandler(handler)
+    LOG.setLevel(logging.WARNING if is_follower() else logging.INFO)
+    LOG.propagate = False
+    start = time.perf_counter()
+    try:
+        with logging_redirect_tqdm([LOG]):
+            LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+            LOG.info("%s", ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(options).items()))
+            yield
+            LOG.info("finished in %.1f s", time.perf_counter() - start)
+    finally:
+        for handler in handlers:
+            LOG.removeHandler(handler)
+            handler.close()
+
+
+def run_script(main: Callable[[], object]) -> None:
+    """Run a script's `main` and leave with its exit code: 0, or 2 with one line for what a user can cause."""
+    try:
+        main()
+    except UserError as error:
+        sys.exit(_one_line(str(error)))
+    except OSError as error:
+        problem = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        full = ": make room and run the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        sys.exit(_one_line(problem + full))
+    except KeyboardInterrupt:
+        advice = "run the same command again, without --overwrite; it goes on from what was kept"
+        print(f"interrupted: {advice}", file=sys.stderr)
+        sys.exit(130)
+
+
+def _one_line(message: str) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 2

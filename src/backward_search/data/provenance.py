@@ -1,0 +1,25 @@
+"""Where the tables of a data set come from: what has to go with them into every later result."""
+
+from typing import Any
+
+from backward_search.storage.manifest import read_manifest
+from backward_search.storage.paths import DataPaths
+
+
+def provenance(paths: DataPaths) -> dict[str, Any]:
+    """The settings that A1 made the tables with, such as `{"as_published": True, ...}`; empty before A1 has finished.
+
+    Raises:
+        DataError: A1's manifest is damaged.
+    """
+    manifest = paths.manifest("A1")
+    return dict(read_manifest(manifest)["settings"]) if manifest.exists() else {}
+
+
+def in_words(tables: dict[str, Any]) -> str:
+    """The settings in one line; lists of names are left to the files.
+
+    >>> in_words({"as_published": True, "split_seed": 42})
+    'as_published True, split_seed 42'
+    """
+    return ", ".join(f"{name} {value}" for name, value in tables.items() if not isinstance(value, (dict, list)))

@@ -1,0 +1,175 @@
+"""The registry of data sets: everything that depends on which data set it is stands in its entry."""
+
+import dataclasses
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from backward_search.errors import OptionError
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.paths import DataPaths
+
+_MODULES = {
+    "CUB": "backward_search.readers.cub.source",
+    "APY": "backward_search.readers.apy.source",
+    "wikiart": "backward_search.readers.wikiart.source",
+    "glyphs": "backward_search.readers.glyphs.source",
+}
+"""The data sets that come with the package; each module holds its entry as `ENTRY`."""
+
+
+class EmptyTags(Enum):
+    """Where an empty piece of a tag string counts as a tag, as the published code has it (docs/method.md, 4)."""
+
+    NOWHERE = "nowhere"
+    OF_THE_QUERY = "of the query"
+    """CUB and aPY: the query's string is taken as it stands, a candidate's without its outer commas."""
+    IN_GENERATION = "in generation"
+    """WikiArt: both strings as they stand when queries are drawn; no empty tag in the metrics."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes the network's input.
+
+    Attributes:
+        size: side of the square input in pixels.
+        fit: "crop" scales the short side to `size` and cuts a square; "squeeze" scales both sides.
+        augment: whether training crops at random and flips both ways (test: the centre, no flips).
+        mean: subtracted from the channels, which lie in [0, 1].
+        std: what the channels are then divided by.
+    """
+
+    size: int = 224
+    fit: str = "crop"
+    augment: bool = True
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """What the stages need to know of a data set beyond its files.
+
+    Attributes:
+        name: as in `--dataset_name` and in the folder names.
+        category_types: for each `--category_type` the attributes it trains on, in order; the first is the default.
+        preprocessing: of its images.
+        encoder_model: the default encoder.
+        num_epoch: the default number of training epochs.
+        lr: the default learning rate of the paper's recipe.
+        recipe: the default training recipe.
+        holdout: the default share of the training split that is kept from training, to calibrate the heads.
+        inverse_lambda: the default lambda of the search.
+        student_hidden: the default units of the student's hidden layers.
+        student_output: its default output.
+        student_loss: its default loss.
+        empty_tags: where an empty piece of a tag string counts.
+        discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
+        prepare: the command that makes its tables.
+    """
+
+    name: str
+    category_types: Mapping[str, tuple[str, ...]]
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    encoder_model: str = "convnext_base"
+    num_epoch: int = 30
+    lr: float = 0.01
+    recipe: str = "paper"
+    holdout: float = 0.0
+    inverse_lambda: float = 1.1
+    student_hidden: int = 128
+    student_output: str = "tanh"
+    student_loss: str = "mse"
+    empty_tags: EmptyTags = EmptyTags.NOWHERE
+    discard_first_draw: bool = False
+    prepare: str = ""
+
+    @property
+    def image_size(self) -> int:
+        """Side of the network's input in pixels, unless another is asked for."""
+        return self.preprocessing.size
+
+    @property
+    def default_category_type(self) -> str:
+        """The category type taken when none is named."""
+        return next(iter(self.category_types))
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Every attribute that some category type uses, each once, in order of appearance."""
+        return tuple(dict.fromkeys(name for names in self.category_types.values() for name in names))
+
+    def attributes_of(self, category_type: str) -> tuple[str, ...]:
+        """The attributes of a category type, or of a comma-separated list of attributes.
+
+        Raises:
+            OptionError: it is neither.
+        """
+        if category_type in self.category_types:
+            return self.category_types[category_type]
+        names = tuple(category_type.split(","))
+        unknown = [name for name in names if name not in self.attributes]
+        if unknown or len(set(names)) != len(names):
+            raise OptionError(
+                f"--category_type {category_type} does not exist for {self.name}: "
+                f"known are {', '.join(self.category_types)}, or a list of {', '.join(self.attributes)}"
+            )
+        return names
+
+
+def names(data_root: str | Path) -> list[str]:
+    """The known data sets: those of the package, then those prepared below `data_root` on the user's own images."""
+    root = DataPaths.of(data_root, "any").root
+    own = sorted(path.parent.parent.name for path in root.glob("*/attributions/dataset.json"))
+    return [*_MODULES, *(name for name in own if name not in _MODULES)]
+
+
+def module_of(name: str) -> ModuleType | None:
+    """The module of a data set that comes with the package; None for any other."""
+    return importlib.import_module(_MODULES[name]) if name in _MODULES else None
+
+
+def find(name: str, data_root: str | Path) -> DatasetEntry:
+    """The entry of data set `name`.
+
+    Raises:
+        OptionError: there is no such data set; the message names the nearest.
+    """
+    module = module_of(name)
+    if module is not None:
+        entry: DatasetEntry = module.ENTRY
+        return entry
+    description = DataPaths.of(data_root, name).description
+    if description.exists():
+        return _from_json(read_json(description))
+    known = names(data_root)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise OptionError(
+        f"--dataset_name {name} is not known: {hint}known are {', '.join(known)}; "
+        "A1.Data-Preprocessing-custom.py prepares your own images under a name of your choice"
+    )
+
+
+def save(entry: DatasetEntry, data_root: str | Path) -> Path:
+    """Keep the entry of a data set of the user's own beside its tables, for `find`."""
+    content = dataclasses.asdict(entry) | {"empty_tags": entry.empty_tags.value}
+    return write_json(DataPaths.of(data_root, entry.name).description, content)
+
+
+def _from_json(content: dict[str, Any]) -> DatasetEntry:
+    look = content["preprocessing"]
+    return DatasetEntry(
+        **{
+            **content,
+            "category_types": {name: tuple(attributes) for name, attributes in content["category_types"].items()},
+            "preprocessing": Preprocessing(**{**look, "mean": tuple(look["mean"]), "std": tuple(look["std"])}),
+            "empty_tags": EmptyTags(content["empty_tags"]),
+        }
+    )

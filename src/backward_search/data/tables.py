@@ -1,0 +1,137 @@
+"""Tables, class lists and tags of a data set: the one form that readers bring their data into and stages start from."""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from backward_search.data.registry import DatasetEntry
+from backward_search.errors import DataError
+from backward_search.storage.atomic import write_csv, write_json
+from backward_search.storage.paths import DataPaths
+
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a reader makes of a raw data set: one row per image.
+
+    Attributes:
+        paths: the path column, such as `./data/CUB/images/<folder>/<file>`; its last two parts are the image's key.
+        labels: for each attribute the label of every image.
+        splits: for each split the rows in the order in which the table shall hold them.
+        tags: per image its tags, comma-separated, none of them empty; None for a data set without tags.
+        query_tags: per image the string that query generation compares and stores, where it differs from `tags`.
+        groups: per image the thing it shows, where several images show the same thing.
+        missing: the rows of which it is known already that there is no image.
+    """
+
+    paths: Sequence[str]
+    labels: Mapping[str, Sequence[str]]
+    splits: Mapping[str, Sequence[int] | np.ndarray]
+    tags: Sequence[str] | None = None
+    query_tags: Sequence[str] | None = None
+    groups: Sequence[str] | None = None
+    missing: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Table:
+    """One split of a data set, in file order.
+
+    Attributes:
+        entry: the data set's registry entry.
+        split: "train" or "test".
+        paths: the path column.
+        ids: for each attribute the class ids, (N,) int64 in 0..K-1.
+        classes: for each attribute the sorted labels; an id is an index into them.
+    """
+
+    entry: DatasetEntry
+    split: str
+    paths: list[str]
+    ids: dict[str, np.ndarray]
+    classes: dict[str, list[str]]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.paths)
+
+    @property
+    def keys(self) -> list[str]:
+        """`<folder>/<file>` of every image."""
+        return [key_of(path) for path in self.paths]
+
+    def without(self, rows: Collection[int]) -> "Table":
+        """The table without some of its rows."""
+        kept = [row for row in range(len(self)) if row not in rows]
+        ids = {name: values[kept] for name, values in self.ids.items()}
+        return dataclasses.replace(self, paths=[self.paths[row] for row in kept], ids=ids)
+
+    def labels(self, attribute: str) -> list[str]:
+        """The label of every image."""
+        names = self.classes[attribute]
+        return [names[index] for index in self.ids[attribute].tolist()]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tag table, by key.
+
+    Attributes:
+        tags: comma-separated tags of each image, as the metrics use them; empty where a data set has none.
+        query_tags: the string that query generation compares and stores.
+        groups: the thing each image shows; empty where the data set does not say.
+    """
+
+    tags: dict[str, str]
+    query_tags: dict[str, str]
+    groups: dict[str, str]
+
+
+def key_of(path: str) -> str:
+    """The key of an image: the last two parts of its path.
+
+    >>> key_of("./data/CUB/images/001.Albatross/a.jpg")
+    '001.Albatross/a.jpg'
+    """
+    return "/".join(path.replace("\\", "/").rsplit("/", 2)[-2:])
+
+
+def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
+    """Write tables, class list and tag table of a data set.
+
+    Args:
+        paths: where they go.
+        samples: what the reader found.
+
+    Returns:
+        The files written.
+
+    Raises:
+        DataError: two images share a key.
+    """
+    keys = [key_of(path) for path in samples.paths]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key, count in pd.Series(keys).value_counts().items() if count > 1)
+        raise DataError(f"two images of {paths.name} share the name {twice}: folder and file together must be unique")
+    classes = {attribute: sorted(set(labels)) for attribute, labels in samples.labels.items()}
+    number = {attribute: {label: i for i, label in enumerate(names)} for attribute, names in classes.items()}
+    written = [write_json(paths.classes, classes)]
+    for split, rows in samples.splits.items():
+        table = (
+            (samples.paths[row], *(number[name][labels[row]] for name, labels in samples.labels.items()))
+            for row in rows
+        )
+        written.append(write_csv(paths.table(split), ("path", *samples.labels), table))
+    columns: dict[str, Sequence[str]] = {"key": keys}
+    if samples.tags is not None:
+        columns |= {"tags": samples.tags, "query_tags": samples.query_tags or samples.tags}
+    if samples.groups is not None:
+        columns["group"] = samples.groups
+    written.append(write_csv(paths.tags, tuple(columns), zip(*columns.values(), strict=True)))
+    return written

@@ -1,0 +1,223 @@
+"""The gallery: the images among which is searched. An engine proposes rows, and the exact score ranks them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from backward_search.errors import OptionError
+from backward_search.gallery.vectors import Vectors
+
+SCORES_AT_ONCE = 2**23
+"""Scores of one block, 32 MB: all queries against so many rows as this admits."""
+VALUES_AT_ONCE = 2**18
+"""Gathered numbers of one pass of the exact scores, 2 MB in double precision, which a core's cache holds."""
+SPARE = 16
+"""Rows that the exact engine proposes beyond those asked for, so that rounding in a block decides nothing."""
+ROUNDING = 1e-5
+"""How far a score taken in a block can lie from the exact one, relative to scores of size 1 and more."""
+MOST_SPARE = 4096
+"""Where more images than this are equal to within `ROUNDING`, their block's rounding decides which are kept."""
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The nearest images of each query, best first; equal similarities stand in gallery order.
+
+    Attributes:
+        rows: rows of the gallery (B, k) int64.
+        similarity: cosine similarities, or whatever scores ranked the images, (B, k).
+    """
+
+    rows: Tensor
+    similarity: Tensor
+
+
+class Scorer(Protocol):
+    """A way to score the gallery's images for B queries; larger is better."""
+
+    @property
+    def guide(self) -> Tensor:
+        """The vectors (B, E) by whose cosine an approximate engine looks for candidates."""
+
+    def block(self, rows: slice) -> Tensor:
+        """The scores of all queries against a slice of the gallery, (B, stop - start), to rounding."""
+
+    def pairs(self, rows: Tensor) -> Tensor:
+        """The exact scores of each query against its own rows (B, n); a row's score never depends on the others."""
+
+
+class Engine(Protocol):
+    """What proposes, for each query, rows worth an exact score."""
+
+    def shortlist(self, scorer: Scorer, count: int) -> Tensor:
+        """Propose at least `count` rows per query, (B, n) int64 on the CPU or the queries' device; -1 fills gaps."""
+
+
+class CosineScorer:
+    """Cosine similarity to the queries."""
+
+    def __init__(self, queries: Tensor, vectors: Vectors) -> None:
+        """Score `vectors` (N, E) for queries (B, E)."""
+        exact = normalize(queries.to(vectors.device).double(), dim=1)
+        self.guide, self._exact, self._vectors = exact.float(), exact, vectors
+
+    def block(self, rows: slice) -> Tensor:
+        """The similarities to a slice of the gallery."""
+        block = self._vectors.block(rows).to(self.guide.dtype)
+        lengths = torch.linalg.vector_norm(block, dim=1).clamp(min=1e-12)
+        return (self.guide @ block.T).div_(lengths)
+
+    def pairs(self, rows: Tensor) -> Tensor:
+        """The similarities to each query's own rows, summed in double precision."""
+        step = max(VALUES_AT_ONCE // (max(rows.shape[1], 1) * self._vectors.size), 1)
+        scores = [self._few(rows[i : i + step], self._exact[i : i + step]) for i in range(0, len(rows), step)]
+        return torch.cat(scores) if scores else torch.empty(rows.shape, device=self.guide.device)
+
+    def _few(self, rows: Tensor, queries: Tensor) -> Tensor:
+        images = self._vectors.take(rows).double()  # (b, n, E)
+        products = (images * queries[:, None]).sum(dim=2)  # no matrix product: its rounding depends on the place
+        cosines: Tensor = products / torch.linalg.vector_norm(images, dim=2).clamp(min=1e-12)
+        return cosines.float()
+
+
+class ExactEngine:
+    """Scores every image, block by block; nothing but a block's scores is held."""
+
+    def __init__(self, total: int, allowed: Tensor | None = None, block_rows: int = 65536) -> None:
+        """Search `total` rows.
+
+        Args:
+            total: rows of the gallery.
+            allowed: which rows may be proposed, (total,) bool; all by default.
+            block_rows: most rows scored at once.
+        """
+        self._total, self._allowed, self._block_rows = total, allowed, block_rows
+
+    def shortlist(self, scorer: Scorer, count: int) -> Tensor:
+        """Propose every row that can be among the `count` best once scores are exact."""
+        asked = max(len(scorer.guide), 1)
+        size = min(self._block_rows, SCORES_AT_ONCE // asked, max(1024 * asked, 8192))
+        size = max(size, 1)  # few queries: a block that stays in the cache; many: one that keeps the product busy
+        spare = SPARE
+        while True:
+            hits = best_of(lambda rows: self._scores(scorer, rows), self._total, count + spare, size)
+            if hits.rows.shape[1] < count + spare or spare >= MOST_SPARE or not self._undecided(hits, count):
+                return hits.rows.masked_fill(hits.similarity == -torch.inf, -1)
+            spare *= 8
+
+    def _scores(self, scorer: Scorer, rows: slice) -> Tensor:
+        scores = scorer.block(rows)
+        if self._allowed is None:
+            return scores
+        return scores.masked_fill(~self._allowed[rows].to(scores.device), -torch.inf)
+
+    def _undecided(self, hits: Hits, count: int) -> bool:
+        """Whether a row left out could, for some query, score as high as the last of the best."""
+        last = hits.similarity[:, count - 1]
+        return bool((hits.similarity[:, -1] >= last - 2 * ROUNDING * last.abs().clamp(min=1)).any())
+
+
+class Gallery:
+    """Images as embeddings, and the engine that finds candidates among them."""
+
+    def __init__(self, embeddings: Tensor | Vectors, engine: Engine | None = None, shortlist: int = 0) -> None:
+        """Join embeddings (N, E) and an engine over the same rows.
+
+        Args:
+            embeddings: of every image.
+            engine: what proposes candidates; left out, every image is scored.
+            shortlist: candidates that an approximate engine proposes per query; never fewer than the hits asked for.
+        """
+        self.vectors = embeddings if isinstance(embeddings, Vectors) else Vectors([embeddings])
+        self.engine: Engine = engine if engine is not None else ExactEngine(len(self.vectors))
+        self._shortlist = shortlist
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.vectors)
+
+    def exact(self) -> "Gallery":
+        """The same images, every one scored."""
+        return Gallery(self.vectors)
+
+    def search(self, queries: Tensor, k: int) -> Hits:
+        """The `k` nearest images of each query (B, E) by cosine similarity."""
+        return self.best(CosineScorer(queries, self.vectors), k)
+
+    def best(self, scorer: Scorer, k: int) -> Hits:
+        """The `k` images of the highest exact score among those that the engine proposes.
+
+        Raises:
+            OptionError: the engine finds fewer than `k`, though the gallery has as many.
+        """
+        k = min(k, len(self))
+        rows = self.engine.shortlist(scorer, max(k, self._shortlist)).to(self.vectors.device)
+        rows = rows.sort(dim=1).values  # equal scores then stand in gallery order
+        scores = scorer.pairs(rows.clamp(min=0)).masked_fill(rows < 0, -torch.inf)
+        hits = ranked(scores, k)
+        if hits.rows.shape[1] < k or bool((hits.similarity == -torch.inf).any()):
+            raise OptionError(f"the engine found fewer than {k} images for a query: raise --shortlist and --nprobe")
+        return Hits(rows.gather(1, hits.rows), hits.similarity)
+
+    def similarity(self, queries: Tensor) -> Tensor:
+        """The cosine of each query (B, E) with every image, (B, N), to rounding."""
+        return CosineScorer(queries, self.vectors).block(slice(0, len(self)))
+
+
+def best_of(score_block: Callable[[slice], Tensor], total: int, count: int, size: int) -> Hits:
+    """The `count` best of `total` rows that are scored in blocks; equal scores stand in row order.
+
+    Args:
+        score_block: gives the scores (B, b) of a slice of rows.
+        total: how many rows there are, at least 1.
+        count: rows kept per query.
+        size: rows of a block.
+    """
+    best = None
+    for start in range(0, total, size):
+        block = ranked(score_block(slice(start, min(start + size, total))), count)
+        block = Hits(block.rows + start, block.similarity)
+        best = block if best is None else _merged(best, block, count)
+    if best is None:
+        raise ValueError("there is nothing to rank")
+    return best
+
+
+def _merged(first: Hits, second: Hits, count: int) -> Hits:
+    """The best of two lists, where all rows of the first come before those of the second."""
+    merged = ranked(torch.cat([first.similarity, second.similarity], dim=1), count)
+    return Hits(torch.cat([first.rows, second.rows], dim=1).gather(1, merged.rows), merged.similarity)
+
+
+def ranked(scores: Tensor, k: int) -> Hits:
+    """The `k` best of each row of scores (B, N), best first; equal scores stand in gallery order.
+
+    `torch.topk` alone leaves the order of equal scores open. A row where they reach beyond the k-th place is sorted.
+    """
+    values, rows = scores.topk(min(k + 1, scores.shape[1]), dim=1)
+    rows, order = rows.sort(dim=1)
+    values, place = values.gather(1, order).sort(dim=1, descending=True, stable=True)
+    rows = rows.gather(1, place)
+    if values.shape[1] > k:
+        cut = (values[:, k - 1] == values[:, k]).nonzero().squeeze(1)
+        if len(cut):
+            whole = scores[cut].sort(dim=1, descending=True, stable=True)
+            values[cut, :k], rows[cut, :k] = whole.values[:, :k], whole.indices[:, :k]
+    return Hits(rows[:, :k], values[:, :k])
+
+
+def recall(found: Tensor, exact: Tensor) -> float:
+    """Recall@k of an engine: the share of the exact k hits that it finds, mean over queries.
+
+    Args:
+        found: rows of its hits (B, k).
+        exact: rows of the exact hits (B, k).
+
+    >>> recall(torch.tensor([[1, 2]]), torch.tensor([[2, 5]]))
+    0.5
+    """
+    return float((found[:, :, None] == exact[:, None, :]).any(dim=1).double().mean())

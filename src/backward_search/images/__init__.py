@@ -1,0 +1,1 @@
+"""Pictures: opened, fitted to the network, loaded in batches, written."""

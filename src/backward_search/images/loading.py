@@ -1,0 +1,290 @@
+"""Images on their way to the network: decoded with Pillow, brought to size as bytes, normalised on the device."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from backward_search.data.registry import Preprocessing
+from backward_search.distributed import ALONE, Group
+from backward_search.errors import DataError
+from backward_search.progress import progress
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some images with their labels.
+
+    Attributes:
+        pixels: (B, 3, H, W) uint8, in channels-last memory; or what an encoder has made of them, (B, d) float32.
+        labels: by attribute, class ids (B,) int64.
+        rows: the row of each image in its table, (B,) int64.
+        weight: what the share's mean loss is multiplied with, so that the mean over the processes is that of the batch.
+    """
+
+    pixels: Tensor
+    labels: dict[str, Tensor]
+    rows: Tensor
+    weight: float = 1.0
+
+
+def load_image(path: Path) -> Image.Image:
+    """Decode an image as RGB.
+
+    Raises:
+        DataError: it cannot be read; the message names it.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise DataError(f"image {path} does not exist: run the data set's A1 script again") from None
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"image {path} cannot be read ({error}): repair or remove it, then run A1 again") from None
+
+
+def fit(image: Image.Image, look: Preprocessing, generator: np.random.Generator | None = None) -> np.ndarray:
+    """Bring an image to the network's size.
+
+    Args:
+        image: RGB.
+        look: how.
+        generator: source of random crop and flips, where the data set's training has them; None for the test form.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    size = look.size
+    augment = generator if look.augment else None
+    if look.fit == "squeeze":
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    else:
+        image = _square(_scaled(image, size), size, augment)
+    if augment is not None:
+        vertical, horizontal = augment.random(2) < 0.5
+        image = ImageOps.flip(image) if vertical else image
+        image = ImageOps.mirror(image) if horizontal else image
+    return np.array(image)
+
+
+def _scaled(image: Image.Image, short_side: int) -> Image.Image:
+    width, height = image.size
+    if min(width, height) == short_side:
+        return image
+    long_side = int(short_side * max(width, height) / min(width, height))
+    size = (short_side, long_side) if width <= height else (long_side, short_side)
+    return image.resize(size, Image.Resampling.BILINEAR)
+
+
+def _square(image: Image.Image, size: int, generator: np.random.Generator | None) -> Image.Image:
+    room = (image.width - size, image.height - size)
+    if generator is None:
+        left, top = (round(space / 2) for space in room)
+    else:
+        left, top = (int(generator.integers(space + 1)) for space in room)
+    return image.crop((left, top, left + size, top + size))
+
+
+def normalise(pixels: Tensor, look: Preprocessing, device: torch.device) -> Tensor:
+    """Move pixels to the device and normalise them: (B, 3, H, W) uint8 -> float32 of about zero mean, unit variance."""
+    mean, std = _moments(look, device)
+    return pixels.to(device, non_blocking=True).float().sub_(mean).div_(std)
+
+
+@cache  # made anew for every batch, they would make the GPU wait for the copy
+@torch.inference_mode(False)
+def _moments(look: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
+    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) * 255 for values in (look.mean, look.std))
+    return mean, std
+
+
+def unreadable_images(files: Sequence[Path], workers: int) -> dict[int, str]:
+    """Try to decode every image.
+
+    Args:
+        files: the images.
+        workers: processes that decode.
+
+    Returns:
+        By row, what is wrong with the image; images that can be read are not in it.
+    """
+    tiny = Preprocessing(size=1, fit="squeeze", augment=False)
+    loader: DataLoader[tuple[np.ndarray | DataError, int]] = DataLoader(
+        ImageRows(files, tiny, None),
+        batch_size=64,
+        sampler=[(0, row) for row in range(len(files))],
+        num_workers=min(workers, len(files)),
+        collate_fn=list,
+        generator=torch.Generator(),
+    )
+    batches = progress(loader, "checking images", "batch", len(loader))
+    return {row: str(image) for batch in batches for image, row in batch if isinstance(image, DataError)}
+
+
+class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
+    """The images of a table by (epoch, row); random crops and flips depend on nothing but seed, epoch and row."""
+
+    def __init__(self, files: Sequence[Path], look: Preprocessing, seed: int | None) -> None:
+        """Keep what is needed to load any row.
+
+        Args:
+            files: the image of each row.
+            look: how images are brought to size.
+            seed: of the augmentation; None for the test form.
+        """
+        self._files = list(files)
+        self._look = look
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._files)
+
+    def __getitem__(self, place: tuple[int, int]) -> tuple[np.ndarray | DataError, int]:
+        """The image of (epoch, row), (size, size, 3) uint8, and its row; an unreadable one is its error.
+
+        Raised in a worker process, the error would arrive wrapped in that process's traceback.
+        """
+        epoch, row = place
+        random = self._look.augment and self._seed is not None
+        generator = np.random.default_rng((self._seed or 0, epoch, row)) if random else None
+        try:
+            return fit(load_image(self._files[row]), self._look, generator), row
+        except DataError as error:
+            return error, row
+
+
+class ImageLoader:
+    """Batches of images, decoded in worker processes.
+
+    The pixels of small data sets are kept after the first pass where training does not change them.
+    """
+
+    KEEP_BYTES = 512 * 2**20
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        labels: Mapping[str, np.ndarray],
+        look: Preprocessing,
+        *,
+        batch_size: int,
+        workers: int,
+        seed: int | None = None,
+        group: Group = ALONE,
+        keep: bool = True,
+    ) -> None:
+        """Set the loader up.
+
+        Args:
+            files: the image of each row.
+            labels: by attribute, class ids (N,).
+            look: how images are brought to size.
+            batch_size: images in a batch.
+            workers: processes that decode; 0 decodes in this one.
+            seed: of order and augmentation in training; None gives the rows in order, in the test form.
+            group: the processes that share each batch.
+            keep: keep the pixels for further epochs, where they are few and do not change.
+
+        Raises:
+            DataError: there are too few images to train on.
+        """
+        self._labels = {name: torch.tensor(values) for name, values in labels.items()}
+        self._rows = ImageRows(files, look, seed)
+        self._batch_size = batch_size
+        self._workers = workers
+        self._seed = seed
+        self._group = group
+        self._least = group.size if seed is None else 2 * group.size
+        if len(files) < self._least:
+            each = "one" if seed is None else "two, which BatchNorm needs,"
+            raise DataError(
+                f"{len(files)} images are too few: each of the {group.size} processes takes {each} of a batch"
+            )
+        same = seed is None or (not look.augment and group.size == 1)
+        fits = len(files) * 3 * look.size**2 <= self.KEEP_BYTES
+        shape = (len(files), look.size, look.size, 3)
+        self._kept = torch.empty(shape, dtype=torch.uint8) if keep and same and fits else None
+        self._filled = False
+        self.steps = len(self.batches())
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self._rows)
+
+    def batches(self, epoch: int = 0) -> list[np.ndarray]:
+        """The rows of each batch of an epoch; a rest that is too small joins the batch before it.
+
+        Each process needs one image of a batch, and two in training, for BatchNorm.
+        """
+        count = len(self._rows)
+        if self._seed is None:
+            order = np.arange(count)
+        else:
+            order = np.random.default_rng((self._seed, epoch)).permutation(count)
+        cuts = list(range(self._batch_size, count, self._batch_size))
+        if cuts and count - cuts[-1] < self._least:
+            cuts.pop()
+        return np.split(order, cuts)
+
+    def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
+        """This process's share of the batches of an epoch, but for the first `skip` batches."""
+        batches = self.batches(epoch)[skip:]
+        shares = [self._group.share(rows) for rows in batches]
+        pixels = self._stored(shares) if self._filled else self._decoded(shares, epoch)
+        for share, whole in zip(shares, batches, strict=True):
+            yield self._batch(next(pixels), share, len(whole))
+        self._filled = self._kept is not None and (self._filled or skip == 0)
+
+    def in_order(self) -> Iterator[Batch]:
+        """Every image once, in the order of the rows, as a first epoch would show it."""
+        batches = np.split(np.arange(len(self)), range(self._batch_size, len(self), self._batch_size))
+        for pixels, rows in zip(self._decoded(batches, 0), batches, strict=True):
+            yield self._batch(pixels, rows, len(rows))
+
+    def labels_of(self, rows: Tensor) -> dict[str, Tensor]:
+        """By attribute the class ids of some rows."""
+        return {name: ids[rows] for name, ids in self._labels.items()}
+
+    def _stored(self, shares: list[np.ndarray]) -> Iterator[Tensor]:
+        assert self._kept is not None
+        return (self._kept[rows] for rows in shares)
+
+    def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
+        workers = min(self._workers, len(shares))
+        loader = DataLoader(
+            self._rows,
+            batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
+            num_workers=workers,
+            collate_fn=_stack,
+            pin_memory=torch.cuda.is_available(),
+            prefetch_factor=4 if workers else None,
+            generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
+        )
+        for pixels, rows in loader:
+            if isinstance(pixels, DataError):
+                raise DataError(f"{pixels}, or pass --skip_unreadable True")
+            if self._kept is not None:
+                self._kept[rows] = pixels
+            yield pixels
+
+    def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
+        places = torch.from_numpy(rows)
+        weight = len(rows) * self._group.size / total
+        return Batch(pixels.permute(0, 3, 1, 2), self.labels_of(places), places, weight)
+
+
+def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:
+    rows = np.array([row for _, row in items])
+    images: list[np.ndarray] = []
+    for image, _ in items:
+        if isinstance(image, DataError):
+            return image, rows
+        images.append(image)
+    return torch.from_numpy(np.stack(images)), rows

@@ -1,0 +1,200 @@
+"""The encoders: torchvision classification networks without their classifier, any of timm's, a small one of our own.
+
+Each of torchvision's is one line of `_TORCHVISION`: the name of the constructor, its weights, and the module that is
+taken out. What is left maps images (B, 3, H, W) to features (B, d).
+"""
+
+import dataclasses
+import difflib
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from urllib.error import URLError
+
+import torch
+from torch import Tensor, nn
+
+from backward_search.data.registry import Preprocessing
+from backward_search.errors import MissingError, OptionError
+from backward_search.model.torchvision_models import models
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Torchvision:
+    """How a torchvision model becomes an encoder.
+
+    Attributes:
+        constructor: its name in `torchvision.models`.
+        classifier: the module that is replaced.
+        weights: the name of its pretrained weights.
+    """
+
+    constructor: str
+    classifier: str
+    weights: str = "IMAGENET1K_V1"
+
+
+_TORCHVISION = {
+    "resnet18": _Torchvision("resnet18", "fc"),
+    "resnet50": _Torchvision("resnet50", "fc"),
+    "resnet101": _Torchvision("resnet101", "fc"),
+    "wide_resnet50_2": _Torchvision("wide_resnet50_2", "fc", "DEFAULT"),
+    "resnext50_32x4d": _Torchvision("resnext50_32x4d", "fc"),
+    "vgg16": _Torchvision("vgg16", "classifier"),
+    "vgg16_bn": _Torchvision("vgg16_bn", "classifier"),
+    "vit_b": _Torchvision("vit_b_16", "heads"),
+    "swin_b": _Torchvision("swin_b", "head"),
+    "convnext_base": _Torchvision("convnext_base", "classifier"),
+    "convnext_large": _Torchvision("convnext_large", "classifier"),
+    "regnet_y_8gf": _Torchvision("regnet_y_8gf", "fc"),
+    "regnet_y_16gf": _Torchvision("regnet_y_16gf", "fc", "IMAGENET1K_SWAG_E2E_V1"),
+    "efficientnet_b0": _Torchvision("efficientnet_b0", "classifier"),
+    "efficientnet_b3": _Torchvision("efficientnet_b3", "classifier"),
+    "efficientnet_b5": _Torchvision("efficientnet_b5", "classifier"),
+    "mobilenet_v3_small": _Torchvision("mobilenet_v3_small", "classifier"),
+    "mobilenet_v3_large": _Torchvision("mobilenet_v3_large", "classifier"),
+    "densenet121": _Torchvision("densenet121", "classifier"),
+}
+_ALIASES = {"wideresnet50": "wide_resnet50_2", "vit_b_16": "vit_b"}
+_TIMM = "timm:"
+
+
+class SmallCNN(nn.Sequential):
+    """Four 3x3 convolutions for images of some 50 pixels: (B, 3, H, W) -> (B, 128)."""
+
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128)) -> None:
+        """Stack the blocks; each but the last halves the image."""
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip((3, *widths), widths, strict=False):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+        super().__init__(*layers[:-1], nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * widths[-1], widths[-1]))
+
+
+_OWN: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN}
+
+
+def encoder_names() -> list[str]:
+    """The names that `build_encoder` takes, besides `timm:` and the name of a model of timm."""
+    return [*_TORCHVISION, *_ALIASES, *_OWN]
+
+
+def has_weights(name: str) -> bool:
+    """Whether an encoder can start from pretrained weights."""
+    return name not in _OWN
+
+
+def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> nn.Module:
+    """Build an encoder.
+
+    Args:
+        name: one of `encoder_names()`, or `timm:` and a name that timm knows.
+        pretrained: start from ImageNet weights, which torchvision or timm downloads once.
+        final_norm: keep the LayerNorm between ConvNeXt's pooling and its classifier (the published model drops it).
+
+    Returns:
+        A module that maps images (B, 3, H, W), normalised, to features (B, d).
+
+    Raises:
+        OptionError: the name is unknown.
+        MissingError: the pretrained weights cannot be downloaded.
+    """
+    if name in _OWN:
+        return _OWN[name]()
+    if name.startswith(_TIMM):
+        return _of_timm(name.removeprefix(_TIMM), pretrained)
+    name = _ALIASES.get(name, name)
+    if name not in _TORCHVISION:
+        raise OptionError(
+            f"--encoder_model {name} is not known: known are {', '.join(encoder_names())}, and {_TIMM}NAME"
+        )
+    row = _TORCHVISION[name]
+    network = _torchvision(row, pretrained)
+    head = getattr(network, row.classifier)
+    setattr(network, row.classifier, _without_classifier(head, final_norm))
+    return network
+
+
+def _torchvision(row: _Torchvision, pretrained: bool) -> nn.Module:
+    weights = models().get_model_weights(row.constructor)[row.weights] if pretrained else None
+    try:
+        network: nn.Module = models().get_model(row.constructor, weights=weights)
+    except (URLError, OSError, RuntimeError) as error:  # the last where a download is cut short
+        if weights is None:
+            raise
+        raise MissingError(
+            f"the ImageNet weights of {row.constructor} cannot be downloaded ({error}): "
+            f"connect to the network, put the file into {torch.hub.get_dir()}/checkpoints, or pass --pretrained False"
+        ) from None
+    return network
+
+
+def _timm(name: str) -> ModuleType:
+    try:
+        timm = importlib.import_module("timm")
+    except ImportError:
+        raise OptionError(f"--encoder_model {_TIMM}{name} needs timm: pip install -r requirements-timm.txt") from None
+    if not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=3)
+        raise OptionError(
+            f"--encoder_model {_TIMM}{name} is not a model of timm {timm.__version__}"
+            + (f": did you mean {', '.join(near)}?" if near else ": timm.list_models() lists them")
+        )
+    return timm
+
+
+def _of_timm(name: str, pretrained: bool) -> nn.Module:
+    timm = _timm(name)
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    except Exception as error:  # of whichever library timm downloads with
+        if not pretrained:
+            raise
+        raise MissingError(
+            f"the weights of {_TIMM}{name} cannot be had ({str(error).splitlines()[0]}): "
+            "connect to the network, or pass --pretrained False"
+        ) from None
+    return network
+
+
+def weights_look(name: str, look: Preprocessing) -> Preprocessing:
+    """What an encoder's pretrained weights expect of its images, in place of the data set's mean and deviation.
+
+    All of torchvision's were trained on ImageNet's, which are the data sets' too; those of timm state theirs.
+    """
+    if not name.startswith(_TIMM):
+        return look
+    model = name.removeprefix(_TIMM)
+    expected = _timm(model).get_pretrained_cfg(model)
+    return dataclasses.replace(look, mean=tuple(expected.mean), std=tuple(expected.std)) if expected else look
+
+
+def _without_classifier(head: nn.Module, final_norm: bool) -> nn.Module:
+    """What stays of a classifier: nothing, but of ConvNeXt's (norm, flatten, linear) the flattening, maybe the norm."""
+    parts = list(head.children())
+    flatten = next((part for part in parts if isinstance(part, nn.Flatten)), None)
+    if flatten is None:
+        return nn.Identity()
+    return nn.Sequential(parts[0], flatten) if final_norm else flatten
+
+
+@torch.no_grad()
+def feature_size(encoder: nn.Module, image_size: int) -> int:
+    """The number d of features that an encoder makes of an image.
+
+    Raises:
+        OptionError: the encoder does not take images of this size.
+    """
+    was_training = encoder.training
+    try:
+        features: Tensor = encoder.eval()(torch.zeros(1, 3, image_size, image_size))
+    except (RuntimeError, AssertionError) as error:
+        reason = f"the encoder takes no images of {image_size} pixels ({error})"
+        size = getattr(encoder, "pretrained_cfg", {}).get("input_size", (3, 224, 224))[-1]
+        raise OptionError(f"{reason}: pass --image_size {size}") from None
+    encoder.train(was_training)
+    return features.shape[1]

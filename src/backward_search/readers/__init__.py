@@ -1,0 +1,1 @@
+"""What reads each data set as its owners publish it, a folder each."""

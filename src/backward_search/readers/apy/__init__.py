@@ -1,0 +1,1 @@
+"""aPascal and aYahoo."""

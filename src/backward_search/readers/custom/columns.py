@@ -1,0 +1,102 @@
+"""What the columns of the user's own table say: attributes, tags and groups."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from backward_search.data.report import Findings
+from backward_search.errors import DataError, OptionError
+from backward_search.readers.custom.listing import Listing, Roles
+
+
+def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ...]:
+    """The label columns: those named, or all that have no other role.
+
+    Raises:
+        OptionError: a named column does not exist.
+        DataError: there is none, or one cannot serve as an attribute.
+    """
+    found = [str(name) for name in listing.columns.columns]
+    defaults = Roles()
+    named = {"--label_columns": roles.labels, "--group_column": (roles.group,) if roles.group else ()}
+    named |= {"--tags_column": (roles.tags,) if roles.tags not in ("", defaults.tags) else ()}
+    named |= {"--split_column": (roles.split,) if roles.split not in ("", defaults.split) else ()}
+    for option, names in named.items():
+        for name in names:
+            _require_column(option, name, found, file)
+    others = {roles.path, roles.image, roles.tags, roles.split, roles.group}
+    free = [name for name in found if name not in others and not name.startswith("Unnamed: ") and name]
+    attributes = tuple(dict.fromkeys(roles.labels)) or tuple(free)
+    if not attributes:
+        raise DataError(f"{file} has no label column (found: {', '.join(found) or 'none'}): expected at least one")
+    for name in attributes:
+        _check_attribute(file, name, listing.columns[name], chosen=bool(roles.labels))
+    return attributes
+
+
+def _require_column(option: str, name: str, found: Sequence[str], file: Path) -> None:
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise OptionError(f"{option} {name}: {file} has no such column: {hint}found {', '.join(found) or 'none'}")
+
+
+def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen: bool) -> None:
+    """Refuse a name that cannot stand in options and file names, and labels that leave nothing to learn."""
+    plain = all(mark.isalnum() or mark in "_- " for mark in name) and not name.startswith("_")
+    if not plain or name in ("path", "key"):
+        raise DataError(
+            f"{file}: the column {name!r} cannot name an attribute: rename it to letters, digits, '_', '-' and spaces, "
+            "or choose others with --label_columns"
+        )
+    labels = values[values != ""]
+    different = labels.nunique()
+    if different < 2:
+        what = f"only the label {labels.iloc[0]!r}" if different else "no labels"
+        raise DataError(f"{file}: {name} has {what}, expected two classes or more: choose others with --label_columns")
+    if not chosen and different > max(len(labels) / 2, 2):
+        raise DataError(
+            f"{file}: {name} has {different} different values in {len(labels)} rows, which looks like no label: "
+            "name the label columns with --label_columns"
+        )
+
+
+def labelled(file: Path, listing: Listing, attributes: Sequence[str], findings: Findings) -> Listing:
+    """The rows that have a label for each attribute; the others, and those that were never listed, are counted.
+
+    Raises:
+        DataError: there is no such row.
+    """
+    for reason, names in listing.left_out.items():
+        findings.dropped.setdefault(reason, []).extend(names)
+    complete = np.ones(len(listing.names), bool)
+    for name in attributes:
+        empty = (listing.columns[name] == "").to_numpy()
+        for row in np.flatnonzero(empty & complete).tolist():
+            findings.drop(f"rows without {name}", listing.names[row])
+        complete &= ~empty
+    if not complete.any():
+        raise DataError(f"{file} has no row with a label for {', '.join(attributes)}: expected them in every row")
+    rows = listing.take(np.flatnonzero(complete).tolist())
+    for name in attributes:
+        if rows.columns[name].nunique() < 2:
+            raise DataError(f"{file} has a single label of {name} in the rows with all of {', '.join(attributes)}")
+    return rows
+
+
+def groups_of(listing: Listing, roles: Roles) -> list[str] | None:
+    """The group of each row; one without a group is its own. None where there are none."""
+    if not roles.group:
+        return None
+    return [group or key for group, key in zip(listing.columns[roles.group], listing.keys, strict=True)]
+
+
+def tags_of(listing: Listing, roles: Roles) -> list[str] | None:
+    """The tags of each row, without empty ones; None where no row has any."""
+    if roles.tags not in listing.columns:
+        return None
+    tags = [",".join(tag.strip() for tag in text.split(",") if tag.strip()) for text in listing.columns[roles.tags]]
+    return tags if any(tags) else None

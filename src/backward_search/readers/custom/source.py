@@ -1,0 +1,154 @@
+"""The user's own images: any of four forms, brought into the form of a data set with a name of choice."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from backward_search.data import registry, splits
+from backward_search.data.registry import DatasetEntry, Preprocessing
+from backward_search.data.report import Findings
+from backward_search.data.source import Source
+from backward_search.data.tables import Samples
+from backward_search.errors import DataError, OptionError
+from backward_search.readers.custom.columns import find_attributes, groups_of, labelled, tags_of
+from backward_search.readers.custom.forms import read_listing
+from backward_search.readers.custom.images import make, refuse_own_images
+from backward_search.readers.custom.listing import Files, Listing, Roles
+from backward_search.storage.paths import DataPaths
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the rows are split where the source does not say.
+
+    Attributes:
+        test_size: share of the test split, in (0, 1).
+        seed: of the split.
+    """
+
+    test_size: float
+    seed: int
+
+
+def source(
+    paths: DataPaths, file: Path, roles: Roles, split: Split, *, image_size: int, augment: bool, workers: int
+) -> Source:
+    """The user's images as `stages.prepare` takes them.
+
+    Args:
+        paths: where the data set goes; its name is the user's choice.
+        file: a folder, a .csv, a .parquet or an .npz file.
+        roles: which column says what.
+        split: how to split where the source does not say.
+        image_size: side of the network's input in pixels.
+        augment: random crops and flips in training.
+        workers: number of processes that make images.
+
+    Raises:
+        OptionError: the name is that of a data set that comes with the package, or a named column does not exist.
+        MissingError: there is no such file.
+        DataError: it cannot be used.
+    """
+    if registry.module_of(paths.name) is not None:
+        raise OptionError(f"--dataset_name {paths.name} is a data set of the package: choose another name for your own")
+    whole = read_listing(file, roles)
+    refuse_own_images(paths, file, whole)
+    attributes = find_attributes(file, whole, roles)
+    listings: list[Listing] = []
+
+    def read(findings: Findings) -> Samples:
+        listings.append(labelled(file, whole, attributes, findings))
+        findings.facts |= {"source": str(file), "form": whole.form, "attributes": ", ".join(attributes)}
+        missing = _missing(file, listings[-1], findings)
+        rows = samples(paths, listings[-1], attributes, roles, split, findings)
+        return dataclasses.replace(rows, missing=frozenset(missing))
+
+    return Source(
+        entry=make_entry(paths.name, file, attributes, image_size, augment),
+        settings={
+            "source": str(file),
+            "roles": vars(roles),
+            "attributes": attributes,
+            "test_size": split.test_size,
+            "split_seed": split.seed,
+            "image_size": image_size,
+            "augment": augment,
+            "listed": fingerprint(whole),
+        },
+        inputs=whole.inputs,
+        read=read,
+        make_images=lambda _samples, findings: make(paths, file, listings[-1], image_size, workers, findings),
+    )
+
+
+def make_entry(name: str, file: Path, attributes: Sequence[str], image_size: int, augment: bool) -> DatasetEntry:
+    """The registry entry of the data set: all attributes are its default category type."""
+    return DatasetEntry(
+        name=name,
+        category_types={",".join(attributes): tuple(attributes)},
+        preprocessing=Preprocessing(size=image_size, augment=augment),
+        encoder_model="convnext_base",
+        holdout=0.1,
+        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {file}",
+    )
+
+
+def fingerprint(listing: Listing) -> str:
+    """A hash of the names and, for files, their sizes: what changes when images come, go or are replaced."""
+    rows: dict[str, Any] = {"name": listing.names}
+    if isinstance(listing.images, Files):
+        rows["size"] = listing.images.sizes
+    return str(pd.util.hash_pandas_object(pd.DataFrame(rows)).sum())
+
+
+def _missing(file: Path, listing: Listing, findings: Findings) -> list[int]:
+    """The rows whose file does not exist."""
+    if not isinstance(listing.images, Files):
+        return []
+    missing = [place for place, row in enumerate(listing.rows) if listing.images.sizes[row] < 0]
+    if len(missing) == len(listing.rows):
+        raise DataError(
+            f"none of the {len(missing)} images of {file} exists, such as {listing.images.paths[listing.rows[0]]}: "
+            "expected paths relative to the table's folder, or absolute"
+        )
+    for place in missing:
+        findings.drop("missing image", listing.names[place])
+    return missing
+
+
+def samples(
+    paths: DataPaths, listing: Listing, attributes: Sequence[str], roles: Roles, split: Split, findings: Findings
+) -> Samples:
+    """The rows of the data set, split as the source says, else by groups, else stratified by the labels.
+
+    Raises:
+        DataError: the rows cannot be split.
+    """
+    labels = {name: listing.columns[name].tolist() for name in attributes}
+    groups = groups_of(listing, roles)
+    if roles.split in listing.columns:
+        parts, how = splits.given(listing.columns[roles.split].tolist())
+        how += _straddling(groups, parts)
+    elif groups is not None:
+        parts, how = splits.grouped(groups, split.test_size, split.seed)
+    else:
+        parts, how = splits.stratified(labels, split.test_size, split.seed)
+    findings.facts["split"] = how
+    return Samples(
+        paths=[f"./data/{paths.name}/images/{key}" for key in listing.keys],
+        labels=labels,
+        splits=parts,
+        tags=tags_of(listing, roles),
+        groups=groups,
+    )
+
+
+def _straddling(groups: Sequence[str] | None, parts: dict[str, Any]) -> str:
+    if groups is None:
+        return ""
+    both = len(set.intersection(*({groups[row] for row in rows} for rows in parts.values())))
+    return f"; WARNING: {both} groups are on both sides" if both else ""

@@ -1,0 +1,1 @@
+"""The demo's letters and digits."""

@@ -1,0 +1,1 @@
+"""WikiArt, in each of its published forms."""

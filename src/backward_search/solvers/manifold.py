@@ -1,0 +1,188 @@
+"""The manifold solver: a query moves where embeddings vary, until its condition is as probable as asked.
+
+A step that follows the gradient alone finds moves that please a head and stay where they were among the embeddings.
+Preconditioned with the covariance of the training embeddings, it keeps to the directions in which those differ. The
+distance has no weight: a query stops where it has reached the wanted probability.
+"""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor, nn
+
+from backward_search.conditions.batch import Conditions
+from backward_search.solvers.adam import SearchResult, prepared
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.objectives import ModuleHeads, Objective
+
+
+@dataclass(frozen=True)
+class ManifoldConfig:
+    """How far and how fast a query moves.
+
+    Attributes:
+        target_probability: the probability p that each condition is to reach, in (0, 1); of several conditions their
+            (weighted) geometric mean. The larger, the further a query goes.
+        step: longest step, in standard deviations of the training embeddings along it.
+        max_itr: most gradient evaluations.
+    """
+
+    target_probability: float = 0.95
+    step: float = 0.4
+    max_itr: int = 50
+
+    def __post_init__(self) -> None:
+        """Refuse a search that cannot end or begin.
+
+        Raises:
+            ValueError: the probability is not between 0 and 1, or there is no step.
+        """
+        if not 0 < self.target_probability < 1:
+            raise ValueError(f"target_probability is {self.target_probability}: expected a number between 0 and 1")
+        if self.max_itr < 1 or self.step <= 0:
+            raise ValueError(f"max_itr {self.max_itr} and step {self.step} must be positive")
+
+
+def covariance(embeddings: Tensor) -> Tensor:
+    """The covariance of embeddings, shrunk toward a multiple of the identity as Ledoit and Wolf (2004) weigh it.
+
+    Shrinkage makes it regular where there are fewer images than dimensions, or dimensions that say the same.
+
+    Args:
+        embeddings: of the training split (N, E).
+
+    Returns:
+        (E, E), on the device and in the precision of the embeddings; computed in float64 on the CPU.
+
+    Raises:
+        ValueError: the embeddings are all alike.
+    """
+    with warnings.catch_warnings():  # of a single image, which is refused below
+        warnings.simplefilter("ignore", UserWarning)
+        shrunk, _ = ledoit_wolf(embeddings.cpu().double().numpy())
+    found = torch.from_numpy(shrunk).to(embeddings)
+    if not found.trace() > 0:
+        raise ValueError(f"the {len(embeddings)} training embeddings do not differ: no direction to search in")
+    return found
+
+
+def manifold_search(
+    heads: FrozenHeads | ModuleHeads | Sequence[nn.Module],
+    queries: Tensor,
+    targets: Tensor | Conditions,
+    spread: Tensor,
+    config: ManifoldConfig,
+    *,
+    trace: bool = False,
+) -> SearchResult:
+    """Move queries until their conditions are as probable as asked.
+
+    With L the mean over the attributes of CE(head_a(z), y_a), H the least value that L can have (the entropy of a
+    mixture, else 0) and g the gradient of L: z <- z - s S g / sqrt(g' S g), until L - H <= -log p. The length s is
+    `step`, or 2 (L - H) / sqrt(g' S g) where that is less: the way to the minimum if L were a parabola. Near a single
+    class that is rarely so; around a mixture, steps of one length would go to and fro.
+
+    Args:
+        heads: as in `search.backward_search`.
+        queries: embeddings z0 (B, E).
+        targets: class ids (B, A), or richer conditions.
+        spread: S, the `covariance` of the training embeddings (E, E).
+        config: how far and how fast.
+        trace: keep losses and path.
+
+    Returns:
+        For each query the first point that meets its condition, the query itself if it does; else the point of the
+        least loss on its way. `steps` counts gradient evaluations, one of them at that point.
+    """
+    objective, conditions = prepared(heads, queries, targets)
+    return _follow(objective, queries, conditions.floor(), spread.to(queries), config, trace)
+
+
+@dataclass
+class _Walk:
+    """The queries under way, one row each: place in the batch, point, best point, its loss, and the least there is."""
+
+    row: Tensor
+    z: Tensor
+    kept: Tensor
+    best: Tensor
+    floor: Tensor
+
+    def at(self, rows: Tensor) -> "_Walk":
+        return _Walk(**{name: value[rows] for name, value in vars(self).items()})
+
+
+def _follow(
+    objective: Objective,
+    queries: Tensor,
+    floor: Tensor,
+    spread: Tensor,
+    config: ManifoldConfig,
+    trace: bool,
+) -> SearchResult:
+    """The loop; queries that have met their condition leave the batch."""
+    result = SearchResult.empty(queries, config.max_itr, trace, stopped_by="condition met")
+    enough = -math.log(config.target_probability)
+    with torch.inference_mode():
+        row = torch.arange(len(queries), device=queries.device)
+        walk = _Walk(row, queries.clone(), queries.clone(), queries.new_full((len(queries),), torch.inf), floor)
+        for step in range(1, config.max_itr + 1):
+            loss, gradient = objective.loss_and_gradient(walk.z)
+            excess = loss - walk.floor
+            met = excess <= enough
+            if trace:
+                _note(result, walk, loss, step)
+            arrived = int(met.sum())
+            if arrived:
+                _finish(result, walk.at(met), loss[met], step)
+                if arrived == len(met):
+                    return result
+                left = ~met
+                walk, objective = walk.at(left), objective.at(left)
+                loss, excess, gradient = loss[left], excess[left], gradient[left]
+            _keep_better(walk, loss)
+            _advance(walk, excess, gradient, spread, config.step)
+        _give_up(result, walk, config)
+    return result
+
+
+def _advance(walk: _Walk, excess: Tensor, gradient: Tensor, spread: Tensor, step: float) -> None:
+    """One step of at most the given length in the metric of the covariance; none where there is no gradient."""
+    direction = torch.mm(gradient, spread)
+    square = gradient.mul_(direction).sum(1, keepdim=True)
+    inverse = square.clamp_(min=torch.finfo(square.dtype).tiny).rsqrt_()
+    length = torch.mul(excess[:, None], inverse).mul_(2).clamp_(max=step)
+    walk.z.addcmul_(direction, length.mul_(inverse), value=-1)
+
+
+def _keep_better(walk: _Walk, loss: Tensor) -> None:
+    better = loss < walk.best
+    torch.where(better[:, None], walk.z, walk.kept, out=walk.kept)
+    torch.minimum(loss, walk.best, out=walk.best)
+
+
+def _finish(result: SearchResult, walk: _Walk, loss: Tensor, step: int) -> None:
+    """Take over queries that meet their condition where they are."""
+    result.embeddings[walk.row] = walk.z
+    result.loss[walk.row] = loss
+    result.steps[walk.row] = step
+    result.stopped[walk.row] = True
+
+
+def _give_up(result: SearchResult, walk: _Walk, config: ManifoldConfig) -> None:
+    """Take over queries that never met theirs, at the best point they saw."""
+    result.embeddings[walk.row] = walk.kept
+    result.loss[walk.row] = walk.best
+    result.steps[walk.row] = config.max_itr
+
+
+def _note(result: SearchResult, walk: _Walk, loss: Tensor, step: int) -> None:
+    """The path, whose last points repeat; a query's n-th evaluation is at its point t_(n - 1)."""
+    assert result.losses is not None
+    assert result.path is not None
+    result.losses[walk.row, step - 1] = loss
+    result.path[walk.row, step - 1 :] = walk.z[:, None]

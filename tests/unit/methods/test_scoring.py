@@ -1,0 +1,118 @@
+"""The scores of methods: of whole blocks and of single rows alike, and what they make an engine propose."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made_heads import CLASSES, E, trained_heads
+
+from backward_search.conditions.batch import Conditions
+from backward_search.gallery.memory import CosineScorer, Gallery, recall
+from backward_search.gallery.vectors import Vectors
+from backward_search.methods.answers import Answerer
+from backward_search.methods.background import Background
+from backward_search.methods.concept import ClassMeans
+from backward_search.methods.registry import METHODS
+from backward_search.methods.scoring import Likelihood, WeightedSum
+from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.heads import FrozenHeads
+
+NAMES, N, B = ("style", "genre"), 600, 6
+RANKING = ["teacher", "class_shift", "concept_null", "best", "predicted_filter", "label_filter"]
+
+
+class ByGuide:
+    """Proposes the rows whose cosine with the scorer's guide is largest, as an approximate engine would like to."""
+
+    def __init__(self, embeddings):
+        self._unit = torch.nn.functional.normalize(embeddings, dim=1)
+
+    def shortlist(self, scorer, count):
+        return (scorer.guide @ self._unit.T).topk(count, dim=1).indices
+
+
+@pytest.fixture(scope="module")
+def setting():
+    torch.manual_seed(0)
+    heads = FrozenHeads.of([head.float() for head in trained_heads()[:2]], torch.device("cpu"))
+    embeddings = torch.tanh(torch.randn(N, E))
+    logits = heads.logits(embeddings)
+    counts = dict(zip(NAMES, CLASSES, strict=False))
+    by_name = {name: logits[i, :, :k] for i, (name, k) in enumerate(counts.items())}
+    labels = {name: values.argmax(1) for name, values in by_name.items()}
+    background = Background.of(ClassMeans.of(embeddings, labels, counts), NAMES, embeddings, by_name, labels)
+    answerer = Answerer(Gallery(embeddings), heads, SearchConfig(0.5), background=background, weight=0.1)
+    targets = torch.stack([torch.randint(k, (B,)) for k in CLASSES[:2]], dim=1)
+    return answerer, embeddings, targets
+
+
+def rich(targets):
+    """A set in the first attribute of every other query, a mixture in the second, with weights of their own."""
+    wanted = Conditions.of_ids(targets, max(CLASSES[:2]), torch.float32).wanted
+    wanted[0, ::2, 0] = 1
+    wanted[1, :, :2] += 0.5
+    wanted[1] /= wanted[1].sum(1, keepdim=True)
+    any_of = torch.stack([torch.arange(B) % 2 == 0, torch.zeros(B, dtype=torch.bool)])
+    return Conditions(wanted, any_of, torch.tensor([[2.0] * B, [0.5] * (B - 1) + [0.0]]))
+
+
+def scorer_of(answerer, method, queries, targets):
+    how = METHODS[method]
+    return answerer.scorer(how, queries, answerer.move(how, queries, targets).embeddings, targets)
+
+
+@pytest.mark.parametrize("method", RANKING)
+def test_a_row_scores_the_same_in_a_block_and_on_its_own(setting, method):
+    answerer, embeddings, targets = setting
+    rows = torch.stack([torch.randperm(N)[:40] for _ in range(B)])
+    for conditions in (targets, rich(targets)):
+        scorer = scorer_of(answerer, method, embeddings[:B], conditions)
+        pairs = scorer.pairs(rows)
+        whole = torch.cat([scorer.block(slice(0, 250)), scorer.block(slice(250, N))], dim=1)
+        torch.testing.assert_close(pairs, whole.gather(1, rows), atol=1e-5, rtol=1e-5)
+        assert torch.equal(scorer.pairs(rows[:, 7:9]), pairs[:, 7:9])
+
+
+@pytest.mark.parametrize("method", ["teacher", "class_shift", "concept_null", "best"])
+def test_an_engine_proposes_what_the_method_wants(setting, method):
+    answerer, embeddings, targets = setting
+    exact = answerer.answer(method, embeddings[:B], targets, 10).hits
+    through = [
+        replace(answerer, gallery=Gallery(embeddings, ByGuide(embeddings), count)).answer(
+            method, embeddings[:B], targets, 10
+        )
+        for count in (N, 150)
+    ]
+    assert torch.equal(through[0].hits.rows, exact.rows)
+    assert torch.equal(through[0].hits.similarity, exact.similarity)
+    assert recall(through[1].hits.rows, exact.rows) > 0.9
+
+
+def test_the_guide_of_a_condition_leads_to_its_images():
+    torch.manual_seed(1)
+    labels = torch.arange(N) % 4
+    embeddings = torch.eye(4, E)[labels] + 0.3 * torch.randn(N, E)
+    log_p = torch.where(torch.nn.functional.one_hot(labels) > 0, 0.97, 0.01).log()
+    means = ClassMeans.of(embeddings, {"style": labels}, {"style": 4})
+    known = Background.of(means, ["style"], embeddings, {"style": log_p}, {"style": labels})
+    wanted = Conditions.of_ids((labels[:B, None] + 1) % 4, 4, torch.float32)
+    way = known.direction(wanted, log_p[None, :B])
+    likeness = CosineScorer(embeddings[:B], Vectors([embeddings]))
+    scorer = WeightedSum([(1.0, likeness), (0.2, Likelihood(wanted, known.log_p, way))])
+    exact = Gallery(embeddings).best(scorer, 10).rows
+    assert (labels[exact] == (labels[:B, None] + 1) % 4).all()
+    by_likeness, by_guide = (recall(ByGuide(embeddings).shortlist(one, 60), exact) for one in (likeness, scorer))
+    assert by_likeness < 0.5
+    assert by_guide > 0.8
+
+
+def test_images_that_cannot_meet_a_condition_are_hits_where_nothing_else_is_left(setting):
+    answerer, embeddings, _ = setting
+    log_p = torch.full((2, 12, max(CLASSES[:2])), -torch.inf)
+    log_p[:, :, 0] = 0
+    few = replace(answerer, gallery=Gallery(embeddings[:12]), background=replace(answerer.known, log_p=log_p))
+    never = Conditions(torch.nn.functional.one_hot(torch.tensor([[1], [1]]), max(CLASSES[:2])).float())
+    never = replace(never, any_of=torch.ones(2, 1, dtype=torch.bool))
+    hits = few.answer("teacher", embeddings[:1], never, 12).hits
+    assert sorted(hits.rows[0].tolist()) == list(range(12))
+    assert hits.similarity.isfinite().all()

@@ -1,0 +1,131 @@
+"""Every encoder has the promised size, no classifier left, and gradients only where they are asked for."""
+
+import importlib.util
+
+import pytest
+import torch
+from torch import nn
+
+from backward_search.data.registry import Preprocessing
+from backward_search.errors import MissingError, OptionError
+from backward_search.images.loading import Batch
+from backward_search.model.encoders import build_encoder, encoder_names, feature_size, has_weights, weights_look
+from backward_search.model.network import Model, ModelConfig
+from backward_search.training.trainer import Trainer, TrainingConfig
+
+SIZES = {
+    "resnet18": 512,
+    "resnet50": 2048,
+    "resnet101": 2048,
+    "wide_resnet50_2": 2048,
+    "wideresnet50": 2048,
+    "resnext50_32x4d": 2048,
+    "vgg16": 25088,
+    "vgg16_bn": 25088,
+    "vit_b": 768,
+    "vit_b_16": 768,
+    "swin_b": 1024,
+    "convnext_base": 1024,
+    "convnext_large": 1536,
+    "regnet_y_8gf": 2016,
+    "regnet_y_16gf": 3024,
+    "efficientnet_b0": 1280,
+    "efficientnet_b3": 1536,
+    "efficientnet_b5": 2048,
+    "mobilenet_v3_small": 576,
+    "mobilenet_v3_large": 960,
+    "densenet121": 1024,
+    "small_cnn": 128,
+}
+NEEDS_TIMM = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
+
+
+def test_every_encoder_is_listed():
+    assert set(encoder_names()) == set(SIZES)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_output_size_and_no_classifier(name):
+    real = name.startswith("regnet")  # these calculate their widths with tensors
+    with torch.device("cpu" if real else "meta"):  # shapes alone: no memory, no arithmetic
+        encoder = build_encoder(name, pretrained=False)
+        assert feature_size(encoder, 32 if real else 224) == SIZES[name]
+    linear = [module for module in encoder.modules() if isinstance(module, nn.Linear)]
+    assert not any(module.out_features == 1000 for module in linear)
+
+
+@pytest.mark.parametrize("final_norm", [False, True])
+def test_convnext_keeps_its_last_norm_only_when_asked(final_norm):
+    with torch.device("meta"):
+        encoder = build_encoder("convnext_base", pretrained=False, final_norm=final_norm)
+        assert feature_size(encoder, 64) == 1024
+    assert any(name.startswith("classifier") for name, _ in encoder.named_parameters()) is final_norm
+
+
+@pytest.mark.parametrize("name", ["small_cnn", "resnet18", "mobilenet_v3_small"])
+@pytest.mark.parametrize("update", [True, False])
+def test_gradients_and_statistics_only_where_asked(name, update):
+    torch.manual_seed(0)
+    model = Model(ModelConfig(name, 16, {"kind": 3}, 32))
+    config = TrainingConfig(1, 0.01, 0.0, 10, 0.1, update, 0)
+    trainer = Trainer(model, config, Preprocessing(size=32), torch.device("cpu"))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    trainer.train_epoch(RandomBatches())
+    changed = {key for key, value in model.state_dict().items() if not torch.equal(value, before[key])}
+    assert any(key.startswith("encoder.") for key in changed) is update
+    assert any("running_mean" in key and key.startswith("encoder.") for key in changed) is update
+    assert {"projection.0.weight", "heads.kind.0.weight"} <= changed
+    assert all((parameter.grad is not None) is update for parameter in model.encoder.parameters())
+
+
+class RandomBatches:
+    steps = 1
+
+    def epoch(self, epoch=0, skip=0):
+        pixels = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
+        yield Batch(pixels, {"kind": torch.tensor([0, 1, 2, 0])}, torch.arange(4))
+
+
+def test_an_unknown_encoder_is_named_with_those_known():
+    with pytest.raises(OptionError, match="convnext_base"):
+        build_encoder("convnet", pretrained=False)
+
+
+def test_an_image_size_that_the_encoder_refuses_is_named():
+    with torch.device("meta"), pytest.raises(OptionError, match="--image_size 224"):
+        feature_size(build_encoder("vit_b", pretrained=False), 32)
+
+
+def test_weights_that_cannot_be_downloaded_are_one_line_with_remedies(monkeypatch, tmp_path):
+    def offline(*_arguments, **_named):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with torch.device("meta"), pytest.raises(MissingError, match="--pretrained False"):
+        build_encoder("resnet18", pretrained=True)
+
+
+def test_torchvision_weights_expect_the_data_sets_look():
+    from backward_search.model.torchvision_models import models
+
+    look = Preprocessing()
+    for name in ("resnet50", "vit_b_16", "convnext_base", "vgg16_bn"):
+        expected = models().get_model_weights(name)["IMAGENET1K_V1"].transforms()
+        assert (tuple(expected.mean), tuple(expected.std)) == (look.mean, look.std)
+    assert weights_look("convnext_base", look) == look
+    assert not has_weights("small_cnn")
+
+
+@NEEDS_TIMM
+def test_any_model_of_timm_is_an_encoder_with_the_look_of_its_weights():
+    with torch.device("meta"):
+        assert feature_size(build_encoder("timm:resnet10t", pretrained=False), 64) == 512
+    look = weights_look("timm:vit_tiny_patch16_224.augreg_in21k", Preprocessing(size=224, fit="squeeze"))
+    assert (look.mean, look.std, look.fit) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "squeeze")
+
+
+@NEEDS_TIMM
+def test_a_model_that_timm_does_not_know_names_the_nearest():
+    with pytest.raises(OptionError, match="did you mean resnet18"):
+        build_encoder("timm:resnet_18", pretrained=False)
