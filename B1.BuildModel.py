@@ -27,7 +27,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Train and return the run's folder."""
     options = parse(TrainOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.train import train
 
     with script_log(run_paths(options).log, options):

@@ -25,7 +25,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Embed and return the folder of the embeddings."""
     options = parse(EmbedOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.embed import embed
 
     with script_log(run_paths(options).log, options):

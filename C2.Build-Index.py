@@ -25,7 +25,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Build the index and return the folder of the gallery."""
     options = parse(IndexOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.build_index import build_index
 
     with script_log(run_paths(options).log, options):

@@ -24,7 +24,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Change the gallery and return its folder."""
     options = parse(ChangeOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.change_gallery import change_gallery
 
     with script_log(run_paths(options).log, options):

@@ -22,7 +22,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Distill and return the student's folder."""
     options = parse(DistillOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.distill import distill
 
     with script_log(run_paths(options).log, options):

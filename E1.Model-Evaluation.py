@@ -23,7 +23,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Evaluate and return the file of the results."""
     options = parse(EvaluateOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.evaluate import evaluate
 
     with script_log(run_paths(options).log, options):

@@ -26,7 +26,7 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Draw and return the file of the last picture."""
     options = parse(VisualizeOptions, __doc__, argv)
-    from backward_search.runs.run import run_paths
+    from backward_search.cli.translation import run_paths
     from backward_search.stages.visualize import visualize
 
     with script_log(run_paths(options).log, options):

@@ -23,10 +23,10 @@ from backward_search.cli.console import run_script, script_log
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until interrupted."""
     options = parse(ExploreOptions, __doc__, argv)
-    from backward_search.explorer.page import serve
+    from backward_search.stages.explore import explore
 
     with script_log(None, options):
-        serve(options)
+        explore(options)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ class UserError(Exception):
     """Something the user can put right: the message says what was found, what was expected and what to do."""
 
 
-class OptionError(UserError):
-    """Options that contradict each other or name something that does not exist."""
+class OptionError(UserError, ValueError):
+    """Options, or arguments of a program, that contradict each other or name something that does not exist."""
 
 
 class DataError(UserError):

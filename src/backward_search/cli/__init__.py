@@ -13,6 +13,9 @@ from backward_search.cli.answering import (
     EvaluateOptions,
     TaskOptions,
 )
+from backward_search.cli.answering import (
+    EngineChoice as EngineChoice,
+)
 from backward_search.cli.command_line import next_command, parse, parse_each, truth
 from backward_search.cli.definition import DatasetOptions, Options, conditioned_attributes, option, require
 from backward_search.cli.preparing import (

@@ -13,7 +13,9 @@ from backward_search.cli.definition import (
 )
 from backward_search.cli.training import ENGINES, RunOptions
 from backward_search.errors import OptionError
-from backward_search.methods.registry import AIM, AUTO, METHODS
+from backward_search.methods.registry import METHODS
+
+AIM, AUTO = "precision=0.85", "auto"
 
 OUTPUTS = ("tanh", "linear", "residual")
 """Of the student."""
@@ -21,7 +23,9 @@ OUTPUTS = ("tanh", "linear", "residual")
 LOSSES = ("mse", "l1")
 """Of the student, before `student_reg`."""
 
-SOLVERS = ("adam", "manifold")
+from backward_search.solvers.registry import SOLVERS as SOLVER_KINDS
+
+SOLVERS = tuple(SOLVER_KINDS)
 
 
 def parsed_aim(text: str) -> tuple[str, float]:
@@ -146,7 +150,7 @@ class EngineChoice(Options):
 
     def refusal(self, method: str) -> str:
         """Why the engine cannot serve a method; "" where it can."""
-        if self.engine == "exact" or not METHODS[method].filter:
+        if self.engine == "exact" or not METHODS[method].exact_only:
             return ""
         return (
             f"--engine {self.engine} proposes images by what they look like, and {method} wants those that "
@@ -184,7 +188,7 @@ class AnswerOptions(EngineOptions):
 
     def refusal(self, method: str) -> str:
         """Why a method cannot answer as is asked; "" where it can."""
-        if self.rerank and METHODS[method].filter:
+        if self.rerank and METHODS[method].exact_only:
             return f"--rerank mixes with likeness what {method} puts first by itself: leave it out"
         return super().refusal(method)
 
@@ -194,8 +198,8 @@ class AnswerOptions(EngineOptions):
         Raises:
             OptionError: it is no number.
         """
-        if not self.strength or not METHODS[method].likeness:
-            return METHODS[method].weight
+        if not self.strength:
+            return ""
         return AUTO if self.strength == AUTO else number("--strength", self.strength)
 
     def check(self) -> None:
@@ -246,7 +250,7 @@ class EvaluateOptions(ProtocolOptions, AnswerOptions):
     @property
     def searches_exactly(self) -> bool:
         """Whether no index has a part in the hits."""
-        return self.engine == "exact" or METHODS[self.chosen_method].chance
+        return self.engine == "exact" or METHODS[self.chosen_method].ignores_engine
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -254,7 +258,7 @@ class EvaluateOptions(ProtocolOptions, AnswerOptions):
         require(self.chosen_method in METHODS, f"--method {self.method} is not one of {', '.join(METHODS)}")
         refusal = self.refusal(self.chosen_method)
         require(not refusal, refusal)
-        free = METHODS[self.chosen_method].likeness > 0
+        free = bool(METHODS[self.chosen_method].tried)
         require(
             free or not self.strength, f"--strength is for concept_null and best, not {self.chosen_method}: --rerank"
         )

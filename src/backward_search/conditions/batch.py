@@ -1,10 +1,14 @@
 """What a batch of queries is to become: for each attribute a class, a set of classes or a mixture of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from backward_search.conditions.clause import Clause
+from backward_search.errors import OptionError
 
 NO_CLASS = -1e30
 """The logit of a class that an attribute does not have: finite, so that no product with 0 becomes undefined."""
@@ -49,6 +53,63 @@ class Conditions:
         """
         return cls(torch.nn.functional.one_hot(ids.T, classes).to(dtype))
 
+    @classmethod
+    def of(cls, clauses: Sequence[Mapping[str, Clause]], classes: Mapping[str, Sequence[str]]) -> "Conditions":
+        """Put the conditions of some queries together, in double precision on the CPU.
+
+        Args:
+            clauses: per query, for each conditioned attribute.
+            classes: the labels of the conditioned attributes, in order.
+        """
+        width = max(len(labels) for labels in classes.values())
+        wanted = np.zeros((len(classes), len(clauses), width))
+        for place, (name, labels) in enumerate(classes.items()):
+            wanted[place, :, : len(labels)] = [each[name].array(labels) for each in clauses]
+        any_of = torch.tensor([[each[name].any_of for each in clauses] for name in classes])
+        weight = torch.tensor([[each[name].weight for each in clauses] for name in classes], dtype=torch.float64)
+        return cls(torch.from_numpy(wanted), any_of if any_of.any() else None, weight if (weight != 1).any() else None)
+
+    def __len__(self) -> int:
+        """The number of queries B."""
+        return self.wanted.shape[1]
+
+    @property
+    def plain(self) -> bool:
+        """Whether every query wants one class of each attribute, all alike."""
+        alone = (self.wanted > 0).sum(2) == 1
+        return self.any_of is None and self.weight is None and bool(alone.all())
+
+    @property
+    def mixed(self) -> bool:
+        """Whether some query wants a mixture."""
+        return bool(((self.wanted > 0) & (self.wanted < 1)).any())
+
+    def ids(self) -> Tensor:
+        """The wanted class ids (B, A).
+
+        Raises:
+            OptionError: a query wants something else than single classes.
+        """
+        if not self.plain:
+            raise OptionError("the student knows single classes only: answer sets, mixtures and weights by the teacher")
+        return self.wanted.argmax(2).T
+
+    def worth(self, ids: Sequence[np.ndarray]) -> np.ndarray:
+        """What each image is worth to each query: the product over the attributes of the wanted share of its label.
+
+        1 or 0 for classes and sets, so that an image meets "not c" if its label differs; for mixtures the share.
+
+        Args:
+            ids: for each attribute the class ids of N images, (N,).
+
+        Returns:
+            (B, N).
+        """
+        first, *others = (wanted.numpy()[:, own] for wanted, own in zip(self.wanted, ids, strict=True))
+        for share in others:
+            first = first * share
+        return np.asarray(first)
+
     def at(self, rows: Tensor) -> "Conditions":
         """Those of some queries; `rows` is an index or a mask."""
         parts = {name: value[:, rows] for name, value in vars(self).items() if value is not None}
@@ -61,6 +122,8 @@ class Conditions:
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Conditions":
         """The same on a device and in a precision."""
+        if (self.wanted.device, self.wanted.dtype) == (device, dtype):
+            return self
         any_of = None if self.any_of is None else self.any_of.to(device)
         weight = None if self.weight is None else self.weight.to(device, dtype)
         return Conditions(self.wanted.to(device, dtype), any_of, weight)
@@ -163,13 +226,26 @@ class Conditions:
         """Which images have one of the wanted classes in every attribute that counts, (B, N) bool.
 
         Args:
-            ids: class ids of N images (A, N), or of n images of each query's own (A, B, n).
+            ids: class ids of N images (A, N), or of n images of each query's own (A, B, n); -1, unknown, meets nothing.
         """
         own = ids if ids.ndim == 3 else ids[:, None].expand(-1, self.wanted.shape[1], -1)
-        met = self.wanted.gather(2, own) > 0
+        met = (self.wanted.gather(2, own.clamp(min=0)) > 0) & (own >= 0)
         if self.weight is not None:
             met |= self.weight[..., None] == 0
         return met.all(0)
+
+
+def as_conditions(targets: "Tensor | Conditions", classes: int, like: Tensor) -> Conditions:
+    """Class ids (B, A) or conditions as conditions, on the device and in the precision of some tensor.
+
+    Args:
+        targets: what is wanted.
+        classes: K.
+        like: the tensor.
+    """
+    if isinstance(targets, Tensor):
+        return Conditions.of_ids(targets.to(like.device), classes, like.dtype)
+    return targets.to(like.device, like.dtype)
 
 
 def padded(logits: Sequence[Tensor], classes: int) -> Tensor:

@@ -1,35 +1,57 @@
 """What a figure of a query shows, put together from its answers; and the same as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import torch
 
-from backward_search.cli import VisualizeOptions
 from backward_search.drawing.exhibit import Card, Exhibit, Hit, Row
 from backward_search.drawing.space import Space, Way
 from backward_search.drawing.walks import NAMES, Walk, flattened, spots, stops, walks
 from backward_search.evaluation.metrics import tag_similarity
 from backward_search.gallery.memory import Gallery, Hits
-from backward_search.methods.answers import Answerer
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.protocol import STUDENT, Method
 from backward_search.methods.registry import METHODS
 from backward_search.runs.question import Question
 from backward_search.runs.task import Task
+from backward_search.solvers.protocol import knob_value
 
 COLUMNS = ("query", "condition", "method", "lambda", "rank", "hit", "score", "cosine_to_query", "tag_overlap", "meets")
 PATH_ROWS = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class Figure:
+    """What a figure is to show.
+
+    Attributes:
+        k: hits of a row.
+        condition: what is wanted, in words; "" where each query wants its own.
+        strengths: of the ways on the map, beside the search's own; for a solver that takes each.
+        path_rows: rows for points on the way.
+        map: how the map is made: tsne, umap or pca.
+    """
+
+    k: int
+    condition: str = ""
+    strengths: tuple[float, ...] = ()
+    path_rows: int = 0
+    map: str = "tsne"
+
+
+@dataclass(frozen=True)
+class Shown:
     """The hits of one method, or of a point on the teacher's way.
 
     Attributes:
         name: the method, or t_i.
         title: above its row.
         lambda_: the search's, where there is one.
+        kind: what its scores are: "cos" or "score".
         rows: gallery rows (k,).
         scores: theirs (k,).
     """
@@ -37,51 +59,63 @@ class Found:
     name: str
     title: str
     lambda_: float | None
+    kind: str
     rows: np.ndarray
     scores: np.ndarray
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question to a task with its options."""
+    """A question to a task, and how it is to be answered and shown.
+
+    Attributes:
+        task: the task.
+        question: the question.
+        assembler: answers it.
+        figure: what is shown.
+        configs: by method how it answers.
+    """
 
     task: Task
-    options: VisualizeOptions
     question: Question
+    assembler: Assembler
+    figure: Figure
+    configs: Mapping[str, AnswerConfig]
 
     @cached_property
     def meets(self) -> np.ndarray:
         """Which gallery images meet the condition, (N,) bool."""
-        one = [share[[self.question.place]] for share in self.task.wishes.shares]
-        met = [share[0, self.task.table.ids[name][self.task.gallery_rows]] > 0 for name, share in self._named(one)]
-        return np.asarray(np.logical_and.reduce(met))
+        ids = [self.task.table.ids[name][self.task.gallery_rows] for name in self.task.conditioned]
+        return np.asarray(self.question.conditions(self.task).worth(ids)[0] > 0)
 
     @property
-    def strength(self) -> float | None:
-        """The lambda of the search; None for the solver that has none."""
-        if self.options.inverse_solver == "manifold":
-            return None
-        own = self.question.lambdas(self.task)
-        return self.options.inverse_lambda if own is None else float(own[0])
+    def config(self) -> AnswerConfig:
+        """How the search answers; all methods have the same solver."""
+        return next(iter(self.configs.values()))
 
-    def strength_of(self, method: str) -> float | None:
-        """The lambda that moves the query by a method, if one does."""
-        fixed = method == "student" and self.options.student_lambdas is None and self.strength is not None
-        return self.options.inverse_lambda if fixed else self.strength
+    @property
+    def own(self) -> float | None:
+        """The strength of the search for this query; None for a solver that has one for all queries."""
+        solver = self.config.solver
+        if not solver.each:
+            return None
+        own = self.question.knobs(self.task)
+        return knob_value(solver) if own is None else float(own[0])
 
     @property
     def condition(self) -> str:
         """What is wanted, in words."""
-        if self.options.condition:
-            return self.options.condition
+        if self.figure.condition:
+            return self.figure.condition
         return "; ".join(f"{name}={label}" for name, label in self.task.queries[self.question.place].condition.items())
 
-    def found(self, name: str, title: str, strength: float | None, hits: Hits) -> Found:
-        """The hits of one query, with a title that counts them."""
+    def shown(self, name: str, title: str, strength: float | None, hits: Hits, kind: str = "cos") -> Shown:
+        """The hits of one query, with a title that names a strength, if there is one, and counts them."""
         rows, scores = hits.rows[0].cpu().numpy(), hits.similarity[0].cpu().numpy()
-        meant = title if strength is None else f"{title}, lambda {strength:g}"
+        solver = self.config.solver
+        meant = title if strength is None else f"{title}, {solver.knob.word} {strength:g}"
         count = f"{meant}: {int(self.meets[rows].sum())} of {len(rows)} meet the condition"
-        return Found(name, count, strength, rows, scores)
+        return Shown(name, count, strength if solver.each else None, kind, rows, scores)
 
     def labels(self, row: int, names: Sequence[str] = ()) -> list[str]:
         """The labels of an image, of the conditioned attributes unless others are named."""
@@ -94,50 +128,56 @@ class Asked:
 
     def overlap(self, place: int) -> float | None:
         """How many tags a gallery image shares with the query; None where either has none."""
-        tags = {tag for tag in self.task.tags.tags.get(self.key(place), "").split(",") if tag}
         known = self.question.row is not None and bool(self.task.tags.tags)
-        return tag_similarity(self.question.tags, [tags]) if known else None
+        return tag_similarity(self.question.tags, [self.task.tags_of(self.key(place))]) if known else None
 
     @cached_property
     def likeness(self) -> np.ndarray:
         """The cosine of the query with every gallery image, (N,)."""
-        rows = torch.from_numpy(self.task.gallery_rows).to(self.task.device)
+        rows = torch.from_numpy(self.task.gallery_rows).to(self.task.source.device)
         return Gallery(self.task.embeddings[rows]).similarity(self.question.embedding)[0].cpu().numpy()
 
     @cached_property
     def _keys(self) -> list[str]:
         return self.task.table.keys
 
-    def _named(self, shares: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
-        return list(zip(self.task.conditioned, shares, strict=True))
 
-
-def answered(asked: Asked, answerers: dict[str, Answerer]) -> list[Found]:
-    """The answers of some methods."""
+def answered(asked: Asked) -> list[Shown]:
+    """The answers of the methods."""
     task, question = asked.task, asked.question
     rows = []
-    for name, answerer in answerers.items():
-        targets, lambdas = question.targets(task), question.lambdas(task)
-        hits = answerer.answer(name, question.embedding, targets, asked.options.search_topk, lambdas).hits
-        searched = METHODS[name].move in ("search", "student")
+    for name, config in asked.configs.items():
+        how, conditions = METHODS.find(name)(), question.conditions(task)
+        knobs = question.knobs(task) if how.searches else None
+        answer = asked.assembler.answer(
+            name, task.conditioned, question.embedding, conditions, config, asked.figure.k, knobs=knobs
+        )
         title = {"teacher": "teacher (Backward Search)", "unchanged": "unchanged query"}.get(name, name)
-        if searched and asked.strength is None:
-            title = f"{title}, {asked.options.strength_in_words}"
-        rows.append(asked.found(name, title, asked.strength_of(name) if searched else None, hits))
+        kind = "cos" if how.scores_cosines and not config.rerank else "score"
+        rows.append(asked.shown(name, title, _strength(asked, how, config), answer.hits, kind))
     return rows
 
 
-def walked(asked: Asked, teacher: Answerer) -> tuple[list[Found], list[Walk]]:
-    """The hits at some points of the teacher's way, and its ways under several lambdas."""
-    own = asked.strength
-    lambdas: list[float | None] = [None] if own is None else [*sorted({*asked.options.walked_lambdas, own})]
-    ways = walks(teacher, asked.question.embedding, asked.question.targets(asked.task), lambdas)
-    way = ways[lambdas.index(asked.strength)]
+def _strength(asked: Asked, how: Method, config: AnswerConfig) -> float | None:
+    """The strength of the search, or of the student that imitates it; of one without a range its teacher's."""
+    if not how.searches:
+        return None
+    fixed = STUDENT in how.needs and config.student.shape.lambda_range is None
+    return knob_value(config.solver) if fixed or asked.own is None else asked.own
+
+
+def walked(asked: Asked) -> tuple[list[Shown], list[Walk]]:
+    """The hits at some points of the teacher's way, and its ways under several strengths."""
+    own, task = asked.own, asked.task
+    strengths: list[float | None] = [None] if own is None else [*sorted({*asked.figure.strengths, own})]
+    conditions = asked.question.conditions(task).to(asked.question.embedding.device, asked.question.embedding.dtype)
+    config = asked.configs["teacher"]
+    ways = walks(asked.assembler, task.conditioned, asked.question.embedding, conditions, config, strengths)
+    way = ways[strengths.index(own)]
     rows = []
-    for step in stops(way.steps, asked.options.path_rows or PATH_ROWS):
-        hits = teacher.gallery.search(way.points[[step]], asked.options.search_topk)
-        strength = asked.strength if step else None  # the query itself knows no lambda
-        rows.append(asked.found(f"t_{step}", _point(step, way.steps), strength, hits))
+    for step in stops(way.steps, asked.figure.path_rows or PATH_ROWS):
+        hits = task.source.gallery.search(way.points[[step]], asked.figure.k)
+        rows.append(asked.shown(f"t_{step}", _point(step, way.steps), own if step else None, hits))
     return rows, ways
 
 
@@ -150,17 +190,15 @@ def space(asked: Asked, ways: Sequence[Walk]) -> Space:
     """The map of the gallery with the query's ways."""
     task, meets = asked.task, asked.meets
     own, own_name = _own_class(asked)
-    chosen = spots(own | meets, len(meets), asked.options.seed)
-    rows = torch.from_numpy(task.gallery_rows[chosen]).to(task.device)
-    points, lines = flattened(
-        task.embeddings[rows], [way.points for way in ways], asked.options.map, asked.options.seed
-    )
-    rows_of = asked.options.path_rows or PATH_ROWS
+    chosen = spots(own | meets, len(meets), asked.config.seed)
+    rows = torch.from_numpy(task.gallery_rows[chosen]).to(task.source.device)
+    points, lines = flattened(task.embeddings[rows], [way.points for way in ways], asked.figure.map, asked.config.seed)
+    rows_of = asked.figure.path_rows or PATH_ROWS
     drawn = [
-        Way(way.lambda_, line, _names(way, rows_of) if way.lambda_ == asked.strength else ())
+        Way(way.strength, line, _names(way, rows_of) if way.strength == asked.own else ())
         for way, line in zip(ways, lines, strict=True)
     ]
-    made, among, own = NAMES[asked.options.map], asked.options.map != "pca", (own & ~meets)[chosen]
+    made, among, own = NAMES[asked.figure.map], asked.figure.map != "pca", (own & ~meets)[chosen]
     return Space(made, points, own, meets[chosen], own_name, asked.condition, drawn, among)
 
 
@@ -177,37 +215,31 @@ def _own_class(asked: Asked) -> tuple[np.ndarray, str]:
     return np.logical_and.reduce(same), ", ".join(asked.labels(row))
 
 
-def exhibit(asked: Asked, rows: Sequence[Found], map_: Space | None) -> Exhibit:
+def exhibit(asked: Asked, rows: Sequence[Shown], map_: Space | None) -> Exhibit:
     """What the figure shows."""
     return Exhibit(_card(asked), [Row(found.title, _hits(asked, found)) for found in rows], map_)
 
 
 def _card(asked: Asked) -> Card:
     question, table = asked.question, asked.task.table
-    names = [name for name in asked.options.attributes if name in table.ids]
+    names = [name for name in asked.task.source.run.attributes if name in table.ids]
     labels = "" if question.row is None else ", ".join(asked.labels(question.row, names))
     tags = ", ".join(sorted(tag for tag in question.tags if tag))
     what = [("Condition", asked.condition), ("Labels of the query", labels), ("Tags of the query", tags)]
     return Card(question.image, question.name, what)
 
 
-def _hits(asked: Asked, found: Found) -> list[Hit]:
+def _hits(asked: Asked, found: Shown) -> list[Hit]:
     hits = []
     for place, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
         row, overlap = int(asked.task.gallery_rows[place]), asked.overlap(place)
-        kind = "cos" if _is_cosine(found.name, asked.options) else "score"
-        numbers = [f"{kind} {score:.2f}", *([] if overlap is None else [f"tags {overlap:.2f}"])]
-        image = asked.options.data.image(asked.task.table.paths[row])
+        numbers = [f"{found.kind} {score:.2f}", *([] if overlap is None else [f"tags {overlap:.2f}"])]
+        image = asked.task.source.run.data.image(asked.task.table.paths[row])
         hits.append(Hit(image, asked.labels(row), numbers, bool(asked.meets[place])))
     return hits
 
 
-def _is_cosine(name: str, options: VisualizeOptions) -> bool:
-    how = METHODS.get(name)
-    return how is None or not (how.likeness or how.weight or how.filter or options.rerank)
-
-
-def table(asked: Asked, rows: Sequence[Found]) -> tuple[list[str], list[list[object]]]:
+def table(asked: Asked, rows: Sequence[Shown]) -> tuple[list[str], list[list[object]]]:
     """The hits as a table: header and lines; after `COLUMNS` come the labels of the conditioned attributes."""
     lines: list[list[object]] = []
     for found in rows:

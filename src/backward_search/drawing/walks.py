@@ -10,7 +10,8 @@ from torch import Tensor
 
 from backward_search.conditions.batch import Conditions
 from backward_search.errors import OptionError
-from backward_search.methods.answers import Answerer
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AnswerConfig
 
 SPOTS = 2500
 """Gallery images on a map, at most."""
@@ -21,12 +22,12 @@ NAMES = {"tsne": "t-SNE", "umap": "UMAP", "pca": "principal components"}
 
 @dataclass(frozen=True)
 class Walk:
-    """The way of one query under one lambda: t_0 ... t_n, (n + 1, E), of which t_n is the teacher's answer.
+    """The way of one query under one strength: t_0 ... t_n, (n + 1, E), of which t_n is the answer.
 
-    The lambda is None for the solver that has none.
+    The strength is the value of the solver's knob; None where there is one for all queries.
     """
 
-    lambda_: float | None
+    strength: float | None
     points: Tensor
 
     @property
@@ -36,24 +37,28 @@ class Walk:
 
 
 def walks(
-    answerer: Answerer, query: Tensor, targets: Tensor | Conditions, lambdas: Sequence[float | None]
+    assembler: Assembler,
+    names: Sequence[str],
+    query: Tensor,
+    conditions: Conditions,
+    config: AnswerConfig,
+    strengths: Sequence[float | None],
 ) -> list[Walk]:
-    """The ways of one query under several lambdas.
+    """The teacher's ways with one query under several strengths.
 
     Args:
-        answerer: of the teacher.
+        assembler: of the gallery.
+        names: the conditioned attributes.
         query: its embedding (1, E).
-        targets: what is wanted: class ids (1, A), or a richer condition.
-        lambdas: one for each way; None alone for the solver that has none.
+        conditions: what is wanted.
+        config: how the teacher searches.
+        strengths: one for each way; None alone for a solver with one for all queries.
     """
-    count = len(lambdas)
-    wanted = targets.repeat(count, 1) if isinstance(targets, Tensor) else targets.repeated(count)
-    strengths = None if None in lambdas else query.new_tensor(lambdas)
-    found = answerer.teacher.search(query.repeat(count, 1), wanted, lambdas=strengths, trace=True)
-    assert found.path is not None
-    last = (found.path - found.embeddings[:, None]).abs().sum(2).argmin(1)  # the kept point is one of them
-    ends = zip(lambdas, found.path, last.tolist(), strict=True)
-    return [Walk(value, path[: step + 1]) for value, path, step in ends]
+    count = len(strengths)
+    knobs = None if None in strengths else query.new_tensor(strengths)
+    queries, wanted = query.repeat(count, 1), conditions.repeated(count)
+    found = assembler.ways("teacher", names, queries, wanted, config, knobs=knobs)
+    return [Walk(value, points) for value, points in zip(strengths, found, strict=True)]
 
 
 def stops(steps: int, rows: int) -> list[int]:

@@ -32,7 +32,7 @@ def measured(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np.ndar
         f"precision_at_{k}": metrics.precision(relevant),
         f"map_at_{k}": metrics.average_precision(relevant, meets.sum(axis=1)),
     }
-    if task.wishes.mixed:  # of a mixture every class counts as met; how well is what the shares say
+    if task.conditions.mixed:  # of a mixture every class counts as met; how well is what the shares say
         values[f"expected_weight_at_{k}"] = np.take_along_axis(worth, hits, axis=1).mean(axis=1)
     if task.tags.tags:
         values |= _tag_measures(task, hits, strict=strict)

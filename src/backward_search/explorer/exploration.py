@@ -2,42 +2,66 @@
 
 import logging
 import urllib.parse
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from backward_search.cli import ExploreOptions
+from backward_search.data import registry
 from backward_search.errors import DataError, OptionError, UserError
-from backward_search.explorer.engine import Engine
+from backward_search.explorer.explored import ExploredRun, ViewSettings
 from backward_search.explorer.pictures import Map, Thumbnails
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import State, from_link
 from backward_search.explorer.uploads import Uploads
+from backward_search.once import Once
+from backward_search.runs.names import RunName
+from backward_search.runs.run import Run
 from backward_search.storage.paths import explorer_uploads
 
 LOG = logging.getLogger(__name__)
+
+Drawing = Callable[[RunName, Mapping[str, object]], Path]
 
 BROWSED = 12
 """Images of the gallery that are shown at once, to start from."""
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where runs, data sets and pictures lie."""
+
+    weight_root: str
+    data_root: str
+    result_root: str
+
+
 class Explorer:
     """The runs that can be chosen, each loaded when it first is."""
 
-    def __init__(self, options: ExploreOptions, folder: Path) -> None:
-        """Find the runs; thumbnails go to `folder`.
+    def __init__(
+        self, places: Places, settings: ViewSettings, folder: Path, draw: Drawing, *, upload_mb: int = 20
+    ) -> None:
+        """Find the runs.
+
+        Args:
+            places: where they lie.
+            settings: what holds for every run.
+            folder: of thumbnails.
+            draw: draws the figure of a run under some options of E2, and gives its file.
+            upload_mb: the largest image file that is taken, in megabytes.
 
         Raises:
             OptionError: there are none.
         """
-        self.runs = trained_runs(options)
+        self.runs = trained_runs(places.weight_root, places.data_root)
         if not self.runs:
-            raise OptionError(f"no run with embeddings in {options.weight_root}: run B1 and C1 first, or make demo")
-        self.uploads = Uploads(explorer_uploads(options.result_root), options.upload_mb)
+            raise OptionError(f"no run with embeddings in {places.weight_root}: run B1 and C1 first, or make demo")
+        self.uploads = Uploads(explorer_uploads(places.result_root), upload_mb)
         self.thumbnails = Thumbnails(folder)
-        self._engines: dict[str, Engine] = {}
-        self._maps: dict[str, Map] = {}
-        self.attributes = max(len(run.attributes) for run in self.runs.values())
+        self._places, self._settings, self._draw = places, settings, draw
+        self._loaded, self._maps = Once(), Once()
+        self.attributes = max(self._attributes(name) for name in self.runs.values())
 
     def names(self) -> list[tuple[str, str]]:
         """The runs as the menu shows them, and their names: as few words as tell them apart."""
@@ -48,8 +72,8 @@ class Explorer:
             shown.append(words[0] if alone.count(words[0]) == 1 else ", ".join(words))
         return [(name if shown.count(word) > 1 else word, name) for word, name in zip(shown, self.runs, strict=True)]
 
-    def engine(self, run: str) -> Engine:
-        """The engine of a run.
+    def loaded(self, run: str) -> ExploredRun:
+        """A run.
 
         Raises:
             OptionError: there is no such run.
@@ -57,9 +81,23 @@ class Explorer:
         """
         if run not in self.runs:
             raise OptionError(f"there is no run {run!r} here")
-        if run not in self._engines:
-            self._engines[run] = Engine(self.runs[run], self.uploads)
-        return self._engines[run]
+        return self._loaded(run, lambda: self._load(run))
+
+    def figure(self, state: State) -> Path:
+        """The file of E2's figure of a state.
+
+        Raises:
+            UserError: there is no condition, or it cannot be drawn.
+        """
+        return self._draw(self.runs[state.run], self.loaded(state.run).drawing(state))
+
+    def _load(self, run: str) -> ExploredRun:
+        opened = Run.open(self.runs[run], self._places.weight_root, self._places.data_root)
+        return ExploredRun(opened, self._settings, self.uploads)
+
+    def _attributes(self, name: RunName) -> int:
+        entry = registry.find(name.dataset_name, self._places.data_root)
+        return len(entry.attributes_of(name.category_type))
 
     @cached_property
     def first(self) -> str:
@@ -71,26 +109,24 @@ class Explorer:
         *others, last = self.runs
         for name in others:
             try:
-                self.engine(name)
+                self.loaded(name)
             except UserError as error:
                 LOG.warning("%s cannot be explored: %s", name, error)
             else:
                 return name
-        self.engine(last)
+        self.loaded(last)
         return last
 
     def map(self, run: str) -> Map:
         """The map of a run."""
-        if run not in self._maps:
-            self._maps[run] = Map(self.engine(run))
-        return self._maps[run]
+        return self._maps(run, lambda: Map(self.loaded(run)))
 
     def start(self, link: str) -> State:
         """The state of a link, or of the page as it first is."""
         pairs = urllib.parse.parse_qsl(link)
         state = from_link(pairs) if pairs else State(self.first)
         state = state if state.run else replace(state, run=self.first)
-        return self.engine(state.run).checked(state)
+        return self.loaded(state.run).checked(state)
 
     def thumbnail(self, run: str, row: int) -> Path:
         """The file of the thumbnail of an image of a run's table.
@@ -98,10 +134,10 @@ class Explorer:
         Raises:
             UserError: there is no such run or image.
         """
-        engine = self.engine(run)
-        if not 0 <= row < len(engine.table):
-            raise DataError(f"there is no image {row}: the last is {len(engine.table) - 1}")
-        return self.thumbnails.of(run, engine.image(row), str(row))
+        explored = self.loaded(run)
+        if not 0 <= row < len(explored.table):
+            raise DataError(f"there is no image {row}: the last is {len(explored.table) - 1}")
+        return self.thumbnails.of(run, explored.image(row), str(row))
 
     def uploaded(self, name: str) -> Path:
         """The file of the thumbnail of an image from outside.
@@ -113,10 +149,10 @@ class Explorer:
 
     def browsed(self, state: State, first: int) -> list[int]:
         """The table rows of some images to start from: `BROWSED` of the gallery from its place `first` on."""
-        return [int(row) for row in self.engine(state.run).rows[first : first + BROWSED]]
+        return [int(row) for row in self.loaded(state.run).rows[first : first + BROWSED]]
 
     def page_of(self, state: State, first: int | None = None) -> int:
         """Where the page of `BROWSED` images begins that has the query, or the place `first` of the gallery."""
-        rows = self.engine(state.run).rows
+        rows = self.loaded(state.run).rows
         place = int(rows.searchsorted(state.query)) if first is None else first
         return min(max(place, 0), len(rows) - 1) // BROWSED * BROWSED

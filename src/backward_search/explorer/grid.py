@@ -4,44 +4,46 @@ import html
 import urllib.parse
 from collections.abc import Sequence
 
-from backward_search.explorer.engine import Engine, Found, View
+from backward_search.explorer.explored import ExploredRun, FoundImage, View
 from backward_search.explorer.state import State
 
 SHARED = 4
 """Tags that are named below a hit; the others are counted, and named where the pointer rests."""
 
 
-def hits(engine: Engine, state: State, view: View, title: str = "") -> str:
+def hits(explored: ExploredRun, state: State, view: View, title: str = "") -> str:
     """The hits of a method with their scores, labels and what they share with the query.
 
     Args:
-        engine: of the run.
+        explored: the run.
         state: whose run it is.
         view: the hits, and the strength they were found with, which the grid carries along.
         title: stands above them; none by default.
     """
-    cells = [_hit(_address(state.run, hit.row), engine.keys[hit.row], hit) for hit in view.found]
+    cells = [_hit(_address(state.run, hit.row), explored.keys[hit.row], hit) for hit in view.found]
     return _grid(cells, title, view.strength)
 
 
-def images(engine: Engine, state: State, rows: Sequence[int]) -> str:
+def images(explored: ExploredRun, state: State, rows: Sequence[int]) -> str:
     """Some images of the gallery, with their indices and labels."""
     cells = [
-        _cell(row, _address(state.run, row), engine.keys[row], [f"<b>{row}</b>", _text(", ".join(engine.labels(row)))])
+        _cell(
+            row, _address(state.run, row), explored.keys[row], [f"<b>{row}</b>", _text(", ".join(explored.labels(row)))]
+        )
         for row in rows
     ]
     return _grid(cells)
 
 
-def query(engine: Engine, state: State) -> str:
+def query(explored: ExploredRun, state: State) -> str:
     """The query: its image and what is known about it."""
-    key, labels = engine.query_text(state)
+    key, labels = explored.query_text(state)
     address = f"thumbnail/upload/{state.upload}.jpg" if state.upload else _address(state.run, state.query)
     words = f"<b>{_text(key)}</b>{_text(', '.join(labels))}"
     return f'<figure class="query"><img src="{address}" alt="the query"><figcaption>{words}</figcaption></figure>'
 
 
-def _hit(address: str, key: str, hit: Found) -> str:
+def _hit(address: str, key: str, hit: FoundImage) -> str:
     first = f"<b>{'✓ ' if hit.meets else ''}{hit.score:.2f}</b>"
     more = f" and {len(hit.shared) - SHARED} more" if len(hit.shared) > SHARED else ""
     named = ", ".join(hit.shared[:SHARED]) + more

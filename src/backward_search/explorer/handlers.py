@@ -16,13 +16,13 @@ import numpy as np
 
 from backward_search.errors import UserError
 from backward_search.explorer import grid
-from backward_search.explorer.engine import STRENGTHS, Engine
 from backward_search.explorer.exploration import BROWSED, Explorer
+from backward_search.explorer.explored import ExploredRun
 from backward_search.explorer.pictures import probabilities
 from backward_search.explorer.state import Choice, State
-from backward_search.stages.visualize import visualize
+from backward_search.gallery.engines.index import EXACT
+from backward_search.methods.registry import DRAWN
 
-SIDE_BY_SIDE = ("unchanged", "teacher", "student", "best")
 NO_WAY = "Choose a condition: without one the query stays where it is."
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
 
@@ -49,7 +49,7 @@ class Handlers:
 
     def everything(self, state: State) -> list[Any]:
         """State, controls and hits."""
-        return [state, state.run, *_controls(self._explorer, state), *_found(self._engine(state), state)]
+        return [state, state.run, *_controls(self._explorer, state), *_found(self._loaded(state), state)]
 
     def open(self, request: gr.Request) -> list[Any]:
         """The page is loaded, perhaps by a link."""
@@ -75,7 +75,7 @@ class Handlers:
 
     def chance(self, old: State) -> list[Any]:
         """Any image of the gallery is the next query."""
-        row = np.random.default_rng().choice(self._engine(old).rows)
+        row = np.random.default_rng().choice(self._loaded(old).rows)
         return self._checked(replace(old, query=int(row), upload=""))
 
     def image(self, old: State, event: gr.EventData) -> list[Any]:
@@ -93,7 +93,7 @@ class Handlers:
 
     def condition(self, old: State, *values: Any) -> list[Any]:
         """A menu or a "not" is used; the values are those of all menus, then of all "not"s."""
-        names, half = self._engine(old).attributes, len(values) // 2
+        names, half = self._loaded(old).attributes, len(values) // 2
         chosen = zip(names, values[:half], values[half:], strict=False)
         choices = {name: Choice(tuple(labels), bool(flag)) for name, labels, flag in chosen if labels}
         return self._checked(replace(old, choices=choices, strength=None))
@@ -104,13 +104,13 @@ class Handlers:
 
     def slide(self, old: State, value: float) -> list[Any]:
         """The slider moves: the state alone follows, since `look.DRAGGED` brings the hits."""
-        new = self._engine(old).checked(replace(old, strength=float(value)))
+        new = self._loaded(old).checked(replace(old, strength=float(value)))
         return [new, f"?{new.link()}"]
 
     def slid(self, old: State, value: float) -> list[Any]:
         """The slider is let go."""
-        new = self._engine(old).checked(replace(old, strength=float(value)))
-        return [new, *_found(self._engine(old), new)]
+        new = self._loaded(old).checked(replace(old, strength=float(value)))
+        return [new, *_found(self._loaded(old), new)]
 
     def quickly(self, link: str) -> dict[str, str]:
         """The line above the hits, and the hits, of a link.
@@ -119,13 +119,13 @@ class Handlers:
             UserError: it is malformed, or names what does not exist.
         """
         state = self._explorer.start(link)
-        head, hits, _ = _found(self._engine(state), state)
+        head, hits, _ = _found(self._loaded(state), state)
         return {"head": head, "hits": hits}
 
     def beside(self, old: State, flag: bool) -> list[Any]:
         """Methods are to stand side by side, or no longer."""
         new = replace(old, beside=flag)
-        return [new, *_found(self._engine(old), new)]
+        return [new, *_found(self._loaded(old), new)]
 
     def shown(self, old: State) -> list[Any]:
         """The map is opened."""
@@ -137,27 +137,27 @@ class Handlers:
 
     def settled(self, state: State) -> list[Any]:
         """What follows the hits: the other methods, the way, and the command; an old figure goes."""
-        command = self._engine(state).command(state) if state.choices else NO_COMMAND
-        return [_others(self._engine(state), state), *self._way(state), command, gr.update(visible=False)]
+        command = self._loaded(state).command(state) if state.choices else NO_COMMAND
+        return [_others(self._loaded(state), state), *self._way(state), command, gr.update(visible=False)]
 
     def browse(self, state: State, first: int | None, step: int = 0) -> list[Any]:
         """A page of the gallery, so many pages from the one that begins at `first`, or that of the query."""
         start = self._explorer.page_of(state, None if first is None else first + step * BROWSED)
-        return [grid.images(self._engine(state), state, self._explorer.browsed(state, start)), start]
+        return [grid.images(self._loaded(state), state, self._explorer.browsed(state, start)), start]
 
     def figure(self, state: State) -> Any:
         """E2's figure is asked for."""
-        file = visualize(self._engine(state).drawing(state))
+        file = self._explorer.figure(state)
         return gr.update(value=self._explorer.thumbnails.whole(file), visible=True)
 
-    def _engine(self, state: State) -> Engine:
-        return self._explorer.engine(state.run)
+    def _loaded(self, state: State) -> ExploredRun:
+        return self._explorer.loaded(state.run)
 
     def _checked(self, state: State) -> list[Any]:
-        return self.everything(self._engine(state).checked(state))
+        return self.everything(self._loaded(state).checked(state))
 
     def _way(self, state: State) -> list[Any]:
-        way = self._engine(state).way(state) if state.way else None
+        way = self._loaded(state).way(state) if state.way else None
         if way is None:
             return [gr.update(value=NO_WAY, visible=state.way), *([gr.update(visible=False)] * 2)]
         drawn = (self._explorer.map(state.run).draw(state, way), probabilities(way, state))
@@ -169,46 +169,45 @@ def _pairs(request: Any) -> list[tuple[str, str]]:
 
 
 def _controls(explorer: Explorer, state: State) -> list[Any]:
-    engine = explorer.engine(state.run)
+    explored = explorer.loaded(state.run)
     menus, nots = [], []
     for i in range(explorer.attributes):
-        name = engine.attributes[i] if i < len(engine.attributes) else None
+        name = explored.attributes[i] if i < len(explored.attributes) else None
         choice = state.choices.get(name or "", Choice())
-        choices = [] if name is None else engine.table.classes[name]
+        choices = [] if name is None else explored.table.classes[name]
         menus.append(gr.update(choices=choices, value=list(choice.labels), label=name, visible=name is not None))
         nots.append(gr.update(value=choice.negated, visible=name is not None))
-    index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(engine.table) - 1})")
+    index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(explored.table) - 1})")
     file = gr.update() if state.upload else None
-    method = gr.update(choices=engine.methods(state), value=engine.method(state), info=engine.refusals or None)
-    return [index, grid.query(engine, state), file, *menus, *nots, method, _slider(engine, state), state.beside]
+    method = gr.update(choices=explored.methods(state), value=explored.method(state), info=explored.refusals or None)
+    return [index, grid.query(explored, state), file, *menus, *nots, method, _slider(explored, state), state.beside]
 
 
-def _slider(engine: Engine, state: State) -> Any:
-    value = engine.strength(state)
-    if value is None:
+def _slider(explored: ExploredRun, state: State) -> Any:
+    value, knob = explored.strength(state), explored.slider(state)
+    if value is None or knob is None:
         return gr.update(visible=False)
-    kind = STRENGTHS[engine.method(state)]
-    return gr.update(minimum=kind.least, maximum=max(kind.most, value), value=value, label=kind.words, visible=True)
+    return gr.update(minimum=knob.least, maximum=max(knob.most, value), value=value, label=knob.meaning, visible=True)
 
 
-def _found(engine: Engine, state: State) -> list[str]:
+def _found(explored: ExploredRun, state: State) -> list[str]:
     """The line above the hits, the hits, and the link."""
-    view = engine.view(state)
+    view = explored.view(state)
     met = sum(hit.meets for hit in view.found)
     wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
     head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
-    by = "" if engine.options.engine == "exact" else f" by {engine.options.engine}"
-    return [f"{head} ({1000 * view.seconds:.0f} ms{by})", grid.hits(engine, state, view, title), f"?{state.link()}"]
+    by = "" if explored.settings.engine.engine == EXACT else f" by {explored.settings.engine.engine}"
+    return [f"{head} ({1000 * view.seconds:.0f} ms{by})", grid.hits(explored, state, view, title), f"?{state.link()}"]
 
 
-def _others(engine: Engine, state: State) -> Any:
+def _others(explored: ExploredRun, state: State) -> Any:
     if not (state.beside and state.choices):
         return gr.update(visible=False)
     views = [
-        engine.view(replace(state, method=name, strength=None))
-        for name in SIDE_BY_SIDE
-        if name in engine.methods(state) and name != engine.method(state)
+        explored.view(replace(state, method=name, strength=None))
+        for name in DRAWN
+        if name in explored.methods(state) and name != explored.method(state)
     ]
-    found = "".join(grid.hits(engine, state, view, view.method) for view in views)
+    found = "".join(grid.hits(explored, state, view, view.method) for view in views)
     return gr.update(value=f'<div class="others">{found}</div>', visible=True)

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 import torch
 
-from backward_search.cli import ExploreOptions
 from backward_search.errors import OptionError, UserError
 from backward_search.explorer.exploration import Explorer
 from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
@@ -194,20 +194,17 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
     app.add_api_route("/hits", hits)
 
 
-def application(options: ExploreOptions, folder: Path) -> Any:
+def application(explorer: Explorer, folder: Path, upload_mb: int) -> Any:
     """The web application, for a server to run.
 
     Args:
-        options: what is explored.
-        folder: of what is served, thumbnails and figures; it can go when the server has ended.
-
-    Raises:
-        OptionError: there is no run to explore.
+        explorer: what is explored; its thumbnails lie in `thumbnails_below(folder)`.
+        folder: of what is served; it can go when the server has ended.
+        upload_mb: the largest image file that is taken, in megabytes.
     """
     from fastapi import FastAPI, Request
 
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
-    explorer = Explorer(options, folder / "thumbnails")
     handlers = Handlers(explorer)
     page = build(explorer, handlers)
     page.has_launched = True  # or Gradio takes any file of this machine that a client names for an uploaded one
@@ -225,8 +222,8 @@ def application(options: ExploreOptions, folder: Path) -> Any:
         app,
         page,
         path="/",
-        allowed_paths=[str(folder / "thumbnails" / "figures")],
-        max_file_size=options.upload_mb * 10**6,
+        allowed_paths=[str(thumbnails_below(folder) / "figures")],
+        max_file_size=upload_mb * 10**6,
         css=STYLE,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         ssr_mode=False,
@@ -234,11 +231,22 @@ def application(options: ExploreOptions, folder: Path) -> Any:
     )
 
 
-def serve(options: ExploreOptions) -> None:
+def thumbnails_below(folder: Path) -> Path:
+    """Where thumbnails and figures go in the folder of what is served."""
+    return folder / "thumbnails"
+
+
+def serve(explorer_of: Callable[[Path], Explorer], host: str, port: int, upload_mb: int) -> None:
     """Serve the page until it is interrupted.
 
+    Args:
+        explorer_of: makes what is explored, with its thumbnails in a folder.
+        host: the address that is listened at.
+        port: its port.
+        upload_mb: the largest image file that is taken, in megabytes.
+
     Raises:
-        OptionError: the address cannot be listened at.
+        OptionError: the address cannot be listened at, or there is no run to explore.
     """
     import uvicorn
 
@@ -246,11 +254,12 @@ def serve(options: ExploreOptions) -> None:
     with socket.socket() as asked:  # before the runs are loaded
         asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            asked.bind((options.host, options.port))
+            asked.bind((host, port))
         except OSError as error:
-            raise OptionError(f"cannot listen at {options.host}, --port {options.port}: {error.strerror}") from None
+            raise OptionError(f"cannot listen at {host}, --port {port}: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
-        app = application(options, Path(folder))
-        LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", options.host, options.port)
-        listening = {"host": options.host, "port": options.port, "log_level": "warning"}
+        explorer = explorer_of(thumbnails_below(Path(folder)))
+        app = application(explorer, Path(folder), upload_mb)
+        LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", host, port)
+        listening = {"host": host, "port": port, "log_level": "warning"}
         uvicorn.run(app, **listening, timeout_graceful_shutdown=1)  # an open page would keep it from ending

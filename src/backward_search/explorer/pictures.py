@@ -12,7 +12,7 @@ from backward_search.drawing.space import OTHER, Space, Way, draw_space
 from backward_search.drawing.text import SIZE, families, printable
 from backward_search.drawing.walks import flattened, spots
 from backward_search.errors import DataError
-from backward_search.explorer.engine import Engine, Probabilities
+from backward_search.explorer.explored import ExploredRun, Probabilities
 from backward_search.explorer.state import Choice, State
 from backward_search.images.loading import load_image
 from backward_search.storage.atomic import replacing
@@ -60,21 +60,21 @@ def _thumbnail(file: Path) -> Image.Image:
 class Map:
     """The gallery on its two principal components, computed once, with the way of a query on it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, explored: ExploredRun) -> None:
         """Choose the images that are shown."""
-        self._engine = engine
-        chosen = spots(np.zeros(len(engine.rows), bool), len(engine.rows), 0)
-        self._rows = engine.rows[chosen]
+        self._explored = explored
+        chosen = spots(np.zeros(len(explored.rows), bool), len(explored.rows), 0)
+        self._rows = explored.rows[chosen]
 
     def draw(self, state: State, way: Probabilities) -> Figure:
         """The map for a state."""
-        engine = self._engine
-        vectors = engine.embeddings(self._rows)
+        explored = self._explored
+        vectors = explored.embeddings(self._rows)
         points, (line,) = flattened(vectors, [way.walk.points], "pca", 0)
-        meets = engine.meets(state, self._rows)
-        own = np.zeros(len(self._rows), bool) if state.upload else engine.like(state, self._rows)
-        name = "unknown" if state.upload else ", ".join(engine.own(state))
-        drawn = Way(way.walk.lambda_, line, [(0, "t_0"), (way.walk.steps, f"t_{way.walk.steps}")])
+        meets = explored.meets(state, self._rows)
+        own = np.zeros(len(self._rows), bool) if state.upload else explored.like(state, self._rows)
+        name = "unknown" if state.upload else ", ".join(explored.own(state))
+        drawn = Way(way.walk.strength, line, [(0, "t_0"), (way.walk.steps, f"t_{way.walk.steps}")])
         figure = Figure(figsize=(WIDTH, 1.32 * WIDTH), dpi=DPI)
         space = Space("principal components", points, own & ~meets, meets, name, state.condition, [drawn])
         draw_space(figure, space, 0.05, 0.05, WIDTH - 0.1, 1.3 * WIDTH)

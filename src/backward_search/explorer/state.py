@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from backward_search.conditions.language import Wanted
+from backward_search.conditions.clause import Clause
 from backward_search.errors import OptionError
 
 METHOD = "best"
@@ -17,7 +17,7 @@ class Choice:
     labels: tuple[str, ...] = ()
     negated: bool = False
 
-    def wanted(self, labels: Sequence[str]) -> Wanted:
+    def clause(self, labels: Sequence[str]) -> Clause:
         """The same for a search.
 
         Raises:
@@ -27,7 +27,7 @@ class Choice:
         kept = [label for label in labels if (label in self.labels) != self.negated]
         if unknown or not kept:
             raise OptionError(f"{unknown[0]!r} is not a label" if unknown else "the condition leaves no label")
-        return Wanted(dict.fromkeys(kept, 1.0), any_of=len(kept) > 1 or self.negated)
+        return Clause.of_set(kept)
 
     def text(self, attribute: str) -> str:
         """The same as `--condition` writes it."""

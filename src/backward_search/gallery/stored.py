@@ -16,8 +16,8 @@ import torch
 
 from backward_search.errors import DataError, MissingError
 from backward_search.gallery.contents import Contents, IndexRecord, Shard, read_keys
-from backward_search.gallery.engines.index import BuildSettings, Fields, Index, SearchSettings, Segment
-from backward_search.gallery.engines.opening import open_index
+from backward_search.gallery.engines.index import EXACT, BuildSettings, EngineSettings, Fields, Index, Place, Segment
+from backward_search.gallery.engines.registry import ENGINES
 from backward_search.gallery.memory import Engine, ExactEngine, Gallery
 from backward_search.gallery.vectors import Vectors, map_array
 from backward_search.storage.atomic import read_json, write_array, write_csv, write_json
@@ -77,7 +77,7 @@ class StoredGallery:
         allowed[list(self.contents.removed)] = False
         return allowed
 
-    def gallery(self, kind: str, settings: SearchSettings, device: torch.device | None = None) -> Gallery:
+    def gallery(self, kind: str, settings: EngineSettings, device: torch.device | None = None) -> Gallery:
         """The gallery behind an engine; its rows are those of `keys`.
 
         Args:
@@ -86,12 +86,12 @@ class StoredGallery:
             device: where exact scores are computed.
         """
         vectors, allowed = self.vectors(device), self.allowed()
-        if kind == "exact":
+        if kind == EXACT:
             mask = None if allowed is None else torch.from_numpy(allowed)
             return Gallery(vectors, ExactEngine(len(vectors), mask))
         return Gallery(vectors, self.engine(kind, settings, allowed), settings.shortlist)
 
-    def engine(self, kind: str, settings: SearchSettings, allowed: np.ndarray | None) -> Engine:
+    def engine(self, kind: str, settings: EngineSettings, allowed: np.ndarray | None) -> Engine:
         """The engine of an index, which proposes the allowed rows alone.
 
         Raises:
@@ -231,7 +231,7 @@ class StoredGallery:
 
     def _index(self, kind: str, record: IndexRecord) -> Index:
         folder = self._index_folder(kind, record)
-        index = open_index(kind, folder, record.settings, self.contents.classes, record.milvus_uri)
+        index = ENGINES.find(kind).index(Place(folder, record.settings, self.contents.classes, record.milvus_uri))
         folder.mkdir(exist_ok=True)
         return index
 

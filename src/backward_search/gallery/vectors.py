@@ -63,6 +63,10 @@ class Vectors:
         whole = pieces[0] if len(pieces) == 1 else torch.cat(pieces) if pieces else self._parts[0][:0]
         return whole.to(self._device)
 
+    def whole(self) -> Tensor:
+        """All rows (N, E); of one part they are a view."""
+        return self.block(slice(0, len(self)))
+
     def take(self, rows: Tensor) -> Tensor:
         """Any rows (...) as (..., E)."""
         wanted = rows.reshape(-1).to(self._parts[0].device)

@@ -1,40 +1,21 @@
 """Choosing how much the condition weighs against likeness, on training images alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import ranked
-from backward_search.methods.answers import Answerer
-from backward_search.methods.registry import Method
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.knowledge import Knowledge
+from backward_search.methods.protocol import Ask, Method
+from backward_search.methods.source import Embedded
 
-WEIGHTS = (0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0)
-"""What is tried for the weight of a log-probability."""
-STRENGTHS = (*(round(0.05 * step, 2) for step in range(1, 15)), 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0)
-"""What is tried for the strength of a graded method."""
 QUERIES, GALLERY, HITS = 500, 10_000, 10
 """Training images that are asked, and searched, at most; and the hits that are judged."""
 LEAST = 200
 """Of fewer held-out images a trial says too little: it is then made among those that were trained on."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A search among training images.
-
-    Attributes:
-        answerer: its gallery are training images.
-        embeddings: of the gallery (N, E).
-        rows: the gallery row of each query (B,).
-        targets: class ids of the conditions (B, A): the labels of other training images, so that they occur together.
-    """
-
-    answerer: Answerer
-    embeddings: Tensor
-    rows: Tensor
-    targets: Tensor
 
 
 @dataclass(frozen=True)
@@ -69,42 +50,65 @@ class Sample:
         return cls(gallery, queries, ids[gallery[lenders]])
 
 
-def tried(how: Method) -> Sequence[float]:
-    """The weights, or strengths, that are tried for a method, rising."""
-    return STRENGTHS if how.graded else WEIGHTS
+@dataclass(frozen=True)
+class Trial:
+    """A search among training images.
+
+    Attributes:
+        known: its gallery are training images, all of whose labels are known.
+        rows: the gallery row of each query (B,).
+        conditions: the labels of other training images, so that they occur together.
+    """
+
+    known: Knowledge
+    rows: Tensor
+    conditions: Conditions
+
+    @classmethod
+    def drawn(cls, known: Knowledge, seed: int) -> "Trial":
+        """Draw one among the training images."""
+        trained = known.trained
+        ids = {name: trained.assumed(name) for name in known.names}
+        sample = Sample.drawn(torch.stack(list(ids.values()), dim=1), known.held_out, seed)
+        part = trained.part(sample.gallery)
+        labelled = Embedded(part.embeddings, {name: own[sample.gallery] for name, own in ids.items()}, part.logits)
+        conditions = Conditions.of_ids(sample.targets, known.heads.classes, part.embeddings.dtype)
+        return cls(known.among(labelled), sample.queries, conditions)
 
 
 @torch.no_grad()
-def choose_weight(trial: Trial, how: Method, aim: str, share: float) -> float:
-    """Choose the weight of the condition's log-probability, or the strength of a graded method.
+def choose_strength(known: Knowledge, method: Method, config: AnswerConfig) -> float:
+    """Choose the value of a method's first knob by the aim of the settings.
 
     For "precision" it is the smallest that attains the share of the precision@10 of the largest; for "context" the
     largest that keeps the share of the context@10 (mean cosine of query and hits) of the smallest. The query's own
     image is no hit.
-
-    Args:
-        trial: what is searched among.
-        how: the method.
-        aim: "precision" or "context".
-        share: in (0, 1].
     """
-    queries = trial.embeddings[trial.rows]
-    if aim == "context":
-        values = trial.answerer.gallery.similarity(queries)
+    return chosen(Trial.drawn(known, config.seed), method, config)
+
+
+def chosen(trial: Trial, method: Method, config: AnswerConfig) -> float:
+    """The value that a trial speaks for; see `choose_strength`."""
+    queries = trial.known.shown.embeddings[trial.rows]
+    if config.aim.kind == "context":
+        values = trial.known.gallery.similarity(queries)
     else:
-        values = trial.answerer.labelled(queries, trial.targets).to(queries.dtype)
-    weights = tried(how)
-    reached = [float(values.gather(1, _hits(trial, how, weight)).mean()) for weight in weights]
-    if aim == "context":
-        kept = (weight for weight, value in zip(weights, reached, strict=True) if value >= share * reached[0])
-        return max(kept, default=weights[0])
-    return next(weight for weight, value in zip(weights, reached, strict=True) if value >= share * reached[-1])
+        values = trial.known.labelled(trial.conditions).to(queries.dtype)
+    knob, tried = method.knobs[0], method.tried
+    each = [replace(config, knobs={**config.knobs, knob.option: value}, rerank=0.0) for value in tried]
+    reached = [float(values.gather(1, _hits(trial, method, one)).mean()) for one in each]
+    share = config.aim.share
+    if config.aim.kind == "context":
+        kept = (value for value, context in zip(tried, reached, strict=True) if context >= share * reached[0])
+        return max(kept, default=tried[0])
+    return next(value for value, found in zip(tried, reached, strict=True) if found >= share * reached[-1])
 
 
-def _hits(trial: Trial, how: Method, weight: float) -> Tensor:
-    """The gallery rows (B, k) that the queries find under a weight, their own image left out."""
-    answerer, queries = replace(trial.answerer, weight=weight), trial.embeddings[trial.rows]
-    moved = answerer.move(how, queries, trial.targets).embeddings
-    scores = answerer.scores(how, queries, moved, trial.targets)
+def _hits(trial: Trial, method: Method, config: AnswerConfig) -> Tensor:
+    """The gallery rows (B, k) that the queries find under some settings, their own image left out."""
+    known, queries = trial.known, trial.known.shown.embeddings[trial.rows]
+    ask = Ask(queries, trial.conditions, config)
+    scorer = method.scorer(known, ask, method.move(known, ask).embeddings)
+    scores = scorer.block(slice(0, len(known.gallery)))
     scores[torch.arange(len(queries)), trial.rows] = -torch.inf
-    return ranked(scores, min(HITS, len(trial.embeddings) - 1)).rows
+    return ranked(scores, min(HITS, len(known.gallery) - 1)).rows

@@ -80,6 +80,7 @@ class Model(nn.Module):
         features = feature_size(self.encoder, config.image_size)
         self.projection = Projection(features, config.encoding_size)
         self.attributes = tuple(config.classes)
+        self.classes = dict(config.classes)
         self.heads = nn.ModuleDict(
             {head_key(name): Head(config.encoding_size, k) for name, k in config.classes.items()}
         )

@@ -1,23 +1,17 @@
-"""One query as figures and explorer ask it: an image of the data set, or one from outside."""
+"""One query as figures and the explorer ask it: of a query file, an image of the data set, or one from outside."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from backward_search.cli import VisualizeOptions
 from backward_search.conditions.batch import Conditions
 from backward_search.data.query_generation import Query
-from backward_search.data.registry import Preprocessing
-from backward_search.data.tables import Table
 from backward_search.errors import DataError, OptionError
-from backward_search.images.loading import fit, load_image, normalise
-from backward_search.model.network import Model
-from backward_search.runs.run import Run, find_device
+from backward_search.model.embedding import EmbeddingNetwork, embed_files
+from backward_search.runs.run import Run
+from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task
 
 
@@ -43,71 +37,65 @@ class Question:
     tags: frozenset[str]
     place: int
 
-    def targets(self, task: Task) -> Tensor | Conditions:
-        """What is wanted of it: class ids (1, A), or a richer condition."""
-        every = task.targets("teacher")
-        return every[[self.place]] if isinstance(every, Tensor) else every.at(torch.tensor([self.place]))
+    def conditions(self, task: Task) -> Conditions:
+        """What is wanted of it."""
+        return task.conditions.at(torch.tensor([self.place]))
 
-    def lambdas(self, task: Task) -> Tensor | None:
+    def knobs(self, task: Task) -> Tensor | None:
         """Its own lambda (1,), where the query file gives one."""
-        return None if task.lambdas is None else task.lambdas[[self.place]]
+        return None if task.knobs is None else task.knobs[[self.place]]
 
 
-def asked(run: Run, options: VisualizeOptions) -> tuple[Task, list[Question]]:
-    """The task and the questions that the options name.
+def from_file(task: Task, key: int) -> Question:
+    """A query of the query file.
 
     Raises:
         OptionError: there is no such query.
     """
-    if options.query_image:
-        return _from_outside(run, options, Path(options.query_image).expanduser())
-    if options.query:
-        return _from_table(run, options)
-    task = Task.load(run, options, options.split)
-    keys, count = options.query_keys, len(task.queries)
-    if options.random:
-        generator = torch.Generator().manual_seed(options.seed)
-        keys = sorted(torch.randperm(count, generator=generator)[: options.random].tolist())
-    for key in keys:
-        if key >= count:
-            raise OptionError(f"--query_key {key} does not exist: the last query is {count - 1}")
-    return task, [_of_task(task, options, key, f"query {key}", f"query_{key}") for key in keys]
+    if key >= len(task.queries):
+        raise OptionError(f"--query_key {key} does not exist: the last query is {len(task.queries) - 1}")
+    return _of_task(task, key, f"query {key}", f"query_{key}")
 
 
-@torch.inference_mode()
-def embed_images(model: Model, look: Preprocessing, images: Sequence[Image.Image], device: torch.device) -> Tensor:
-    """The embeddings of some RGB images under the test transform, (B, E)."""
-    pixels = np.stack([fit(image, look) for image in images])  # (B, H, W, 3)
-    return model.embed(normalise(torch.from_numpy(pixels).permute(0, 3, 1, 2), look, device))
+def from_table(source: RunSource, conditioned: tuple[str, ...], condition: str, key: str) -> tuple[Task, Question]:
+    """An image of the data set, under a condition.
+
+    Raises:
+        OptionError: there is no such image.
+    """
+    plain = key.replace("\\", "/").strip("/")
+    if plain not in source.table.keys:
+        first = source.table.keys[0]
+        raise OptionError(f"--query {key} is no image of the {source.split} split, whose first is {first}")
+    task = Task.of(source, conditioned, [Query(plain, "", {})], condition=condition)
+    return task, _of_task(task, 0, plain, "image_" + plain.rpartition(".")[0].replace("/", "-"))
 
 
-def _from_table(run: Run, options: VisualizeOptions) -> tuple[Task, list[Question]]:
-    table = run.load_table(options, options.split)
-    key = options.query.replace("\\", "/").strip("/")
-    if key not in table.keys:
-        raise OptionError(_not_there(options, table))
-    task = Task.of(run, options, options.split, [Query(key, "", {})])
-    return task, [_of_task(task, options, 0, key, "image_" + key.rpartition(".")[0].replace("/", "-"))]
+def from_outside(source: RunSource, conditioned: tuple[str, ...], condition: str, file: Path) -> tuple[Task, Question]:
+    """An image from outside the data set, under a condition.
 
-
-def _not_there(options: VisualizeOptions, table: Table) -> str:
-    return f"--query {options.query} is no image of the {options.split} split, whose first is {table.keys[0]}"
-
-
-def _from_outside(run: Run, options: VisualizeOptions, file: Path) -> tuple[Task, list[Question]]:
+    Raises:
+        OptionError: it cannot be read.
+    """
     try:
-        image = load_image(file)
+        embedding = embedded(source.run, file, source.device)
     except DataError as error:
         raise OptionError(f"--query_image {file}: {str(error).partition(': ')[0]}") from None
-    device = find_device(options.device)
-    task = Task.of(run, options, options.split, [Query("", "", {})])
-    embedding = embed_images(run.load_model(device), run.look, [image], device)
-    question = Question(file.name, f"image_{file.stem}", file, embedding, None, frozenset(), 0)
-    return task, [question]
+    task = Task.of(source, conditioned, [Query("", "", {})], condition=condition)
+    return task, Question(file.name, f"image_{file.stem}", file, embedding, None, frozenset(), 0)
 
 
-def _of_task(task: Task, options: VisualizeOptions, place: int, name: str, stem: str) -> Question:
+def embedded(run: Run, file: Path, device: torch.device) -> Tensor:
+    """The embedding of an image file (1, E), made as C1 makes them.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return embed_files(EmbeddingNetwork(run.load_model(device), device), [file], run.look)[""].to(device)
+
+
+def _of_task(task: Task, place: int, name: str, stem: str) -> Question:
     row = int(task.rows[place])
     tags = task.query_tags(task.queries[place])
-    image = options.data.image(task.table.paths[row])
+    image = task.source.run.data.image(task.table.paths[row])
     return Question(name, stem, image, task.embeddings[[row]], row, frozenset(tags), place)

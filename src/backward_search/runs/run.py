@@ -1,39 +1,32 @@
-"""A trained model on disk: its name, its configuration, and what later stages read of it."""
+"""A trained model on disk: its configuration, and what later stages read of it."""
 
 import csv
 import dataclasses
 import os
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from backward_search.cli import RunOptions
+from backward_search.data import registry
 from backward_search.data.prepared import load_table
-from backward_search.data.registry import Preprocessing
+from backward_search.data.registry import DatasetEntry, Preprocessing
 from backward_search.data.tables import SPLITS, Table
-from backward_search.errors import DataError, OptionError
+from backward_search.errors import DataError, MissingError, OptionError, UserError
 from backward_search.model.network import Model, ModelConfig
+from backward_search.runs.names import RunName
 from backward_search.storage.atomic import read_json
 from backward_search.storage.manifest import refuse_stale
 from backward_search.storage.mapped import mapped
-from backward_search.storage.paths import RunPaths, require
+from backward_search.storage.paths import DataPaths, RunPaths, require, rooted
 from backward_search.storage.tensors import load_tensors
 
 EMBED_AGAIN = "run C1.ModelTest.py with the same options and --overwrite True"
 """The remedy of embeddings or logits that cannot be read."""
-
-
-def run_paths(options: RunOptions) -> RunPaths:
-    """The folder of the run that the options name; the name is the published one, plus a recipe that is not."""
-    recipe = "" if options.recipe == "paper" else f"-recipe{options.recipe}"
-    name = (
-        f"{options.mname}-dataset{options.dataset_name}-cate{options.category_type.replace(',', '-')}"
-        f"-basemodel{options.encoder_model}-encodingsize{options.encoding_size}-enc_update{options.enc_update}"
-        f"-num_epoch{options.num_epoch}{recipe}-final"
-    )
-    return RunPaths.of(options.weight_root, name.replace(":", "_").replace("/", "_"))
 
 
 def find_device(name: str) -> torch.device:
@@ -60,38 +53,65 @@ class Run:
     """A finished run.
 
     Attributes:
+        name: the settings that tell it apart.
         paths: its files.
+        data: those of its data set.
+        entry: its data set.
         classes: for each trained attribute its labels.
         model: the network's configuration.
         look: how its images are prepared.
     """
 
+    name: RunName
     paths: RunPaths
+    data: DataPaths
+    entry: DatasetEntry
     classes: dict[str, list[str]]
     model: ModelConfig
     look: Preprocessing
 
     @classmethod
-    def open(cls, options: RunOptions) -> "Run":
-        """Open the run that the options name.
+    def open(cls, name: RunName, weight_root: str | Path, data_root: str | Path) -> "Run":
+        """Open a run.
 
         Raises:
-            MissingError: it has not been trained.
+            MissingError: it has not been trained; the message names those of the data set that there are.
             StaleError: it was trained on other tables than there are now.
             DataError: its configuration is damaged.
         """
-        paths = run_paths(options)
-        remedy = f"run B1.BuildModel.py --dataset_name {options.dataset_name} with the same options"
-        require(paths.manifest("B1"), "finished training", remedy)
+        paths = RunPaths.of(weight_root, name.folder)
+        data, entry = DataPaths.of(data_root, name.dataset_name), registry.find(name.dataset_name, data_root)
+        remedy = f"run B1.BuildModel.py --dataset_name {name.dataset_name} with the same options"
+        if not paths.manifest("B1").exists():
+            raise MissingError(
+                f"no finished training at {paths.manifest('B1')}: {remedy}{_there_are(name, weight_root)}"
+            )
         require(paths.weights, "trained network", f"{remedy} and --overwrite True")
-        tables = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+        tables = {split: data.table(split) for split in SPLITS} | {"classes": data.classes}
         for file in tables.values():
-            require(file, f"table of {options.dataset_name}", f"run {options.entry.prepare}")
+            require(file, f"table of {name.dataset_name}", f"run {entry.prepare}")
         refuse_stale(paths.manifest("B1"), tables, f"{remedy} and --overwrite True")
         try:
-            return cls(paths, **_parsed(read_json(paths.config)))
+            return cls(name, paths, data, entry, **_parsed(read_json(paths.config)))
         except (KeyError, TypeError, AttributeError):
             raise DataError(f"{paths.config} is not a run's configuration: {remedy} and --overwrite True") from None
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The attributes that it was trained on."""
+        return tuple(self.classes)
+
+    def command(self, script: str, **more: object) -> str:
+        """The command that runs a script on this run, with what is not as usual, and with further options."""
+        usual = RunName.usual(self.entry).in_json
+        words = {name: value for name, value in self.name.in_json.items() if value != usual[name]}
+        roots = {
+            "data_root": (self.data.root, rooted("data")),
+            "weight_root": (self.paths.folder.parent, rooted("weight")),
+        }
+        words |= {name: place for name, (place, default) in roots.items() if place != default}
+        each = {"dataset_name": self.name.dataset_name, **words, **more}
+        return " ".join(["python", script, *(f"--{name} {shlex.quote(str(value))}" for name, value in each.items())])
 
     def load_model(self, device: torch.device) -> Model:
         """The network in evaluation mode.
@@ -114,9 +134,9 @@ class Run:
         network.to(device, memory_format=layout)  # type: ignore[call-overload]
         return network.eval()
 
-    def load_table(self, options: RunOptions, split: str) -> Table:
+    def load_table(self, split: str) -> Table:
         """The table of a split as its embeddings have it: without the images that C1 could not read and left out."""
-        table = load_table(options.data, options.entry, split)
+        table = load_table(self.data, self.entry, split)
         left_out = self.left_out(split)
         return table.without({row for row, key in enumerate(table.keys) if key in left_out}) if left_out else table
 
@@ -128,14 +148,14 @@ class Run:
         with file.open(encoding="utf-8", newline="") as rows:
             return {row["key"] for row in csv.DictReader(rows)}
 
-    def held_out(self, options: RunOptions) -> np.ndarray:
+    def held_out(self) -> np.ndarray:
         """The rows of the training table, as its embeddings have it, that were kept from training."""
         file = self.paths.holdout
         if not file.exists():
             return np.empty(0, np.int64)
         with file.open(encoding="utf-8", newline="") as rows:
             keys = {row["key"] for row in csv.DictReader(rows)}
-        return np.array([row for row, key in enumerate(self.load_table(options, "train").keys) if key in keys], int)
+        return np.array([row for row, key in enumerate(self.load_table("train").keys) if key in keys], int)
 
     def temperatures(self) -> dict[str, float]:
         """By attribute, what the logits of its head are divided by to be calibrated; empty where nobody knows."""
@@ -143,10 +163,10 @@ class Run:
         return {name: each["temperature"] for name, each in read_json(file).items()} if file.exists() else {}
 
     def load_logits(
-        self, options: RunOptions, split: str, attribute: str, rows: np.ndarray | slice = slice(None)
+        self, split: str, attribute: str, rows: np.ndarray | slice = slice(None)
     ) -> tuple[np.ndarray, np.ndarray]:
         """The logits (N, K) of some images of a split for one attribute, and the images' true classes (N,)."""
-        return self.stored_logits(split, attribute)[rows], self.load_table(options, split).ids[attribute][rows]
+        return self.stored_logits(split, attribute)[rows], self.load_table(split).ids[attribute][rows]
 
     def stored_logits(self, split: str, attribute: str) -> np.ndarray:
         """The logits of a split for one attribute, (N, K) float32, memory-mapped.
@@ -174,9 +194,57 @@ class Run:
         return mapped(self.paths.embeddings(split), EMBED_AGAIN, shape=(len(keys), self.model.encoding_size))
 
 
-def config_json(model: ModelConfig, look: Preprocessing, classes: dict[str, list[str]]) -> dict[str, Any]:
-    """What `Run.open` reads back."""
-    return {"classes": classes, "model": dataclasses.asdict(model), "look": dataclasses.asdict(look)}
+def runs_of(weight_root: str | Path) -> Iterator[tuple[RunName, RunPaths]]:
+    """The finished runs below a folder, by name; what is no run is left out."""
+    for manifest in sorted(rooted(weight_root).glob("*/manifest-B1.json")):
+        name = name_of(RunPaths(manifest.parent))
+        if name is not None:
+            yield name, RunPaths(manifest.parent)
+
+
+def name_of(paths: RunPaths) -> RunName | None:
+    """The settings of a run: its configuration holds them; of an older one its folder's name does."""
+    try:
+        content = read_json(paths.config)
+        stored = content.get("name")
+        if stored is not None:
+            return RunName.stored(stored)
+        name = RunName.read(paths.name)
+        return name and _completed(name, content, paths.name)
+    except (UserError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _completed(name: RunName, content: dict[str, Any], folder: str) -> RunName | None:
+    """A name that was read from a folder, with what a name cannot carry."""
+    model = content["model"]
+    named = dataclasses.replace(name, encoder_model=model["encoder_model"])
+    for kind in (name.category_type, ",".join(model["classes"])):
+        if (full := dataclasses.replace(named, category_type=kind)).folder == folder:
+            return full
+    return None
+
+
+def _there_are(name: RunName, weight_root: str | Path) -> str:
+    """The other runs of the data set, as a hint."""
+    others = [other for other, _ in runs_of(weight_root) if other.dataset_name == name.dataset_name]
+    if not others:
+        return ""
+    near = min(others, key=lambda other: len(other.differences(name.in_json)))
+    differing = " ".join(f"--{each} {getattr(near, each)}" for each in near.differences(name.in_json))
+    return f"; there is a run of {differing}"
+
+
+def config_json(
+    name: RunName, model: ModelConfig, look: Preprocessing, classes: dict[str, list[str]]
+) -> dict[str, Any]:
+    """What `Run.open` and `name_of` read back."""
+    return {
+        "name": name.in_json,
+        "classes": classes,
+        "model": dataclasses.asdict(model),
+        "look": dataclasses.asdict(look),
+    }
 
 
 def _parsed(content: dict[str, Any]) -> dict[str, Any]:

@@ -1,25 +1,25 @@
 """Backward Search, the teacher: a query's embedding moves until the heads predict the condition (docs/method.md, 2)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from backward_search.conditions.batch import Conditions
+from backward_search.conditions.batch import Conditions, as_conditions
 from backward_search.solvers.graph import captured
-from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.objectives import HeadsObjective, ModuleHeads, ModuleObjective, Objective
+from backward_search.solvers.modules import as_heads
+from backward_search.solvers.protocol import Ground, Heads, Knob, Objective, SearchResult
+from backward_search.solvers.single import PATIENCE, adam_shares, descend_one, is_light
 
-PATIENCE = 10
-"""A query is frozen once it has failed to improve more than this many times in a row."""
 LOOK_EVERY = 5
 """Steps between two looks for queries that have stopped and can leave the batch."""
 
 
 @dataclass(frozen=True)
-class SearchConfig:
-    """How far and how fast a query moves.
+class Adam:
+    """The published solver: Adam from the query, held near it by lambda.
 
     Attributes:
         lambda_: weight of the mean absolute distance to the query; the larger, the closer it stays.
@@ -30,6 +30,20 @@ class SearchConfig:
         eps: Adam's guard against division by zero.
     """
 
+    name: ClassVar[str] = "adam"
+    summary: ClassVar[str] = "as published"
+    knob: ClassVar[Knob] = Knob(
+        "inverse_lambda", "lambda", "lambda", "lambda: larger stays closer to the query", 0.0, 5.0
+    )
+    settings: ClassVar[Mapping[str, str]] = {
+        "lambda_": "inverse_lambda",
+        "lr": "inverse_lr",
+        "max_itr": "inverse_max_itr",
+        "early_stopping": "inverse_earlystopping",
+    }
+    each: ClassVar[bool] = True
+    needs_training: ClassVar[bool] = False
+
     lambda_: float
     lr: float = 0.2
     max_itr: int = 100
@@ -38,60 +52,45 @@ class SearchConfig:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        """Refuse a search without a step.
+        """Refuse what cannot be searched with.
 
         Raises:
-            ValueError: there is none.
+            ValueError: there is no step, or lambda or the learning rate is no number that can be meant.
         """
         if self.max_itr < 1:
             raise ValueError(f"max_itr is {self.max_itr}: expected at least 1")
+        if not 0 <= self.lambda_ < float("inf"):
+            raise ValueError(f"lambda is {self.lambda_}: expected a number of 0 or more")
+        if not 0 < self.lr < float("inf"):
+            raise ValueError(f"the learning rate is {self.lr}: expected a positive number")
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """See `protocol.Solver`."""
+        return asdict(self)
 
-@dataclass(frozen=True)
-class SearchResult:
-    """Where the queries went.
+    @property
+    def marks(self) -> str:
+        """See `protocol.Solver`."""
+        steps = "" if self.early_stopping else "-allsteps"
+        rate = "" if self.lr == Adam.lr else f"-lr{self.lr}"
+        return steps + rate + ("" if self.max_itr == Adam.max_itr else f"-itr{self.max_itr}")
 
-    Attributes:
-        embeddings: the moved queries (B, E).
-        steps: gradient evaluations of each query (B,) int64.
-        loss: the loss that decided which point was kept (B,): the least one; without early stopping the last.
-        stopped: whether a query was frozen because it no longer improved, (B,) bool; the others made all steps.
-        losses: on request, the loss before each step (B, S), undefined (NaN) after a query's last.
-        path: on request, t_0 ... t_S: the query and the point after each step (B, S + 1, E); after a query's last step
-            its last point, which need not be the kept one.
-        stopped_by: what it means to be stopped.
-    """
-
-    embeddings: Tensor
-    steps: Tensor
-    loss: Tensor
-    stopped: Tensor
-    losses: Tensor | None = None
-    path: Tensor | None = None
-    stopped_by: str = "no improvement"
-
-    @classmethod
-    def empty(cls, queries: Tensor, max_itr: int, trace: bool, stopped_by: str = "no improvement") -> "SearchResult":
-        """Of queries (B, E) that are yet to be searched; traced, with room for losses and path of so many steps."""
-        count = len(queries)
-        return cls(
-            torch.empty_like(queries),
-            torch.zeros(count, dtype=torch.int64, device=queries.device),
-            queries.new_full((count,), torch.inf),
-            torch.zeros(count, dtype=torch.bool, device=queries.device),
-            queries.new_full((count, max_itr), torch.nan) if trace else None,
-            queries[:, None].repeat(1, max_itr + 1, 1) if trace else None,
-            stopped_by,
-        )
-
-    def reasons(self) -> list[str]:
-        """Why each query stopped: `stopped_by`, "all steps made", or "no finite loss" where it never moved."""
-        finite = self.loss.isfinite().tolist()
-        words = ("all steps made", self.stopped_by)
-        return [
-            words[stopped] if good else "no finite loss"
-            for stopped, good in zip(self.stopped.tolist(), finite, strict=True)
-        ]
+    def search(
+        self,
+        ground: Ground,
+        queries: Tensor,
+        conditions: Conditions,
+        *,
+        knobs: Tensor | None = None,
+        trace: bool = False,
+    ) -> SearchResult:
+        """Move queries; see `protocol.Solver`. A single one on the CPU takes the same steps by `single`."""
+        heads = ground.heads
+        if not trace and is_light(heads, queries):
+            lambda_ = self.lambda_ if knobs is None else knobs.item()
+            return descend_one(heads, queries, conditions, self, lambda_)
+        return backward_search(heads, queries, conditions, self, lambdas=knobs, trace=trace)
 
 
 @dataclass
@@ -117,10 +116,10 @@ class _Walk:
 
 
 def backward_search(
-    heads: FrozenHeads | ModuleHeads | Sequence[nn.Module],
+    heads: Heads | Sequence[nn.Module],
     queries: Tensor,
     targets: Tensor | Conditions,
-    config: SearchConfig,
+    config: Adam,
     *,
     lambdas: Tensor | None = None,
     trace: bool = False,
@@ -140,31 +139,18 @@ def backward_search(
     Returns:
         The moved queries, and how they got there.
     """
-    objective, _ = prepared(heads, queries, targets)
+    frozen = as_heads(heads, queries)
+    objective = frozen.objective(as_conditions(targets, frozen.classes, queries))
     if lambdas is None:
         lambdas = queries.new_full((len(queries),), config.lambda_)
     return descend(objective, queries, lambdas.to(queries), config, trace=trace)
-
-
-def prepared(
-    heads: FrozenHeads | ModuleHeads | Sequence[nn.Module], queries: Tensor, targets: Tensor | Conditions
-) -> tuple[Objective, Conditions]:
-    """What to minimise, without the distance, and the conditions on the device and in the precision of the queries."""
-    if isinstance(heads, ModuleHeads):
-        heads = heads.modules
-    if isinstance(targets, Tensor):
-        targets = Conditions.of_ids(targets, class_count(heads, queries), queries.dtype)
-    conditions = targets.to(queries.device, queries.dtype)
-    if isinstance(heads, FrozenHeads):
-        return HeadsObjective(heads, conditions), conditions
-    return ModuleObjective(heads, conditions), conditions
 
 
 def descend(
     objective: Objective,
     queries: Tensor,
     lambdas: Tensor,
-    config: SearchConfig,
+    config: Adam,
     *,
     trace: bool = False,
 ) -> SearchResult:
@@ -178,7 +164,7 @@ def descend(
         walk = _start(queries, lambdas, config)
         advance = captured(_advance, objective, walk, config) if capture else _advance
         for step in range(1, config.max_itr + 1):
-            loss = advance(objective, walk, config, *shares(step, config))
+            loss = advance(objective, walk, config, *adam_shares(step, config.betas))
             _note(result, walk, loss, step)
             if not config.early_stopping or step % LOOK_EVERY:
                 continue
@@ -193,7 +179,7 @@ def descend(
     return result
 
 
-def _advance(objective: Objective, walk: _Walk, config: SearchConfig, share1: float, share2: float) -> Tensor:
+def _advance(objective: Objective, walk: _Walk, config: Adam, share1: float, share2: float) -> Tensor:
     """One step of Adam for every query under way, and the published stopping rule; the loss before the step (B, 1).
 
     The rule is one step apart: the loss at the point before the step decides whether the point after it is kept.
@@ -215,16 +201,7 @@ def _advance(objective: Objective, walk: _Walk, config: SearchConfig, share1: fl
     return loss
 
 
-def shares(step: int, config: SearchConfig) -> tuple[float, float]:
-    """What a step's gradient contributes to Adam's means once their bias is corrected.
-
-    With m_t = b m + (1 - b) g, the corrected mean m_t / (1 - b^t) is itself a running mean, of share (1 - b)/(1 - b^t).
-    """
-    beta1, beta2 = config.betas
-    return (1 - beta1) / (1 - beta1**step), (1 - beta2) / (1 - beta2**step)
-
-
-def _start(queries: Tensor, lambdas: Tensor, config: SearchConfig) -> _Walk:
+def _start(queries: Tensor, lambdas: Tensor, config: Adam) -> _Walk:
     z = queries.clone()
     return _Walk(
         row=torch.arange(len(queries), device=queries.device),
@@ -262,11 +239,3 @@ def _finish(result: SearchResult, walk: _Walk, step: int) -> None:
     result.steps[walk.row] = step - idle
     result.loss[walk.row] = walk.best[:, 0]
     result.stopped[walk.row] = walk.failures > PATIENCE
-
-
-def class_count(heads: FrozenHeads | Sequence[nn.Module], queries: Tensor) -> int:
-    """K: the most classes of any head."""
-    if isinstance(heads, FrozenHeads):
-        return heads.classes
-    with torch.no_grad():
-        return max(int(head(queries[:1]).shape[1]) for head in heads)

@@ -13,6 +13,24 @@ from backward_search.model.folding import folded
 from backward_search.model.network import Head
 
 
+class HeadsObjective:
+    """The cross entropy of our heads, with the gradient written out."""
+
+    capturable = True
+
+    def __init__(self, heads: "FrozenHeads", conditions: Conditions) -> None:
+        """Of these heads and conditions."""
+        self._heads, self._conditions = heads, conditions
+
+    def loss_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """See `protocol.Objective`."""
+        return self._heads.loss_and_gradient(z, self._conditions)
+
+    def at(self, rows: Tensor) -> "HeadsObjective":
+        """See `protocol.Objective`."""
+        return HeadsObjective(self._heads, self._conditions.at(rows))
+
+
 @dataclass(frozen=True)
 class FrozenHeads:
     """The conditioned heads in evaluation mode, stacked: A attributes, E embedding size, K the most classes of one.
@@ -63,6 +81,10 @@ class FrozenHeads:
     def logits(self, z: Tensor) -> Tensor:
         """Embeddings (B, E) to logits (A, B, K), `NO_CLASS` for classes that an attribute does not have."""
         return self._forward(z)[2]
+
+    def objective(self, conditions: Conditions) -> HeadsObjective:
+        """What a solver descends on."""
+        return HeadsObjective(self, conditions)
 
     def loss_and_gradient(self, z: Tensor, conditions: Conditions) -> tuple[Tensor, Tensor]:
         """The loss of the conditions and its gradient, written out layer by layer.

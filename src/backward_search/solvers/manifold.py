@@ -7,22 +7,23 @@ distance has no weight: a query stops where it has reached the wanted probabilit
 
 import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
-from backward_search.conditions.batch import Conditions
-from backward_search.solvers.adam import SearchResult, prepared
-from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.objectives import ModuleHeads, Objective
+from backward_search.conditions.batch import Conditions, as_conditions
+from backward_search.solvers.modules import as_heads
+from backward_search.solvers.protocol import Ground, Heads, Knob, Objective, SearchResult
+from backward_search.solvers.single import follow_one, is_light
 
 
 @dataclass(frozen=True)
-class ManifoldConfig:
-    """How far and how fast a query moves.
+class Manifold:
+    """The solver along the covariance of the training embeddings, until the condition is as probable as asked.
 
     Attributes:
         target_probability: the probability p that each condition is to reach, in (0, 1); of several conditions their
@@ -30,6 +31,17 @@ class ManifoldConfig:
         step: longest step, in standard deviations of the training embeddings along it.
         max_itr: most gradient evaluations.
     """
+
+    name: ClassVar[str] = "manifold"
+    summary: ClassVar[str] = "along the covariance of the training embeddings"
+    knob: ClassVar[Knob] = Knob(
+        *("target_probability", "probability", "manifold"),
+        "what is made of each condition: larger goes further",
+        *(0.01, 0.99, 0.95),
+    )
+    settings: ClassVar[Mapping[str, str]] = {"target_probability": "target_probability"}
+    each: ClassVar[bool] = False
+    needs_training: ClassVar[bool] = True
 
     target_probability: float = 0.95
     step: float = 0.4
@@ -45,6 +57,37 @@ class ManifoldConfig:
             raise ValueError(f"target_probability is {self.target_probability}: expected a number between 0 and 1")
         if self.max_itr < 1 or self.step <= 0:
             raise ValueError(f"max_itr {self.max_itr} and step {self.step} must be positive")
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """See `protocol.Solver`."""
+        return asdict(self)
+
+    @property
+    def marks(self) -> str:
+        """See `protocol.Solver`: no option changes another setting."""
+        return ""
+
+    def search(
+        self,
+        ground: Ground,
+        queries: Tensor,
+        conditions: Conditions,
+        *,
+        knobs: Tensor | None = None,
+        trace: bool = False,
+    ) -> SearchResult:
+        """Move queries; see `protocol.Solver`. A single one on the CPU takes the same steps by `single`.
+
+        Raises:
+            ValueError: there are knobs.
+        """
+        if knobs is not None:
+            raise ValueError("the manifold solver has one probability for all queries")
+        heads, spread = ground.calibrated_heads, ground.spread
+        if not trace and is_light(heads, queries):
+            return follow_one(heads, queries, conditions, spread, self)
+        return manifold_search(heads, queries, conditions, spread, self, trace=trace)
 
 
 def covariance(embeddings: Tensor) -> Tensor:
@@ -71,11 +114,11 @@ def covariance(embeddings: Tensor) -> Tensor:
 
 
 def manifold_search(
-    heads: FrozenHeads | ModuleHeads | Sequence[nn.Module],
+    heads: Heads | Sequence[nn.Module],
     queries: Tensor,
     targets: Tensor | Conditions,
     spread: Tensor,
-    config: ManifoldConfig,
+    config: Manifold,
     *,
     trace: bool = False,
 ) -> SearchResult:
@@ -87,7 +130,7 @@ def manifold_search(
     class that is rarely so; around a mixture, steps of one length would go to and fro.
 
     Args:
-        heads: as in `search.backward_search`.
+        heads: as in `adam.backward_search`.
         queries: embeddings z0 (B, E).
         targets: class ids (B, A), or richer conditions.
         spread: S, the `covariance` of the training embeddings (E, E).
@@ -98,8 +141,9 @@ def manifold_search(
         For each query the first point that meets its condition, the query itself if it does; else the point of the
         least loss on its way. `steps` counts gradient evaluations, one of them at that point.
     """
-    objective, conditions = prepared(heads, queries, targets)
-    return _follow(objective, queries, conditions.floor(), spread.to(queries), config, trace)
+    frozen = as_heads(heads, queries)
+    conditions = as_conditions(targets, frozen.classes, queries)
+    return _follow(frozen.objective(conditions), queries, conditions.floor(), spread.to(queries), config, trace)
 
 
 @dataclass
@@ -121,7 +165,7 @@ def _follow(
     queries: Tensor,
     floor: Tensor,
     spread: Tensor,
-    config: ManifoldConfig,
+    config: Manifold,
     trace: bool,
 ) -> SearchResult:
     """The loop; queries that have met their condition leave the batch."""
@@ -173,7 +217,7 @@ def _finish(result: SearchResult, walk: _Walk, loss: Tensor, step: int) -> None:
     result.stopped[walk.row] = True
 
 
-def _give_up(result: SearchResult, walk: _Walk, config: ManifoldConfig) -> None:
+def _give_up(result: SearchResult, walk: _Walk, config: Manifold) -> None:
     """Take over queries that never met theirs, at the best point they saw."""
     result.embeddings[walk.row] = walk.kept
     result.loss[walk.row] = walk.best

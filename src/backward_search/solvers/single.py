@@ -1,19 +1,46 @@
 """The search of a single query on the CPU, in numpy, whose calls on a few hundred numbers cost less than PyTorch's.
 
-The steps are those of the solvers for batches; `teacher.Teacher` takes the one or the other.
+The steps are those of the solvers for batches, which call this where `is_light` holds.
 """
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from backward_search.conditions.batch import Conditions
-from backward_search.solvers.adam import PATIENCE, SearchConfig, SearchResult, shares
 from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.manifold import ManifoldConfig
+from backward_search.solvers.protocol import Heads, SearchResult
+
+if TYPE_CHECKING:  # they call this module
+    from backward_search.solvers.adam import Adam
+    from backward_search.solvers.manifold import Manifold
+
+PATIENCE = 10
+"""A query is frozen once it has failed to improve more than this many times in a row."""
+
+
+def is_light(heads: Heads, queries: Tensor) -> TypeGuard[FrozenHeads]:
+    """Whether there is one query, which numpy can search for with these heads."""
+    alone = len(queries) == 1 and queries.device.type == "cpu" and queries.dtype in (torch.float32, torch.float64)
+    return alone and isinstance(heads, FrozenHeads)
+
+
+def adam_shares(step: int, betas: Sequence[float]) -> tuple[float, float]:
+    """What a step's gradient contributes to Adam's means once their bias is corrected.
+
+    With m_t = b m + (1 - b) g, the corrected mean m_t / (1 - b^t) is itself a running mean, of share (1 - b)/(1 - b^t).
+
+    Args:
+        step: counted from 1.
+        betas: Adam's decay rates.
+    """
+    beta1, beta2 = betas
+    return (1 - beta1) / (1 - beta1**step), (1 - beta2) / (1 - beta2**step)
 
 
 class SingleObjective:
@@ -90,19 +117,19 @@ def _products(of: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
         np.dot(left, right, out)
 
 
-def search_one(
-    heads: FrozenHeads, query: Tensor, targets: Tensor | Conditions, config: SearchConfig, lambda_: float
+def descend_one(
+    heads: FrozenHeads, query: Tensor, conditions: Conditions, config: "Adam", lambda_: float
 ) -> SearchResult:
-    """Move one query (1, E) by Adam; see `backward.backward_search`.
+    """Move one query (1, E) by Adam; see `adam.backward_search`.
 
     Args:
         heads: the conditioned heads, on the CPU.
         query: its embedding, on the CPU, in the precision of the heads.
-        targets: class ids (1, A), or richer conditions of one query.
+        conditions: of one query, likewise.
         config: how far and how fast, but for lambda.
         lambda_: the weight of the distance.
     """
-    objective, start = SingleObjective(heads, _conditions(heads, targets)), query[0].detach().numpy()
+    objective, start = SingleObjective(heads, conditions), query[0].detach().numpy()
     z, kept, adam = start.copy(), start.copy(), _Adam(start, config)
     gradient, way, signs = (np.empty_like(z) for _ in range(3))
     pull = np.array(lambda_ / len(z), z.dtype)
@@ -129,7 +156,7 @@ def search_one(
 class _Adam:
     """The running sums of gradients and of their squares, in the form that takes the fewest passes over the numbers."""
 
-    def __init__(self, z: np.ndarray, config: SearchConfig) -> None:
+    def __init__(self, z: np.ndarray, config: "Adam") -> None:
         self._first, self._second, self._way = np.zeros_like(z), np.zeros_like(z), np.empty_like(z)
         self._beta1, self._beta2 = (np.array(beta, z.dtype) for beta in config.betas)
         self._schedule = _schedule(config.lr, config.eps, config.betas, config.max_itr, z.dtype)
@@ -157,8 +184,7 @@ def _schedule(
 
     They are arrays: numpy takes those in half the time of a number.
     """
-    config = SearchConfig(0.0, betas=betas)
-    both = (shares(step, config) for step in range(1, steps + 1))
+    both = (adam_shares(step, betas) for step in range(1, steps + 1))
     return [
         (np.array(lr * share1 / math.sqrt(share2), dtype), np.array(eps / math.sqrt(share2), dtype))
         for share1, share2 in both
@@ -166,18 +192,17 @@ def _schedule(
 
 
 def follow_one(
-    heads: FrozenHeads, query: Tensor, targets: Tensor | Conditions, spread: Tensor, config: ManifoldConfig
+    heads: FrozenHeads, query: Tensor, conditions: Conditions, spread: Tensor, config: "Manifold"
 ) -> SearchResult:
     """Move one query (1, E) by the manifold solver; see `manifold.manifold_search`.
 
     Args:
         heads: the conditioned heads, on the CPU.
         query: its embedding, on the CPU, in the precision of the heads.
-        targets: class ids (1, A), or richer conditions of one query.
+        conditions: of one query, likewise.
         spread: the covariance of the training embeddings (E, E).
         config: how far and how fast.
     """
-    conditions = _conditions(heads, targets)
     objective, matrix = SingleObjective(heads, conditions), spread.to(query).numpy()
     z = query[0].detach().numpy().copy()
     gradient, tiny = np.empty_like(z), np.finfo(z.dtype).tiny
@@ -203,13 +228,6 @@ def condition_arrays(conditions: Conditions, dtype: np.dtype) -> tuple[np.ndarra
         return wanted, any_of, np.full(len(wanted), 1 / len(wanted), dtype)
     weight = conditions.weight[:, 0].double().numpy()
     return wanted, any_of, (weight / weight.sum()).astype(dtype)
-
-
-def _conditions(heads: FrozenHeads, targets: Tensor | Conditions) -> Conditions:
-    kind = heads.layers[0][0]
-    if isinstance(targets, Tensor):
-        return Conditions.of_ids(targets, heads.classes, kind.dtype)
-    return targets.to(kind.device, kind.dtype)
 
 
 def _result(z: np.ndarray, steps: int, loss: np.floating, stopped: bool, by: str = "no improvement") -> SearchResult:

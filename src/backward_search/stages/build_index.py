@@ -4,24 +4,17 @@ import logging
 from pathlib import Path
 
 from backward_search.cli import EvaluateOptions, IndexOptions, next_command
+from backward_search.cli.translation import opened_run
 from backward_search.data.tables import Table
 from backward_search.errors import UserError
-from backward_search.gallery.engines.index import BuildSettings
+from backward_search.gallery.engines.index import EXACT, BuildSettings
+from backward_search.gallery.engines.registry import ENGINES
 from backward_search.gallery.stored import Labels, StoredGallery
+from backward_search.runs.index import begin_gallery
 from backward_search.runs.run import Run
-from backward_search.runs.run_gallery import begin_gallery
 from backward_search.storage.manifest import Stage
 
 LOG = logging.getLogger(__name__)
-
-SETTINGS = {
-    "exact": (),
-    "faiss-flat": (),
-    "faiss-ivfpq": ("ivf_lists", "pq_bytes", "seed"),
-    "faiss-hnsw": ("hnsw_m", "hnsw_ef_construction", "seed"),
-    "milvus": ("hnsw_m", "hnsw_ef_construction", "milvus_uri"),
-}
-"""The options that an engine's index depends on."""
 
 
 def build_index(options: IndexOptions) -> Path:
@@ -30,10 +23,11 @@ def build_index(options: IndexOptions) -> Path:
     Returns:
         The folder of the gallery.
     """
-    run, engine = Run.open(options), options.engine
-    table = run.load_table(options, options.split)
+    run, engine = opened_run(options), options.engine
+    table = run.load_table(options.split)
     run.load_embeddings(options.split, table.keys)
-    settings = {name: getattr(options, name) for name in SETTINGS[engine]}
+    built_with = () if engine == EXACT else ENGINES.find(engine).built_with
+    settings = {name: getattr(options, name) for name in built_with}
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
     manifest = run.paths.index_manifest(options.split, engine)
     if not _stands(run, options):
@@ -42,7 +36,7 @@ def build_index(options: IndexOptions) -> Path:
     if stage.is_done(overwrite=options.overwrite):
         return run.paths.gallery(options.split)
     stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
-    if engine != "exact":  # an older index and its manifest stand until this one is done
+    if engine != EXACT:  # an older index and its manifest stand until this one is done
         stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
     stage.finish(images=len(stored))
     LOG.info("wrote %s; next: %s", stored.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
@@ -55,7 +49,7 @@ def _stands(run: Run, options: IndexOptions) -> bool:
         stored = StoredGallery.open(run.paths.gallery(options.split))
     except UserError:
         return False
-    return options.engine == "exact" or stored.has_index(options.engine)
+    return options.engine == EXACT or stored.has_index(options.engine)
 
 
 def _build_settings(options: IndexOptions) -> BuildSettings:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 
 from scipy.special import softmax
 
-from backward_search.cli import EmbedOptions
 from backward_search.errors import UserError
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import write_json
@@ -14,29 +13,29 @@ from backward_search.training.calibration import calibrate, expected_calibration
 LOG = logging.getLogger(__name__)
 
 
-def calibrate_heads(run: Run, options: EmbedOptions) -> None:
+def calibrate_heads(run: Run) -> None:
     """Fit a temperature to each head and say what it changes; without held-out images there is none, nor an old one."""
-    held = run.held_out(options)
-    if not len(held) or not _embedded(run, options, "train"):
+    held = run.held_out()
+    if not len(held) or not _embedded(run, "train"):
         run.paths.calibration.unlink(missing_ok=True)
         return
-    found, tested = {}, _embedded(run, options, "test")
+    found, tested = {}, _embedded(run, "test")
     for name in run.classes:
-        result = calibrate(*run.load_logits(options, "train", name, held))
+        result = calibrate(*run.load_logits("train", name, held))
         found[name] = asdict(result)
         errors = [f"{result.error:.3f} to {result.calibrated_error:.3f} on {result.images} held-out images"]
         if tested:  # in the log alone: what depends on the temperatures does not depend on the test split
-            logits, ids = run.load_logits(options, "test", name)
+            logits, ids = run.load_logits("test", name)
             before, after = (expected_calibration_error(softmax(logits / t, 1), ids) for t in (1, result.temperature))
             errors.append(f"{before:.3f} to {after:.3f} on the test split")
         LOG.info("%s: temperature %.2f; calibration error %s", name, result.temperature, ", ".join(errors))
     write_json(run.paths.calibration, found)
 
 
-def _embedded(run: Run, options: EmbedOptions, split: str) -> bool:
+def _embedded(run: Run, split: str) -> bool:
     """Whether the embeddings of a split are there, and those of these weights."""
     try:
-        run.load_embeddings(split, run.load_table(options, split).keys)
+        run.load_embeddings(split, run.load_table(split).keys)
     except UserError:
         return False
     return True

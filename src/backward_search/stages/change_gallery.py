@@ -4,11 +4,13 @@ import logging
 from pathlib import Path
 
 from backward_search.cli import ChangeOptions
+from backward_search.cli.translation import opened_run
 from backward_search.errors import DataError, MissingError
 from backward_search.gallery.stored import StoredGallery
+from backward_search.model.embedding import EmbeddingNetwork, embed_files
+from backward_search.runs.index import begin_gallery
 from backward_search.runs.run import Run, find_device
-from backward_search.runs.run_gallery import begin_gallery
-from backward_search.stages.embed import embedded, images_below
+from backward_search.stages.embed import images_below
 
 LOG = logging.getLogger(__name__)
 
@@ -19,8 +21,8 @@ def change_gallery(options: ChangeOptions) -> Path:
     Returns:
         The folder of the gallery.
     """
-    run = Run.open(options)
-    table = run.load_table(options, options.split)
+    run = opened_run(options)
+    table = run.load_table(options.split)
     run.load_embeddings(options.split, table.keys)
     leaving = _lines(Path(options.remove).expanduser()) if options.remove else []
     coming = _images(Path(options.add).expanduser()) if options.add else []
@@ -40,7 +42,9 @@ def _add(run: Run, stored: StoredGallery, files: list[Path], leaving: list[str],
     keys = ["/".join(file.parts[-2:]) for file in files]
     stored.check_new(keys, leaving)  # before the images are embedded
     device = find_device(options.device)
-    embeddings, logits = embedded(run, files, batch_size=options.batch_size, workers=options.n_workers, device=device)
+    network = EmbeddingNetwork(run.load_model(device), device)
+    made = embed_files(network, files, run.look, batch_size=options.batch_size, workers=options.n_workers)
+    embeddings, logits = made.pop("").numpy(), {name: part.numpy() for name, part in made.items()}
     stored.add(keys, embeddings, logits, leaving=leaving)
     LOG.info("added %d images", len(files))
 

@@ -8,11 +8,13 @@ from typing import Any
 import torch
 
 from backward_search.cli import DistillOptions, EvaluateOptions, next_command
+from backward_search.cli.translation import opened_run, solver, student_choice
 from backward_search.distributed import Group, working_together
 from backward_search.errors import StaleError
 from backward_search.progress import progress
-from backward_search.runs.movers import search_config, student_config, student_folder, teacher_heads
+from backward_search.runs.heads import ground_of
 from backward_search.runs.run import Run, find_device
+from backward_search.runs.students import student_paths
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import StudentPaths
@@ -38,10 +40,10 @@ def distill(options: DistillOptions) -> Path:
 
 
 def _distill(options: DistillOptions, device: torch.device, group: Group) -> Path:
-    run = Run.open(options)
-    table = run.load_table(options, "train")
+    run = opened_run(options)
+    table = run.load_table("train")
     embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=device)
-    paths = StudentPaths(student_folder(run, options))
+    paths, teacher = _paths(run, options), solver(options)
     stage = student_stage(run, options)
     done = stage.is_done(overwrite=options.overwrite)
     group.wait()  # nobody writes before everybody has looked
@@ -51,11 +53,11 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
         return paths.folder
     torch.manual_seed(options.seed)
     classes = [len(run.classes[name]) for name in options.conditioned]
-    student = Student(run.model.encoding_size, classes, student_config(options)).to(device)
-    heads = teacher_heads(run, options, options.conditioned, device)
+    student = Student(run.model.encoding_size, classes, student_choice(options).shape).to(device)
+    ground = ground_of(run, options.conditioned, teacher, embeddings)
     if group.leads:
         stage.begin()
-    distiller = Distiller(student, heads, embeddings, search_config(options), _config(options), group)
+    distiller = Distiller(student, ground, embeddings, teacher, _config(options), group)
     losses = _fit(distiller, paths, stage, options, group)
     if group.leads:
         save_tensors(paths.weights, student.state_dict())
@@ -68,11 +70,15 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
     return paths.folder
 
 
+def _paths(run: Run, options: DistillOptions) -> StudentPaths:
+    return student_paths(run, options.conditioned, solver(options), student_choice(options))
+
+
 def student_stage(run: Run, options: DistillOptions) -> Stage:
     """The record of a student; one that was trained elsewhere can be there without the training embeddings."""
-    paths = StudentPaths(student_folder(run, options))
+    paths = _paths(run, options)
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
-    if options.inverse_solver == "manifold":  # its heads are calibrated
+    if solver(options).needs_training:  # its heads are calibrated
         inputs["calibration"] = run.paths.calibration
     there = {name: path for name, path in inputs.items() if path.exists()}
     outputs = [paths.weights, *([paths.onnx] if options.onnx else [])]
@@ -87,14 +93,14 @@ def _config(options: DistillOptions) -> DistillConfig:
 
 def _settings(options: DistillOptions) -> dict[str, Any]:
     """What a student depends on. Its shape, loss and range are named where they are not the paper's."""
-    settings = dataclasses.asdict(search_config(options)) | {
+    settings = solver(options).record | {
         "conditioned": options.conditioned,
         "epochs": options.student_num_epoch - 1,
         "batch_size": options.batch_size,
         "student_reg": options.student_reg,
         "seed": options.seed,
     }
-    shape = student_config(options)
+    shape = student_choice(options).shape
     usual = dataclasses.asdict(type(shape)())
     settings |= {name: value for name, value in dataclasses.asdict(shape).items() if value != usual[name]}
     if options.student_loss != DistillConfig().loss:

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from backward_search.cli import DistillOptions, EmbedOptions, next_command
+from backward_search.cli.translation import opened_run
 from backward_search.data.prepared import load_table
-from backward_search.data.registry import Preprocessing
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
-from backward_search.images.loading import Batch, ImageLoader, normalise, unreadable_images
-from backward_search.model.network import Model
-from backward_search.progress import progress
+from backward_search.images.loading import unreadable_images
+from backward_search.model.embedding import EmbeddingNetwork, batches_of, outcomes
 from backward_search.readers.custom.forms import IMAGE_SUFFIXES
 from backward_search.runs.run import Run, find_device
 from backward_search.stages.calibrate_heads import calibrate_heads
@@ -65,7 +64,7 @@ def embed(options: EmbedOptions) -> Path:
     """
     device = find_device(options.device)
     with working_together(torch.device("cpu"), PATIENCE) as group:  # they wait for each other, and exchange no tensors
-        run = Run.open(options)
+        run = opened_run(options)
         if options.image_folder:
             wanted = [_folder_images(run, options, rooted(options.image_folder))]
         else:
@@ -75,43 +74,14 @@ def embed(options: EmbedOptions) -> Path:
         if group.leads:
             _remove_leftovers(run, wanted)
         if todo:
-            model = embedding_model(run, device, options.precision)
+            network = EmbeddingNetwork(run.load_model(device), device, options.precision)
             for images in todo:
-                _embed(run, model, images, options, device, group)
+                _embed(run, network, images, options, device, group)
         if group.leads and not options.image_folder:
-            calibrate_heads(run, options)
+            calibrate_heads(run)
         folder = run.paths.embeddings("test").parent
     LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
     return folder
-
-
-def embedding_model(run: Run, device: torch.device, precision: str = "auto") -> Model:
-    """The network of a run as it embeds images: in bfloat16 on a GPU, unless the precision says otherwise."""
-    model = run.load_model(device)
-    model.mixed_precision = precision == "bf16" or (precision, device.type) == ("auto", "cuda")
-    return model
-
-
-def embedded(
-    run: Run, files: Sequence[Path], *, batch_size: int, workers: int, device: torch.device
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Embed some images in memory, by one process, as C1 does.
-
-    Args:
-        run: the trained model.
-        files: the images.
-        batch_size: images at once.
-        workers: processes that decode.
-        device: where.
-
-    Returns:
-        Their embeddings (n, E) and by attribute their logits (n, K), float32.
-    """
-    network = Network(embedding_model(run, device))
-    batches = _batches(run, files, batch_size, workers, "embedding")
-    made = torch.cat(list(outcomes(network, batches, run.look, device)))
-    z, *logits = (part.numpy() for part in torch.split(made, _widths(run), dim=1))
-    return z, dict(zip(run.classes, logits, strict=True))
 
 
 def _widths(run: Run) -> list[int]:
@@ -173,7 +143,9 @@ def _remove_leftovers(run: Run, wanted: Iterable[Images]) -> None:
             remove(run.paths.shards(images.name))
 
 
-def _embed(run: Run, model: Model, images: Images, options: EmbedOptions, device: torch.device, group: Group) -> None:
+def _embed(
+    run: Run, network: EmbeddingNetwork, images: Images, options: EmbedOptions, device: torch.device, group: Group
+) -> None:
     """Embed some images: this process the shards that fall to it, and the leading one joins all of them."""
     bad = _unreadable(images, options, group)
     good = np.setdiff1d(np.arange(len(images.files)), np.array(list(bad), int), assume_unique=True)
@@ -186,9 +158,9 @@ def _embed(run: Run, model: Model, images: Images, options: EmbedOptions, device
     unfinished = group.tell(shards.unfinished() if group.leads else [])
     mine = [shards.shard(index) for index in group.share(np.array(unfinished, int)).tolist()]
     left = [images.files[good[row]] for shard in mine for row in shard.left]
-    network = torch.compile(Network(model)) if options.compile else Network(model)
-    batches = _batches(run, left, options.batch_size, options.n_workers, f"embedding {images.name}")
-    _fill(mine, outcomes(network, batches, run.look, device))
+    whole: Callable[[Tensor], Tensor] = torch.compile(network) if options.compile else network
+    batches = batches_of(left, run.look, options.batch_size, options.n_workers, f"embedding {images.name}")
+    _fill(mine, outcomes(whole, batches, run.look, device))
     group.wait()
     if group.leads:
         places = [run.paths.embeddings(images.name), *(run.paths.logits(images.name, head) for head in run.classes)]
@@ -217,55 +189,6 @@ def _fill(mine: Iterable[Shard], made: Iterator[Tensor]) -> None:
                 shard.keep()
                 kept = time.monotonic()
         shard.finish()
-
-
-def _batches(run: Run, files: Sequence[Path], batch_size: int, workers: int, what: str) -> Iterator[Batch]:
-    """The images in order, batch by batch, under a progress bar."""
-    if not files:
-        return
-    loader = ImageLoader(files, {}, run.look, batch_size=batch_size, workers=workers, keep=False)
-    yield from progress(loader.epoch(), what, "batch", loader.steps)
-
-
-class Network(nn.Module):
-    """Images (B, 3, H, W) to embedding and logits side by side, (B, E + sum of K_a)."""
-
-    def __init__(self, model: Model) -> None:
-        """Take the model's weights as they are."""
-        super().__init__()
-        self._model = model
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Embed and classify."""
-        z = self._model.embed(images)
-        return torch.cat([z, *self._model.classify(z).values()], dim=1)
-
-
-@torch.inference_mode()
-def outcomes(
-    network: Callable[[Tensor], Tensor],
-    batches: Iterable[Batch],
-    look: Preprocessing,
-    device: torch.device,
-) -> Iterator[Tensor]:
-    """What the network makes of each batch, on the CPU; a GPU works on the next batch while one is copied."""
-    waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
-    for batch in batches:
-        outcome = network(normalise(batch.pixels, look, device))
-        if waiting is not None:
-            yield _arrived(*waiting)
-        event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        waiting = outcome.to("cpu", non_blocking=True), event
-        if event is not None:
-            event.record()
-    if waiting is not None:
-        yield _arrived(*waiting)
-
-
-def _arrived(outcome: Tensor, event: torch.cuda.Event | None) -> Tensor:
-    if event is not None:
-        event.synchronize()
-    return outcome
 
 
 def _record(run: Run, images: Images, good: np.ndarray, bad: dict[int, str]) -> None:

@@ -1,39 +1,34 @@
 """E1: evaluate a method on the queries of a task."""
 
-import dataclasses
 import logging
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from backward_search.cli import EvaluateOptions, VisualizeOptions, next_command
+from backward_search.cli.translation import evaluation, opened_run, run_paths, run_source, task_of
 from backward_search.data.provenance import provenance
 from backward_search.errors import OptionError
 from backward_search.evaluation.intervals import estimates
 from backward_search.evaluation.measures import measured, per_query_rows
-from backward_search.evaluation.result_files import (
-    beside,
-    differences_to,
-    hits_of,
-    manifest_of,
-    per_query_of,
-    place_of,
-    sweep_of,
-)
+from backward_search.evaluation.result_files import beside, differences_to, hits_of, manifest_of, per_query_of
 from backward_search.evaluation.result_tables import depth, difference_table, result_table
+from backward_search.evaluation.settings import Evaluation
 from backward_search.evaluation.sweep import write_sweep
 from backward_search.gallery.memory import recall
-from backward_search.methods.answers import Answer, Answerer
-from backward_search.methods.registry import AUTO, METHODS
-from backward_search.runs.movers import search_config, student_folder
-from backward_search.runs.run import Run, run_paths
-from backward_search.runs.run_gallery import index_facts
+from backward_search.methods.assembler import Answer, Assembler
+from backward_search.methods.protocol import STUDENT, TRAINING
+from backward_search.runs.index import index_facts
+from backward_search.runs.run import Run
+from backward_search.runs.students import StudentChoice, check_range, student_paths
 from backward_search.runs.task import Task, check_topk
 from backward_search.storage.atomic import file_hash, read_json, write_csv, write_json
 from backward_search.storage.manifest import Stage
-from backward_search.storage.paths import RunPaths
 
 LOG = logging.getLogger(__name__)
 
@@ -47,8 +42,9 @@ def evaluate(options: EvaluateOptions) -> Path:
     place = measure(options)
     files = [place]
     if len(options.lambdas) > 1:
-        files = _places(run_paths(options), options)
-        figure = write_sweep(sweep_of(run_paths(options), _each(options)[-1]), [read_json(file) for file in files])
+        paths, each = run_paths(options), _each(options)
+        files = [one.place(paths) for one in each]
+        figure = write_sweep(each[-1].sweep_place(paths), [read_json(file) for file in files])
         LOG.info("wrote %s and %s", figure.with_suffix(".csv"), figure)
     _show(files)
     LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
@@ -65,168 +61,213 @@ def measure(options: EvaluateOptions) -> Path:
         MissingError: an earlier stage has not run.
         StaleError: what there is comes from other settings or inputs.
     """
-    run, strict = Run.open(options), options.protocol == "strict"
-    task = Task.load(run, options, options.split, strict=strict, omit_tagless=options.omit_tagless_img)
-    check_topk(options.search_topk, len(task.gallery_rows) - strict)
-    if task.lambdas is not None and len(options.lambdas) > 1:
-        raise OptionError("each query of the query file has a lambda of its own: leave --sweep out")
-    LOG.info("%s", _what_is_used(run, options, task))
-    stages = [(_stage(run, one), one) for one in _each(options)]
+    run, each = opened_run(options), _each(options)
+    source = run_source(options, run, omit_tagless=options.omit_tagless_img)
+    task = task_of(options, source, strict=each[0].strict)
+    check_topk(options.search_topk, len(task.gallery_rows) - each[0].strict)
+    _check(task, each)
+    LOG.info("%s", _what_is_used(task, each))
+    stages = [(_stage(run, one, save_hits=options.save_result), one) for one in each]
     left = [(stage, one) for stage, one in stages if not stage.is_done(overwrite=options.overwrite)]
     if left:
-        answerer = task.answerers(run, left[0][1], [options.chosen_method])[options.chosen_method]
-        answers = _answers(answerer, task, [one for _, one in left])
-        found = _engine_recall(answerer, task, [one for _, one in left], answers)
-        for (stage, one), answer, recalled in zip(left, answers, found, strict=True):
-            _write(stage, one, task, answer, recalled | ({"weight": answerer.weight} if answerer.weight else {}))
+        answers = _Answers.of(Assembler(source), task, [one for _, one in left])
+        for (stage, one), answer, further in zip(left, answers.each, answers.facts, strict=True):
+            _write(stage, one, task, answer, further, save_hits=options.save_result)
     return stages[-1][0].outputs[0]
 
 
-def _each(options: EvaluateOptions) -> list[EvaluateOptions]:
-    """The options under each lambda."""
-    return [dataclasses.replace(options, inverse_lambda=value) for value in options.lambdas]
+def _each(options: EvaluateOptions) -> list[Evaluation]:
+    """What is evaluated, under each lambda."""
+    one = evaluation(options)
+    return [one.at(value) for value in options.lambdas] if len(options.lambdas) > 1 else [one]
 
 
-def _places(paths: RunPaths, options: EvaluateOptions) -> list[Path]:
-    return [place_of(paths, one) for one in _each(options)]
+def _check(task: Task, each: list[Evaluation]) -> None:
+    """Refuse what the queries do not admit."""
+    one, solver = each[0], each[0].config.solver
+    if STUDENT in one.how.needs and task.conditioned != one.conditioned:
+        known, asked = "+".join(one.conditioned), "+".join(task.conditioned)
+        raise OptionError(f"the student was trained on {known}, and --condition names {asked}: use --method teacher")
+    if task.knobs is None or not one.how.searches:
+        return
+    if len(each) > 1:
+        raise OptionError("each query of the query file has a lambda of its own: leave --sweep out")
+    if not solver.each:
+        raise OptionError(f"the query file gives lambdas, which --inverse_solver {solver.name} has not: pass adam")
+    choice = one.config.student
+    if STUDENT in one.how.needs and isinstance(choice, StudentChoice) and choice.shape.lambda_range is not None:
+        check_range(task.knobs.tolist(), choice.shape.lambda_range, "the query file gives the lambda")
 
 
-def _what_is_used(run: Run, options: EvaluateOptions, task: Task) -> str:
-    """Protocol, method, lambda, weights and queries in one line."""
-    method = options.chosen_method
-    values = "each query's own" if task.lambdas is not None else ", ".join(f"{value:g}" for value in options.lambdas)
-    strength = options.strength_in_words if options.inverse_solver == "manifold" else f"lambda {values}"
-    strength = f" with {strength}" if METHODS[method].move in ("search", "student") else ""
-    file = options.data.queries(options.conditioned, options.split, strict=options.protocol == "strict")
+def _what_is_used(task: Task, each: list[Evaluation]) -> str:
+    """Protocol, method, strength, weights and queries in one line."""
+    one, run = each[0], task.source.run
+    values = [f"{one.config.solver.knob.word} each query's own" if task.knobs is not None else _strengths(each)]
+    strength = f" with {values[0]}" if one.how.searches else ""
+    file = run.data.queries(one.conditioned, one.split, strict=one.strict)
     return (
-        f"{options.protocol} protocol; {method}{strength}; weights {run.paths.weights} "
+        f"{one.protocol} protocol; {one.method}{strength}; weights {run.paths.weights} "
         f"({file_hash(run.paths.weights)[:8]}); {len(task.queries)} queries of {file} ({file_hash(file)[:8]})"
     )
 
 
-def _stage(run: Run, options: EvaluateOptions) -> Stage:
-    place = place_of(run.paths, options)
-    outputs = [place, per_query_of(place), *([hits_of(place)] if options.save_result else [])]
-    return Stage("E1", manifest_of(place), _settings(run, options), _inputs(run, options), outputs)
+def _strengths(each: list[Evaluation]) -> str:
+    values = ", ".join(f"{one.how.strength(one.config):g}" for one in each if one.how.searches)
+    return f"{each[0].config.solver.knob.word} {values}"
 
 
-def _settings(run: Run, options: EvaluateOptions) -> dict[str, Any]:
-    method = options.chosen_method
-    names = ("search_topk", "split", "protocol", "omit_tagless_img", *(["seed"] if method == "random" else []))
-    chosen = {name: getattr(options, name) for name in names} | {"method": method}
-    chosen |= {"condition": options.condition} if options.condition else {}
-    if not options.searches_exactly:
-        chosen |= {name: getattr(options, name) for name in ("engine", "shortlist", "nprobe", "ef_search")}
-        chosen["index"] = index_facts(run, options)
-    if METHODS[method].move == "shift":
-        chosen["shift"] = options.shift
-    weight = options.weight_of(method)
-    chosen |= {"weight": weight} if weight else {}
-    chosen |= {"rerank": options.rerank} if options.rerank else {}
-    if weight == AUTO:
-        chosen |= {"aim": options.aim, "seed": options.seed}
-    return chosen | (dataclasses.asdict(search_config(options)) if method == "teacher" else {})
+def _stage(run: Run, one: Evaluation, *, save_hits: bool) -> Stage:
+    place = one.place(run.paths)
+    outputs = [place, per_query_of(place), *([hits_of(place)] if save_hits else [])]
+    index = {} if one.exact else index_facts(run, one.split, one.engine.engine)
+    return Stage("E1", manifest_of(place), one.record(index), _inputs(run, one), outputs)
 
 
-def _inputs(run: Run, options: EvaluateOptions) -> dict[str, Path]:
-    strict = options.protocol == "strict"
+def _inputs(run: Run, one: Evaluation) -> dict[str, Path]:
     inputs = {
         "weights": run.paths.weights,
-        "embeddings": run.paths.embeddings(options.split),
-        "queries": options.data.queries(options.conditioned, options.split, strict=strict),
-        "tags": options.data.tags,
+        "embeddings": run.paths.embeddings(one.split),
+        "queries": run.data.queries(one.conditioned, one.split, strict=one.strict),
+        "tags": run.data.tags,
     }
-    manifold = options.chosen_method == "teacher" and options.inverse_solver == "manifold"
-    if METHODS[options.chosen_method].needs_background or options.rerank or manifold:
+    needs = one.how.asks(one.config)
+    if TRAINING in needs:
         inputs["train"] = run.paths.embeddings("train")
         inputs |= {"calibration": run.paths.calibration} if run.paths.calibration.exists() else {}
-    student = student_folder(run, options) / "student.safetensors"
-    return inputs | ({"student": student} if options.chosen_method == "student" and student.exists() else {})
+    if STUDENT in needs:
+        student = student_paths(run, one.conditioned, one.config.solver, one.config.student).weights
+        inputs |= {"student": student} if student.exists() else {}
+    return inputs
 
 
-def _answers(answerer: Answerer, task: Task, each: list[EvaluateOptions]) -> list[Answer]:
-    """The answers under each of the options, which differ in lambda alone: one search for all of them."""
-    method, count = each[0].chosen_method, len(task.queries)
-    queries, targets, lambdas = task.query_embeddings(), task.targets(method), task.lambdas
-    if len(each) > 1:
-        queries = queries.repeat(len(each), 1)
-        targets = targets.repeat(len(each), 1) if isinstance(targets, Tensor) else targets.repeated(len(each))
-        lambdas = queries.new_tensor([one.inverse_lambda for one in each]).repeat_interleave(count)
-    answer = answerer.answer(method, queries, targets, each[0].search_topk + (each[0].protocol == "strict"), lambdas)
-    return [answer.part(slice(i * count, (i + 1) * count)) for i in range(len(each))]
+@dataclass(frozen=True)
+class _Answers:
+    """The answers under each of some settings that differ in lambda alone, made by one search for all of them.
+
+    Attributes:
+        each: the answer under each.
+        facts: what else is to be said of each.
+    """
+
+    each: list[Answer]
+    facts: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, assembler: Assembler, task: Task, each: list[Evaluation]) -> "_Answers":
+        """Answer the queries, and measure how long it takes."""
+        one, times = each[0], len(each)
+        queries, conditions, knobs = task.query_embeddings(), task.conditions, task.knobs if one.how.searches else None
+        if times > 1:
+            queries, conditions = queries.repeat(times, 1), conditions.repeated(times)
+            lambdas = [_lambda(each_one) for each_one in each]
+            knobs = queries.new_tensor(lambdas).repeat_interleave(len(task.queries))
+        config = assembler.settled(one.method, task.conditioned, one.config)
+        asked = (one.method, task.conditioned, queries, conditions.to(queries.device, queries.dtype), config, one.asked)
+        answer, seconds = _timed(assembler, *asked, knobs=knobs)
+        parts = [answer.part(slice(i * len(task.queries), (i + 1) * len(task.queries))) for i in range(times)]
+        facts = {"seconds_per_query": seconds, **_strength_fact(one, config)}
+        found: list[dict[str, Any]] = [{}] * times
+        if not one.exact:
+            exact = assembler.exactly(*asked, moved=answer.moved.embeddings)
+            found = _recalls(one, answer.hits.rows, exact.rows, times)
+        return cls(parts, [facts | more for more in found])
 
 
-def _engine_recall(
-    answerer: Answerer, task: Task, each: list[EvaluateOptions], answers: list[Answer]
-) -> list[dict[str, Any]]:
-    """For each of the options the share of the exact hits that the engine found; nothing where all are scored."""
-    if each[0].searches_exactly:
-        return [{}] * len(each)
-    exact = _answers(dataclasses.replace(answerer, gallery=answerer.gallery.exact()), task, each)
-    k = exact[0].hits.rows.shape[1]
+def _timed(assembler: Assembler, *asked: Any, knobs: Tensor | None) -> tuple[Answer, float]:
+    """An answer, and the wall-clock seconds of each query, moving and ranking.
+
+    What is known is put together before the clock starts, as by the answer to one query; so is, on a GPU, what the
+    first call of a kernel loads, by an answer to all of them.
+    """
+    method, names, queries, conditions, config, k = asked
+    first = slice(None) if queries.is_cuda else slice(1)
+    some = conditions.at(torch.arange(len(queries), device=queries.device)[first])
+    assembler.answer(method, names, queries[first], some, config, k, knobs=None if knobs is None else knobs[first])
+    _wait(queries)
+    start = time.perf_counter()
+    answer = assembler.answer(*asked, knobs=knobs)
+    _wait(queries)
+    return answer, (time.perf_counter() - start) / len(queries)
+
+
+def _wait(queries: Tensor) -> None:
+    if queries.is_cuda:
+        torch.cuda.synchronize(queries.device)
+
+
+def _lambda(one: Evaluation) -> float:
+    value = one.how.strength(one.config)
+    assert isinstance(value, float)
+    return value
+
+
+def _strength_fact(one: Evaluation, config: Any) -> dict[str, Any]:
+    """The value of the method's own first knob, where it is not 0."""
+    value = None if one.how.searches else one.how.strength(config)
+    tried = bool(one.how.tried)
+    return {"weight": value} if value and tried else {}
+
+
+def _recalls(one: Evaluation, found: Tensor, exact: Tensor, times: int) -> list[dict[str, Any]]:
+    """For each part of the queries the share of the exact hits that the engine found."""
+    name = f"engine_recall_at_{exact.shape[1]}"
     return [
-        {"engine": each[0].engine, f"engine_recall_at_{k}": recall(found.hits.rows, true.hits.rows)}
-        for found, true in zip(answers, exact, strict=True)
+        {"engine": one.engine.engine, name: recall(ours, true)}
+        for ours, true in zip(found.chunk(times), exact.chunk(times), strict=True)
     ]
 
 
-def _write(stage: Stage, options: EvaluateOptions, task: Task, answer: Answer, further: dict[str, Any]) -> None:
-    strict, place = options.protocol == "strict", stage.outputs[0]
-    hits = _hit_rows(task, answer, options.search_topk, strict=strict)
-    values = measured(task, hits, strict=strict)
+def _write(
+    stage: Stage, one: Evaluation, task: Task, answer: Answer, further: dict[str, Any], *, save_hits: bool
+) -> None:
+    place = stage.outputs[0]
+    hits = _hit_rows(task, answer, one)
+    values = measured(task, hits, strict=one.strict)
     stage.begin()
-    write_json(place, _results(options, task, answer, values) | further)
+    write_json(place, _results(one, task, answer, values) | further)
     write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
-    if options.save_result:
+    if save_hits:
         _write_hits(hits_of(place), task, hits)
     stage.finish()
 
 
-def _hit_rows(task: Task, answer: Answer, k: int, *, strict: bool) -> np.ndarray:
+def _hit_rows(task: Task, answer: Answer, one: Evaluation) -> np.ndarray:
     """The gallery rows of the hits (B, k); the strict protocol leaves the query's own image out."""
     rows = answer.hits.rows.cpu().numpy()
-    if not strict:
+    if not one.strict:
         return np.asarray(rows)
     own = task.gallery_rows[rows] == task.rows[:, None]
     order = np.argsort(own, axis=1, kind="stable")
-    return np.take_along_axis(rows, order, axis=1)[:, :k]
+    return np.take_along_axis(rows, order, axis=1)[:, : one.k]
 
 
-def _results(options: EvaluateOptions, task: Task, answer: Answer, values: dict[str, np.ndarray]) -> dict[str, Any]:
-    method = options.chosen_method
-    searched, manifold = method in ("teacher", "student"), options.inverse_solver == "manifold"
-    strength = options.inverse_lambda if searched and not manifold else None
-    solver = {"solver": "manifold", "target_probability": options.target_probability} if manifold else {}
+def _results(one: Evaluation, task: Task, answer: Answer, values: dict[str, np.ndarray]) -> dict[str, Any]:
+    run = task.source.run
     results: dict[str, Any] = {
-        "dataset": options.dataset_name,
-        "tables": provenance(options.data),
+        "dataset": run.name.dataset_name,
+        "tables": provenance(run.data),
         "task": list(task.conditioned),
-        "condition": options.condition or None,
-        "method": method,
-        "lambda": "per query" if _each_its_own(options, task) else strength,
-        **(solver if searched else {}),
-        "protocol": options.protocol,
-        "split": options.split,
+        **one.facts(each_its_own=_each_its_own(one, task)),
         "num_queries": len(task.queries),
         "gallery_size": len(task.gallery_rows),
     }
-    for name, estimate in estimates(values, options.seed).items():
+    for name, estimate in estimates(values, one.config.seed).items():
         results |= {name: estimate.mean, f"{name}_interval": [estimate.low, estimate.high]}
         if estimate.count < len(task.queries):
             results[f"{name}_queries"] = estimate.count
         if name.startswith("mts"):
             results[f"{name}_std"] = float(values[name].std())  # of the population of queries, as published
     return results | {
-        "gradient_evaluations": float(answer.steps.double().mean()),
-        "share_stopped_early": float(answer.stopped.double().mean()),
-        "seconds_per_query": answer.seconds,
+        "gradient_evaluations": float(answer.moved.steps.double().mean()),
+        "share_stopped_early": float(answer.moved.stopped.double().mean()),
     }
 
 
-def _each_its_own(options: EvaluateOptions, task: Task) -> bool:
-    """Whether the query file's lambdas move the queries: by the teacher, or a student that takes them."""
-    takes = options.chosen_method == "student" and options.student_lambdas is not None
-    return task.lambdas is not None and (takes or options.chosen_method == "teacher")
+def _each_its_own(one: Evaluation, task: Task) -> bool:
+    """Whether the query file's lambdas move the queries: by a search, or a student that takes them."""
+    choice = one.config.student
+    takes = STUDENT not in one.how.needs or choice.shape.lambda_range is not None
+    return task.knobs is not None and one.how.searches and takes
 
 
 def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:

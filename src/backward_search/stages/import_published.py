@@ -19,19 +19,20 @@ from backward_search.cli import (
     next_command,
     parse,
 )
+from backward_search.cli.translation import opened_run, run_name, run_paths, solver, student_choice
 from backward_search.data.prepared import load_table
 from backward_search.data.tables import SPLITS, Table
 from backward_search.errors import DataError, MissingError, StaleError, UserError
 from backward_search.model.network import Model, ModelConfig
 from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
 from backward_search.published.forms import model_state, read_embeddings, student_state
-from backward_search.runs.movers import student_folder
-from backward_search.runs.run import Run, config_json, run_paths
+from backward_search.runs.run import Run, config_json
+from backward_search.runs.students import student_paths
 from backward_search.stages.distill import student_stage
 from backward_search.stages.embed import embedding_stage
 from backward_search.storage.atomic import file_hash, write_array, write_csv, write_json
 from backward_search.storage.manifest import Stage, read_manifest
-from backward_search.storage.paths import StudentPaths, rooted
+from backward_search.storage.paths import rooted
 from backward_search.storage.tensors import save_tensors
 from backward_search.student.network import Student
 
@@ -84,7 +85,7 @@ class _Importer:
             tables = {split: load_table(options.data, options.entry, split) for split in SPLITS}
             _import_weights(options, published.weights[epoch], tables["train"])
             self._imported += 1
-            run = Run.open(options)
+            run = opened_run(options)
             self._take_embeddings(run, options, published, epoch, tables)
             self._take_students(run, published, epoch)
             LOG.info("next: %s", next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
@@ -166,7 +167,7 @@ def _import_weights(options: EmbedOptions, file: Path, table: Table) -> None:
     config = ModelConfig(options.encoder_model, options.encoding_size, sizes, look.size)
     state = model_state(file, Model(config))
     stage.begin()
-    write_json(paths.config, config_json(config, look, classes))
+    write_json(paths.config, config_json(run_name(options), config, look, classes))
     save_tensors(paths.weights, state)
     stage.finish(imported=hashes)
     LOG.info("wrote %s from %s", paths.weights, file)
@@ -203,9 +204,10 @@ def _import_student(run: Run, options: DistillOptions, file: Path) -> None:
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
     state = student_state(file, student)
     stage.begin()
-    save_tensors(StudentPaths(student_folder(run, options)).weights, state)
+    paths = student_paths(run, options.conditioned, solver(options), student_choice(options))
+    save_tensors(paths.weights, state)
     stage.finish(imported=hashes)
-    LOG.info("wrote %s from %s", student_folder(run, options), file)
+    LOG.info("wrote %s from %s", paths.folder, file)
 
 
 def _is_here(stage: Stage, hashes: dict[str, str], *, overwrite: bool) -> bool:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from backward_search.cli import EvaluateOptions
+from backward_search.cli.translation import evaluation, opened_run, run_paths
 from backward_search.errors import UserError
-from backward_search.methods.registry import METHODS
+from backward_search.evaluation.settings import Evaluation
+from backward_search.methods.protocol import STUDENT, TRAINING
 from backward_search.paper.tables import Cell
 from backward_search.paper.tasks import Settings
 from backward_search.readers.glyphs import source as glyphs
-from backward_search.runs.movers import student_folder
-from backward_search.runs.run import Run, run_paths
+from backward_search.runs.students import student_paths
 from backward_search.stages.distill import distill
 from backward_search.stages.embed import embed
 from backward_search.stages.evaluate import measure
@@ -67,14 +68,19 @@ def _missing(options: EvaluateOptions) -> list[str]:
         "B1": paths.manifest("B1").exists(),
         "C1": all(paths.embedding_manifest(split).exists() for split in _splits(options)),
     }
-    if options.chosen_method == "student":
-        there["D1"] = there["B1"] and (student_folder(Run.open(options), options) / "manifest.json").exists()
+    one = evaluation(options)
+    if STUDENT in one.how.needs:
+        there["D1"] = there["B1"] and _has_student(options, one)
     return [script for script, is_there in there.items() if not is_there]
 
 
+def _has_student(options: EvaluateOptions, one: Evaluation) -> bool:
+    return student_paths(opened_run(options), one.conditioned, one.config.solver, one.config.student).manifest.exists()
+
+
 def _splits(options: EvaluateOptions) -> list[str]:
-    method = METHODS[options.chosen_method]
-    return [options.split, *(["train"] if method.needs_background or method.move == "student" else [])]
+    one = evaluation(options)
+    return [options.split, *(["train"] if {TRAINING, STUDENT} & one.how.asks(one.config) else [])]
 
 
 def make_missing(settings: Settings, evaluation: EvaluateOptions, *, data_only: bool = False) -> None:

@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
+from backward_search.cli.translation import run_name, run_paths
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import provenance
 from backward_search.data.registry import Preprocessing
@@ -22,7 +23,7 @@ from backward_search.images.loading import ImageLoader, unreadable_images
 from backward_search.model.encoders import has_weights, weights_look
 from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
-from backward_search.runs.run import config_json, find_device, run_paths
+from backward_search.runs.run import config_json, find_device
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import RunPaths
@@ -92,7 +93,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
             options,
             paths,
             history,
-            config_json(model_config, look, classes) | {"tables": provenance(options.data)},
+            config_json(run_name(options), model_config, look, classes) | {"tables": provenance(options.data)},
             stage,
         )
     return paths.folder

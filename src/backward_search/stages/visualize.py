@@ -1,17 +1,22 @@
 """E2: draw what the methods find for a query, or the teacher's way to it."""
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from backward_search.cli import VisualizeOptions
+from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
 from backward_search.drawing.exhibit import draw, save
-from backward_search.drawing.exhibits import Asked, Found, answered, exhibit, space, table, walked
-from backward_search.methods.answers import Answerer
-from backward_search.runs.movers import student_folder
-from backward_search.runs.question import Question, asked
+from backward_search.drawing.exhibits import Asked, Figure, Shown, answered, exhibit, space, table, walked
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.protocol import STUDENT
+from backward_search.methods.registry import DRAWN, METHODS
+from backward_search.runs.question import Question, from_file, from_outside, from_table
 from backward_search.runs.run import Run
+from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task, check_topk
 from backward_search.storage.atomic import write_csv
 from backward_search.storage.paths import hits_beside, picture, rooted
@@ -25,29 +30,57 @@ def visualize(options: VisualizeOptions) -> Path:
     Returns:
         The file of the last picture.
     """
-    run = Run.open(options)
-    task, questions = asked(run, options)
+    run = opened_run(options)
+    source = run_source(options, run)
+    task, questions = asked(options, source)
     check_topk(options.search_topk, len(task.gallery_rows))
-    fitting = dataclasses.replace(options, condition_on=",".join(task.conditioned))  # --condition may name others
-    answerers = task.answerers(run, fitting, methods_there(run, fitting, task))
+    assembler = Assembler(source)
+    strengths = tuple(options.walked_lambdas) if options.path or options.path_rows else ()
+    figure = Figure(options.search_topk, options.condition, strengths, options.path_rows, options.map)
+    configs = _configs(options, assembler, task)
     for question in questions:
         place = _place(run, options, question)
-        _show(Asked(task, options, question), answerers, place)
+        _show(Asked(task, question, assembler, figure, configs), options, place)
     return place
 
 
-def methods_there(run: Run, options: VisualizeOptions, task: Task) -> list[str]:
-    """The methods that are drawn: those that are named, or those that have what they need.
+def asked(options: VisualizeOptions, source: RunSource) -> tuple[Task, list[Question]]:
+    """The task and the questions that the options name.
 
-    The student needs its training, and best the training split's embeddings.
+    Raises:
+        OptionError: there is no such query.
     """
+    if options.query_image:
+        file = Path(options.query_image).expanduser()
+        task, question = from_outside(source, options.conditioned, options.condition, file)
+        return task, [question]
+    if options.query:
+        task, question = from_table(source, options.conditioned, options.condition, options.query)
+        return task, [question]
+    task = task_of(options, source)
+    keys = options.query_keys
+    if options.random:
+        generator = torch.Generator().manual_seed(options.seed)
+        keys = sorted(torch.randperm(len(task.queries), generator=generator)[: options.random].tolist())
+    return task, [from_file(task, key) for key in keys]
+
+
+def _configs(options: VisualizeOptions, assembler: Assembler, task: Task) -> dict[str, AnswerConfig]:
+    """By method how it answers: the methods that are named, or those that have what they need."""
     if options.path:
-        return ["teacher"]
-    if options.named_methods:
-        return list(dict.fromkeys([*options.named_methods, *(["teacher"] if options.path_rows else [])]))
-    has_student = task.wishes.plain and (student_folder(run, options) / "manifest.json").exists()
-    has_training = run.paths.embeddings("train").exists()
-    return ["unchanged", "teacher", *(["student"] if has_student else []), *(["best"] if has_training else [])]
+        return {"teacher": answer_config(options, "teacher")}
+    named = list(options.named_methods)
+    names = list(dict.fromkeys([*named, *(["teacher"] if options.path_rows else [])])) if named else list(DRAWN)
+    configs = {name: answer_config(options, name) for name in names}
+    if named:
+        return configs
+    return {name: config for name, config in configs.items() if _is_there(assembler, task, name, config)}
+
+
+def _is_there(assembler: Assembler, task: Task, name: str, config: AnswerConfig) -> bool:
+    """Whether a method can answer the task."""
+    speaks = task.conditions.plain or STUDENT not in METHODS.find(name).needs
+    return speaks and not assembler.refusal(name, task.conditioned, config)
 
 
 def _place(run: Run, options: VisualizeOptions, question: Question) -> Path:
@@ -57,16 +90,16 @@ def _place(run: Run, options: VisualizeOptions, question: Question) -> Path:
     return picture(options.result_root, run.paths.name, stem, options.format)
 
 
-def _show(asked: Asked, answerers: dict[str, Answerer], place: Path) -> None:
+def _show(asked: Asked, options: VisualizeOptions, place: Path) -> None:
     ways = None
-    rows: Sequence[Found] = []
-    if not asked.options.path:
-        rows = answered(asked, answerers)
-    if asked.options.path or asked.options.path_rows:
-        points, ways = walked(asked, answerers["teacher"])
+    rows: Sequence[Shown] = []
+    if not options.path:
+        rows = answered(asked)
+    if options.path or options.path_rows:
+        points, ways = walked(asked)
         rows = [*rows, *points]
-    map_ = space(asked, ways) if asked.options.path and ways else None
-    save(draw(exhibit(asked, rows, map_), asked.options.width), place)
+    map_ = space(asked, ways) if options.path and ways else None
+    save(draw(exhibit(asked, rows, map_), options.width), place)
     LOG.info("wrote %s", place)
-    if asked.options.save_hits:
+    if options.save_hits:
         LOG.info("wrote %s", write_csv(hits_beside(place), *table(asked, rows)))

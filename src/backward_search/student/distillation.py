@@ -8,11 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backward_search.conditions.batch import Conditions
 from backward_search.distributed import ALONE, Group
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.manifold import ManifoldConfig, covariance
-from backward_search.solvers.teacher import SolverConfig, Teacher
+from backward_search.solvers.protocol import Ground, Solver, knob_value
 from backward_search.student.network import Student
 
 SEARCHED_AT_ONCE = 4096
@@ -60,9 +58,9 @@ class Distiller:
     def __init__(
         self,
         student: Student,
-        heads: FrozenHeads,
+        ground: Ground,
         embeddings: Tensor,
-        search: SolverConfig,
+        solver: Solver,
         config: DistillConfig,
         group: Group = ALONE,
     ) -> None:
@@ -70,15 +68,15 @@ class Distiller:
 
         Args:
             student: trained in place, on the device of `embeddings`.
-            heads: the conditioned heads.
+            ground: the conditioned heads, and what else the teacher's solver asks for.
             embeddings: those of the training split (N, E).
-            search: how the teacher searches; a student with a range of lambdas has its own.
+            solver: how the teacher searches; a student with a range of lambdas has its own.
             config: how.
             group: the processes that search together; each trains the same student.
         """
         self.student, self._embeddings, self._config = student, embeddings, config
-        self._lambdas = embeddings.new_tensor(_levels(student, search))
-        self._teacher = _Teacher(heads, embeddings, search, student.classes, self._lambdas, group)
+        self._lambdas = embeddings.new_tensor(_levels(student, solver))
+        self._teacher = _Teacher(ground, embeddings, solver, student.classes, self._lambdas, group)
         self._optimizer = torch.optim.Adam(student.parameters(), lr=config.lr)
 
     def train_epoch(self, epoch: int) -> float:
@@ -136,10 +134,10 @@ class Distiller:
             self._teacher.answers(draw.targets, draw.levels)
 
 
-def _levels(student: Student, search: SolverConfig) -> list[float]:
-    """The lambdas of the teacher; a single 0 stands for the manifold solver, which has none."""
+def _levels(student: Student, solver: Solver) -> list[float]:
+    """The lambdas of the teacher; of a student without a range the one value of the solver's knob."""
     if student.config.lambda_range is None:
-        return [search.lambda_ if isinstance(search, SearchConfig) else 0.0]
+        return [knob_value(solver)]
     low, high = (math.log(value) for value in student.config.lambda_range)
     return [math.exp(low + (high - low) * i / (LEVELS - 1)) for i in range(LEVELS)]
 
@@ -157,15 +155,14 @@ class _Teacher:
 
     def __init__(
         self,
-        heads: FrozenHeads,
+        ground: Ground,
         embeddings: Tensor,
-        search: SolverConfig,
+        solver: Solver,
         classes: Sequence[int],
         lambdas: Tensor,
         group: Group,
     ) -> None:
-        spread = covariance(embeddings) if isinstance(search, ManifoldConfig) else None
-        self._teacher = Teacher(heads, search, spread)
+        self._ground, self._solver = ground, solver
         self._embeddings, self._classes, self._lambdas = embeddings, classes, lambdas
         self._group = group
         count = len(embeddings) * math.prod(classes) * len(lambdas)
@@ -194,7 +191,11 @@ class _Teacher:
         share = torch.from_numpy(self._group.share(np.arange(len(rows)))).to(rows.device)
         for part in torch.split(share, SEARCHED_AT_ONCE):
             some = rows[part]
-            lambdas = self._lambdas[levels[some]]
-            moved = self._teacher.search(self._embeddings[some], targets[some], lambdas=lambdas)
-            found[part] = moved.embeddings
+            knobs = self._lambdas[levels[some]] if self._solver.each else None
+            found[part] = self._search(self._embeddings[some], targets[some], knobs)
         return self._group.add_up(found)
+
+    def _search(self, queries: Tensor, targets: Tensor, knobs: Tensor | None) -> Tensor:
+        """The moved queries (B, E) for class ids (B, A)."""
+        conditions = Conditions.of_ids(targets, self._ground.heads.classes, queries.dtype)
+        return self._solver.search(self._ground, queries, conditions, knobs=knobs).embeddings

@@ -15,23 +15,23 @@ class FrozenStudent:
     """A student whose weights change no more."""
 
     def __init__(self, student: Student) -> None:
-        """Of a student, which is put into evaluation mode."""
-        self._student = student.eval()
+        """Of a student, which is put into evaluation mode and kept as `student`."""
+        self.student = student.eval()
 
     def move(self, queries: Tensor, targets: Tensor, lambdas: Tensor | None = None) -> Tensor:
         """Move queries (B, E) to (B, E); see `Student.move`. There is no gradient."""
         if len(queries) == 1 and queries.device.type == "cpu" and queries.dtype == torch.float32:
-            strength = self._student.strength(lambdas)
+            strength = self.student.strength(lambdas)
             moved = self._single(
                 queries[0].detach().numpy(), targets[0].tolist(), None if strength is None else strength.numpy()
             )
             return torch.from_numpy(moved)[None]
         with torch.no_grad():
-            return self._student.move(queries, targets, lambdas)
+            return self.student.move(queries, targets, lambdas)
 
     @cached_property
     def _single(self) -> "_Single":
-        return _Single(self._student)
+        return _Single(self.student)
 
 
 class _Single:

@@ -10,7 +10,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from backward_search.errors import DataError, OptionError
-from backward_search.gallery.engines.index import BuildSettings, FieldsOf, SearchSettings, Segment, need, unit_blocks
+from backward_search.gallery.engines.index import (
+    BuildSettings,
+    EngineKind,
+    EngineSettings,
+    FieldsOf,
+    Place,
+    Segment,
+    need,
+    unit_blocks,
+)
 from backward_search.gallery.memory import Engine, Scorer
 from backward_search.gallery.vectors import Vectors
 from backward_search.storage.atomic import replacing
@@ -58,7 +67,7 @@ class FaissIndex:
     def drop(self, rows: list[int]) -> None:
         """Do nothing: the files stay as they are, and `open` is told which rows may be proposed."""
 
-    def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: SearchSettings) -> Engine:
+    def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: EngineSettings) -> Engine:
         """Map the files of the segments."""
         parts = [_Part(_read(self.file(segment), mapped=True), segment, allowed, settings) for segment in segments]
         return FaissEngine(parts)
@@ -82,7 +91,7 @@ class FaissIndex:
 class _Part:
     """One mapped segment."""
 
-    def __init__(self, index: Any, segment: Segment, allowed: np.ndarray | None, settings: SearchSettings) -> None:
+    def __init__(self, index: Any, segment: Segment, allowed: np.ndarray | None, settings: EngineSettings) -> None:
         self._index, self._segment, self._settings = index, segment, settings
         mine = None if allowed is None else allowed[segment.first : segment.first + segment.count]
         self._bits = None if mine is None or mine.all() else np.packbits(mine, bitorder="little")
@@ -157,7 +166,7 @@ def _sample(vectors: Vectors, rows: slice, count: int, seed: int) -> np.ndarray:
     return np.asarray(normalize(vectors.take(torch.from_numpy(chosen + rows.start)), dim=1).cpu().numpy())
 
 
-def _parameters(index: Any, settings: SearchSettings, count: int, bits: np.ndarray | None) -> Any:
+def _parameters(index: Any, settings: EngineSettings, count: int, bits: np.ndarray | None) -> Any:
     import faiss
 
     chosen = {} if bits is None else {"sel": faiss.IDSelectorBitmap(bits)}
@@ -184,3 +193,16 @@ def _read(file: Path, *, mapped: bool) -> Any:
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{file} cannot be read ({reason}): run C2 with --overwrite True") from None
+
+
+def _kind(name: str, built_with: tuple[str, ...] = (), searched_with: dict[str, str] | None = None) -> EngineKind:
+    def index(place: Place) -> FaissIndex:
+        """The index at a place."""
+        return FaissIndex(place.folder, name, place.settings)
+
+    return EngineKind(name, index, built_with, searched_with or {})
+
+
+FLAT = _kind("faiss-flat")
+IVFPQ = _kind("faiss-ivfpq", ("ivf_lists", "pq_bytes", "seed"), {"nprobe": "nprobe"})
+HNSW = _kind("faiss-hnsw", ("hnsw_m", "hnsw_ef_construction", "seed"), {"ef_search": "ef"})

@@ -1,8 +1,9 @@
-"""What every index has in common: how it is built and searched, and how it grows."""
+"""What an engine is: a kind of index that proposes images, how it is built and searched, and how it grows."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib import util
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -37,16 +38,22 @@ class BuildSettings:
     seed: int = 0
 
 
+EXACT = "exact"
+"""The engine that scores every image, and needs no index."""
+
+
 @dataclass(frozen=True)
-class SearchSettings:
-    """How an index is searched.
+class EngineSettings:
+    """Which engine finds the images near a query, and how its index is searched.
 
     Attributes:
+        engine: a name of `registry.ENGINES`, or `EXACT`.
         shortlist: candidates per query that are scored exactly.
         nprobe: cells of an inverted file that are looked into.
         ef_search: candidates that an HNSW graph keeps on its way, never fewer than the shortlist.
     """
 
+    engine: str = EXACT
     shortlist: int = 200
     nprobe: int = 32
     ef_search: int = 200
@@ -96,7 +103,7 @@ class Index(Protocol):
     def drop(self, rows: list[int]) -> None:
         """Forget rows, where the index can; they are kept out of every shortlist anyway."""
 
-    def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: SearchSettings) -> Engine:
+    def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: EngineSettings) -> Engine:
         """Open the named segments for searching.
 
         Args:
@@ -110,6 +117,40 @@ class Index(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an index is kept, and of what.
+
+    Attributes:
+        folder: of its files, `<run>/galleries/<name>/<engine>-<generation>`.
+        settings: how it is built.
+        classes: the labels of every attribute.
+        address: of a server that holds it, where it does not lie in the folder.
+    """
+
+    folder: Path
+    settings: BuildSettings
+    classes: dict[str, list[str]]
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """A kind of index.
+
+    Attributes:
+        name: as in `--engine`.
+        index: the index at a place, which need not exist yet.
+        built_with: the options of C2 that an index depends on.
+        searched_with: the options that a search depends on beside the shortlist, with their marks in file names.
+    """
+
+    name: str
+    index: Callable[[Place], Index]
+    built_with: tuple[str, ...] = ()
+    searched_with: Mapping[str, str] = field(default_factory=dict)
 
 
 class Selected:

@@ -15,9 +15,11 @@ from torch import Tensor
 from backward_search.errors import DataError
 from backward_search.gallery.engines.index import (
     BuildSettings,
+    EngineKind,
+    EngineSettings,
     Fields,
     FieldsOf,
-    SearchSettings,
+    Place,
     Segment,
     need,
     unit_blocks,
@@ -113,7 +115,7 @@ class MilvusIndex:
         with _readable(self._uri):
             self._client().delete(self._name, ids=rows, timeout=WAIT)
 
-    def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: SearchSettings) -> Engine:
+    def open(self, segments: list[Segment], allowed: np.ndarray | None, settings: EngineSettings) -> Engine:
         """Load the collection."""
         with _readable(self._uri):
             self._client().load_collection(self._name, timeout=WAIT)
@@ -170,7 +172,7 @@ class MilvusEngine:
     """Searches a loaded collection."""
 
     def __init__(
-        self, client: Any, uri: str, name: str, total: int, allowed: np.ndarray | None, settings: SearchSettings
+        self, client: Any, uri: str, name: str, total: int, allowed: np.ndarray | None, settings: EngineSettings
     ) -> None:
         """Search the rows below `total` that are allowed, or all of them."""
         self._client, self._uri, self._name = client, uri, name
@@ -239,3 +241,14 @@ def _readable(uri: str) -> Iterator[None]:
     except MilvusException as error:
         further = "" if "://" in uri else " (a file of Milvus Lite serves one process at a time)"
         raise DataError(f"Milvus at {uri} refuses: {error.message}{further}") from None
+
+
+def _at(place: Place) -> MilvusIndex:
+    """The collection of a place: named after run, gallery and generation."""
+    folder = place.folder
+    name = "_".join((folder.parents[2].name, folder.parent.name, folder.name))
+    uri = place.address or str(folder / "milvus.db")
+    return MilvusIndex(uri, "g_" + re.sub(r"\W", "_", name, flags=re.ASCII)[-250:], place.classes, place.settings)
+
+
+MILVUS = EngineKind("milvus", _at, ("hnsw_m", "hnsw_ef_construction", "milvus_uri"), {"ef_search": "ef"})

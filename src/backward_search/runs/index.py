@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from backward_search.cli import EngineOptions, IndexOptions, next_command
 from backward_search.errors import StaleError
 from backward_search.gallery.contents import Contents, Shard
-from backward_search.gallery.engines.index import SearchSettings, Selected
+from backward_search.gallery.engines.index import EXACT, EngineSettings, Selected
 from backward_search.gallery.memory import Engine
 from backward_search.gallery.stored import StoredGallery
 from backward_search.runs.run import Run
@@ -45,44 +44,45 @@ def begin_gallery(run: Run, split: str, count: int, *, overwrite: bool) -> Store
     return StoredGallery.create(folder, Contents(source, run.classes, (shard,)))
 
 
-def split_engine(run: Run, options: EngineOptions, rows: np.ndarray) -> Engine | None:
-    """The engine that --engine names, over some images of the split; None for the exact one.
+def split_engine(run: Run, split: str, settings: EngineSettings, rows: np.ndarray) -> Engine | None:
+    """An engine over some images of a split; None for the exact one.
 
     Args:
         run: the trained model.
-        options: engine, split and how it is searched.
+        split: train or test.
+        settings: which engine, and how it is searched.
         rows: the images of the gallery as rows of the split, (N,).
 
     Raises:
         MissingError: its index has not been built.
         StaleError: it is that of other embeddings, or images have been added or removed since.
     """
-    if options.engine == "exact":
+    if settings.engine == EXACT:
         return None
-    stored = _finished(run, options)
+    stored = _finished(run, split, settings.engine)
     total = stored.contents.shards[0].count
     if changes := _changes(stored, total):
         raise StaleError(f"{stored.folder} has {changes}, and E1, E2 and F1 are about the split: use --engine exact")
     allowed = np.zeros(total, bool)
     allowed[rows] = True
-    settings = SearchSettings(options.shortlist, options.nprobe, options.ef_search)
-    engine = stored.engine(options.engine, settings, None if allowed.all() else allowed)
+    engine = stored.engine(settings.engine, settings, None if allowed.all() else allowed)
     return Selected(engine, rows, total)
 
 
-def index_facts(run: Run, options: EngineOptions) -> dict[str, Any]:
+def index_facts(run: Run, split: str, engine: str) -> dict[str, Any]:
     """How the index of an engine was built, for the record of what it found."""
-    record = asdict(_finished(run, options).contents.indexes[options.engine])
+    record = asdict(_finished(run, split, engine).contents.indexes[engine])
     return {name: record[name] for name in ("generation", "settings")}
 
 
-def _finished(run: Run, options: EngineOptions) -> StoredGallery:
-    manifest = run.paths.index_manifest(options.split, options.engine)
-    remedy = f"run {next_command(options, 'C2.Build-Index.py', IndexOptions)}"
-    require(manifest, f"finished {options.engine} index", remedy)
-    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
+def _finished(run: Run, split: str, engine: str) -> StoredGallery:
+    manifest = run.paths.index_manifest(split, engine)
+    where = {} if split == "test" else {"split": split}
+    remedy = f"run {run.command('C2.Build-Index.py', engine=engine, **where)}"
+    require(manifest, f"finished {engine} index", remedy)
+    inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(split)}
     refuse_stale(manifest, inputs, f"{remedy} and --overwrite True")
-    return StoredGallery.open(run.paths.gallery(options.split))
+    return StoredGallery.open(run.paths.gallery(split))
 
 
 def _source(run: Run, split: str) -> dict[str, str]:

@@ -1,0 +1,294 @@
+"""From the state of the page to what it shows of one run, without any of the page's own parts."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backward_search.conditions.batch import Conditions
+from backward_search.data.query_generation import Query
+from backward_search.drawing.walks import Walk, walks
+from backward_search.errors import OptionError
+from backward_search.explorer.state import State
+from backward_search.explorer.uploads import Uploads
+from backward_search.gallery.engines.index import EXACT, EngineSettings
+from backward_search.gallery.memory import Hits
+from backward_search.methods.assembler import Assembler, why_exact
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.protocol import STUDENT, Method
+from backward_search.methods.registry import DRAWN, METHODS
+from backward_search.once import Once
+from backward_search.runs.defaults import usual_config
+from backward_search.runs.question import embedded
+from backward_search.runs.run import Run
+from backward_search.runs.source import RunSource
+from backward_search.runs.task import Task, check_topk
+from backward_search.solvers.protocol import Knob, knob_value
+
+FIRST = ("best", "teacher", "student", "unchanged")
+"""The methods that are offered before the others."""
+UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """What holds for every run.
+
+    Attributes:
+        hits: that are shown.
+        engine: what finds them.
+        device: where methods run.
+        words: further options of the command that draws a state, by name.
+    """
+
+    hits: int
+    engine: EngineSettings
+    device: torch.device
+    words: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """One hit: its table row, score, labels, the tags it shares with the query, and whether it meets the condition."""
+
+    row: int
+    score: float
+    labels: tuple[str, ...]
+    shared: tuple[str, ...]
+    meets: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """What a method shows: hits, the strength it had, and the seconds it took."""
+
+    method: str
+    found: list[FoundImage]
+    strength: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """The way of the query: its points, and for each conditioned attribute the probability of each class (n + 1, K)."""
+
+    walk: Walk
+    labels: dict[str, list[str]]
+    values: dict[str, Tensor]
+
+
+class ExploredRun:
+    """One run, loaded."""
+
+    def __init__(self, run: Run, settings: ViewSettings, uploads: Uploads) -> None:
+        """Load it.
+
+        Raises:
+            MissingError: C1 has not run, or C2 where another engine than the exact one is asked for.
+        """
+        self.run, self.settings, self._uploads = run, settings, uploads
+        self.attributes, first = run.attributes, run.attributes[0]
+        self._source = RunSource(run, "test", device=settings.device, engine=settings.engine)
+        self.gallery = self._source.gallery
+        self._task = Task.of(self._source, (first,), [Query("", "", {first: run.classes[first][0]})])
+        check_topk(settings.hits, len(self._source.rows))
+        self.table, self.keys = self._source.table, self._source.table.keys
+        self._tags = self._task.gallery_tags()
+        self._place = {int(row): place for place, row in enumerate(self._source.rows)}
+        self._assembler, self._config, self._once = Assembler(self._source), usual_config(run.entry), Once()
+
+    def checked(self, state: State) -> State:
+        """The state, if all it names exists.
+
+        Raises:
+            OptionError: it does not.
+        """
+        if not 0 <= state.query < len(self.table):
+            raise OptionError(f"there is no image {state.query}: the last is {len(self.table) - 1}")
+        unknown = [name for name in state.choices if name not in self.attributes]
+        if unknown or state.method not in METHODS:
+            raise OptionError(f"{unknown[0] if unknown else state.method!r} does not exist here")
+        for name, choice in state.choices.items():
+            choice.clause(self.table.classes[name])
+        if state.strength is not None and not 0 <= state.strength < 1e6:
+            raise OptionError(f"the strength {state.strength} is not a number of 0 or more")
+        if state.upload:
+            self._uploads.find(state.upload)
+        return state
+
+    def methods(self, state: State) -> list[str]:
+        """The methods that can answer this condition; without one, those that could answer a plain one."""
+        task = self._task_of(state)
+        return [name for name in _offered() if not self._refusal(name, task)]
+
+    @property
+    def refusals(self) -> str:
+        """Why some methods are never offered, in words; "" where the engine serves all."""
+        if self.settings.engine.engine == EXACT:
+            return ""
+        return "; ".join(filter(None, (why_exact(METHODS.find(name)) for name in _offered())))
+
+    def _refusal(self, name: str, task: Task) -> str:
+        """Why a method cannot answer; "" where it can."""
+        if STUDENT in METHODS.find(name).needs and not task.conditions.plain:
+            return "the student knows single classes only"
+        return self._assembler.refusal(name, task.conditioned, self._config)
+
+    def method(self, state: State) -> str:
+        """The state's method; the first of `methods` where it cannot answer this condition."""
+        there = self.methods(state)
+        return state.method if state.method in there else there[0]
+
+    def slider(self, state: State) -> Knob | None:
+        """The knob of the state's method; None without condition or knob."""
+        return METHODS.find(self.method(state))().slider(self._config) if state.choices else None
+
+    def strength(self, state: State) -> float | None:
+        """Where the slider stands: the state's own strength or its method's; None without condition or slider."""
+        if self.slider(state) is None:
+            return None
+        value = METHODS.find(self.method(state))().strength(self._config_of(state))
+        assert isinstance(value, float | int)
+        return float(value)
+
+    def view(self, state: State) -> View:
+        """What the state's method finds; without a condition, what is like the query."""
+        method = self.method(state) if state.choices else UNCHANGED
+        start = time.perf_counter()
+        embedding, task = self.embedding(state), self._task_of(state)
+        config = self._config_of(state) if state.choices else self._config
+        answer = self._assembler.answer(
+            method, task.conditioned, embedding, task.conditions, config, self.settings.hits
+        )
+        found = self._found(answer.hits, task, self._own_tags(state), conditioned=bool(state.choices))
+        return View(method, found, self.strength(state), time.perf_counter() - start)
+
+    def embedding(self, state: State) -> Tensor:
+        """The query's embedding (1, E); that of an image from outside is made on the spot."""
+        if not state.upload:
+            return self._source.embeddings[[state.query]]
+        file = self._uploads.find(state.upload)
+        return self._once(state.upload, lambda: embedded(self.run, file, self.settings.device))
+
+    def way(self, state: State) -> Probabilities | None:
+        """The teacher's way, under the strength if the teacher is chosen; None without a condition."""
+        if not state.choices:
+            return None
+        task, solver = self._task_of(state), self._config.solver
+        own = state.strength if self.method(state) == "teacher" else None
+        value = knob_value(solver) if own is None else own
+        embedding = self.embedding(state)
+        conditions = task.conditions.to(embedding.device, embedding.dtype)
+        (walk,) = walks(self._assembler, task.conditioned, embedding, conditions, self._config, [value])
+        with torch.no_grad():
+            chances = self._assembler.knowledge(task.conditioned).heads.logits(walk.points).softmax(2)
+        labels = {name: self.table.classes[name] for name in task.conditioned}
+        values = {name: chances[i, :, : len(labels[name])] for i, name in enumerate(task.conditioned)}
+        return Probabilities(walk, labels, values)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The table rows of the gallery (N,)."""
+        return self._source.rows
+
+    def embeddings(self, rows: np.ndarray) -> Tensor:
+        """The embeddings of some images (M, E)."""
+        return self._source.embeddings[torch.from_numpy(rows).to(self._source.device)]
+
+    def meets(self, state: State, rows: np.ndarray) -> np.ndarray:
+        """Which of some images meet the condition, (M,) bool."""
+        task = self._task_of(state)
+        return np.asarray(task.conditions.worth([task.table.ids[name][rows] for name in task.conditioned])[0] > 0)
+
+    def like(self, state: State, rows: np.ndarray) -> np.ndarray:
+        """Which of some images have the query's labels in the conditioned attributes, (M,) bool."""
+        ids = self.table.ids
+        return np.asarray(np.logical_and.reduce([ids[name][rows] == ids[name][state.query] for name in state.choices]))
+
+    def own(self, state: State) -> list[str]:
+        """The query's labels in the conditioned attributes."""
+        return [self.table.classes[name][int(self.table.ids[name][state.query])] for name in state.choices]
+
+    def image(self, row: int) -> Path:
+        """The file of an image of the table."""
+        return self.run.data.image(self.table.paths[row])
+
+    def query_image(self, state: State) -> Path:
+        """The file of the query."""
+        return self._uploads.find(state.upload) if state.upload else self.image(state.query)
+
+    def query_text(self, state: State) -> tuple[str, tuple[str, ...]]:
+        """What is known about the query: key and labels."""
+        return ("an image of yours", ()) if state.upload else (self.keys[state.query], self.labels(state.query))
+
+    def labels(self, row: int) -> tuple[str, ...]:
+        """The labels of an image, one for each trained attribute."""
+        return tuple(self.table.classes[name][int(self.table.ids[name][row])] for name in self.attributes)
+
+    def drawing(self, state: State) -> dict[str, object]:
+        """The options with which E2 draws this state, beside those of the run.
+
+        Raises:
+            OptionError: there is no condition.
+        """
+        if not state.choices:
+            raise OptionError("choose a condition first: E2 draws what is found under one")
+        words: dict[str, object] = {**self.settings.words, "condition": state.condition}
+        if state.upload:
+            words["query_image"] = self._uploads.find(state.upload)
+        else:
+            words["query"] = self.keys[state.query]
+        if self.method(state) not in DRAWN:
+            words["methods"] = f"{UNCHANGED},{self.method(state)}"
+        knob = self.slider(state)
+        if state.strength is not None and knob is not None:
+            words[knob.option] = state.strength
+        return words
+
+    def command(self, state: State) -> str:
+        """The command that draws this state."""
+        return self.run.command("E2.Model-Query-Visualization.py", **self.drawing(state))
+
+    def _task_of(self, state: State) -> Task:
+        if not state.choices:
+            return self._task
+        clauses = {name: choice.clause(self.table.classes[name]) for name, choice in state.choices.items()}
+        conditions = Conditions.of([clauses], {name: self.table.classes[name] for name in clauses})
+        return replace(self._task, conditioned=tuple(clauses), conditions=conditions)
+
+    def _config_of(self, state: State) -> AnswerConfig:
+        """The settings with the slider where it stands, or where the method has it."""
+        method = self.method(state)
+        how: Method = METHODS.find(method)()
+        if state.strength is not None and how.slider(self._config) is not None:
+            return how.at(self._config, state.strength)
+        return self._assembler.settled(method, self._task_of(state).conditioned, self._config)
+
+    def _own_tags(self, state: State) -> set[str]:
+        place = None if state.upload else self._place.get(state.query)
+        return set() if place is None else self._tags[place]
+
+    def _found(self, hits: Hits, task: Task, tags: set[str], *, conditioned: bool) -> list[FoundImage]:
+        places, scores = hits.rows[0].tolist(), hits.similarity[0].tolist()
+        rows = task.gallery_rows[places]
+        worth = task.conditions.worth([task.table.ids[name][rows] for name in task.conditioned])[0] > 0
+        return [
+            FoundImage(
+                int(row), score, self.labels(int(row)), _shared(tags, self._tags[place]), conditioned and bool(good)
+            )
+            for row, place, score, good in zip(rows.tolist(), places, scores, worth, strict=True)
+        ]
+
+
+def _shared(ours: set[str], theirs: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(ours & theirs))
+
+
+def _offered() -> list[str]:
+    """The methods that can be chosen, as the menu has them."""
+    there = [name for name in METHODS if METHODS[name].offered]
+    return sorted(there, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))

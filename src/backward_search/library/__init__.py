@@ -1,0 +1,1 @@
+"""The product as a library: a searcher over any gallery, or over a run."""

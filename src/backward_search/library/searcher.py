@@ -1,0 +1,252 @@
+"""The searcher: search any gallery of embeddings under conditions, through any heads."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backward_search.conditions.batch import Conditions
+from backward_search.conditions.clause import Clause, Value
+from backward_search.conditions.language import read_condition
+from backward_search.errors import OptionError
+from backward_search.gallery.memory import Engine
+from backward_search.library.checks import number_of, queries_of
+from backward_search.library.found import Found, Way
+from backward_search.library.memory import Embedder, MemorySource, StudentKey
+from backward_search.library.settings import settled
+from backward_search.methods.assembler import Answer, Assembler
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.registry import METHODS
+from backward_search.methods.source import Source
+from backward_search.solvers.adam import Adam
+from backward_search.student.network import Student
+
+Condition = str | Mapping[str, Value]
+"""What is wanted: a text such as `style=Rococo; genre!=portrait`, or by attribute a label, labels, shares by label,
+`Not(...)` or `Weighted(...)`."""
+
+
+class Searcher:
+    """A gallery of embeddings with one classification head per attribute.
+
+    It may be asked by several threads at once. What the methods need beyond the query - logits, class means, a chosen
+    strength - is made when it is first needed, and kept.
+
+    Attributes:
+        labels: by attribute the names of its classes.
+        gallery: the embeddings (N, E).
+        keys: what the images are called; None where they are called by their rows.
+        usual: the settings of a search unless it is told otherwise.
+    """
+
+    def __init__(
+        self,
+        heads: Mapping[str, Any],
+        labels: Mapping[str, Sequence[str]],
+        gallery: Any,
+        keys: Sequence[Any] | None = None,
+        *,
+        truth: Mapping[str, Any] | None = None,
+        training: tuple[Any, Mapping[str, Any]] | None = None,
+        held_out: Any = None,
+        temperatures: Mapping[str, float] | None = None,
+        students: Mapping[StudentKey, Student] | None = None,
+        embedder: Embedder | None = None,
+        engine: Engine | None = None,
+        shortlist: int = 200,
+        device: str | torch.device = "cpu",
+        lambda_: float = 1.0,
+    ) -> None:
+        """Take heads and gallery; heads are copied, and put into evaluation mode in the copy.
+
+        Args:
+            heads: by attribute a torch module that maps embeddings (B, E) to logits (B, K), or a fitted linear
+                classifier of scikit-learn.
+            labels: by attribute, the names of its classes in the order of the logits.
+            gallery: embeddings (N, E), torch or NumPy, float16 to float64.
+            keys: what the images are called.
+            truth: by attribute the class ids of the gallery (N,), -1 for unknown ones, where they are known.
+            training: embeddings and, by attribute, class ids of training images, for class means; else the gallery
+                serves, with the heads' opinion where the truth is not known.
+            held_out: the rows of those that the heads were not trained on, among which strengths are chosen.
+            temperatures: by attribute, what the logits of its head are divided by to be calibrated.
+            students: by conditioned attributes a student.
+            embedder: embeds images from files.
+            engine: what proposes images for exact scores; left out, every image is scored.
+            shortlist: images that it proposes for each query.
+            device: where gallery and heads are put, and methods run.
+            lambda_: of the search, unless one is given.
+
+        Raises:
+            ValueError: a part is damaged, or they do not fit together; the message says which and how.
+        """
+        source = MemorySource(
+            heads,
+            labels,
+            gallery,
+            truth=truth,
+            training=training,
+            held_out=held_out,
+            temperatures=temperatures,
+            students=students,
+            engine=engine,
+            shortlist=shortlist,
+            device=torch.device(device),
+        )
+        self._take(source, keys, AnswerConfig(Adam(number_of(lambda_, "lambda_"))), embedder)
+
+    @classmethod
+    def over(
+        cls, source: Source, keys: Sequence[Any] | None, usual: AnswerConfig, embedder: Embedder | None = None
+    ) -> "Searcher":
+        """A searcher over any source of parts, such as a run.
+
+        Args:
+            source: where they come from.
+            keys: what the images of the gallery are called.
+            usual: the settings unless others are given.
+            embedder: embeds images from files.
+        """
+        made_ = cls.__new__(cls)
+        made_._take(source, keys, usual, embedder)
+        return made_
+
+    def _take(self, source: Source, keys: Sequence[Any] | None, usual: AnswerConfig, embedder: Embedder | None) -> None:
+        if keys is not None and len(keys) != len(source.gallery):
+            raise ValueError(f"{len(keys)} keys for {len(source.gallery)} images")
+        self.assembler, self.usual, self._embedder = Assembler(source), usual, embedder
+        self.keys = None if keys is None else list(keys)
+
+    @property
+    def labels(self) -> Mapping[str, Sequence[str]]:
+        """By attribute the names of its classes."""
+        return self.assembler.source.classes
+
+    @property
+    def gallery(self) -> Tensor:
+        """The embeddings (N, E)."""
+        return self.assembler.source.gallery.vectors.whole()
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.assembler.source.gallery)
+
+    def search(
+        self,
+        queries: Any,
+        condition: Condition | Sequence[Condition],
+        *,
+        method: str = "teacher",
+        k: int = 10,
+        **settings: Any,
+    ) -> Found:
+        """Find the images most like each query that meet a condition.
+
+        Args:
+            queries: embeddings (B, E), or one (E,); torch or NumPy.
+            condition: one for all queries, or a list with one for each, all on the same attributes.
+            method: a name of `methods()`.
+            k: hits per query; of a smaller gallery all images.
+            settings: of teacher and student `solver` ("adam", "manifold", or a solver with its own settings), of adam
+                `lambda_` (one for all queries or for each), `lr`, `max_itr`, `early_stopping`, of manifold
+                `target_probability`; of best and concept_null `strength` (a number, or "auto" with its `aim`, such as
+                "precision=0.85"); of best and class_shift `shift`; of all `rerank`, `seed` and `batch_size`. One that
+                has no part in the method's answer is an error.
+
+        Raises:
+            OptionError: the condition, the method or a setting does not exist, or the method cannot answer; it is a
+                `ValueError` too.
+            ValueError: queries, `k` or a number cannot be meant.
+        """
+        how = settled(method, self.usual, settings)
+        asked, names, conditions = self._asked(queries, condition)
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise ValueError(f"k is {k!r}: expected a whole number of at least 1")
+        if words := self.assembler.refusal(method, names, how.config):
+            raise OptionError(words)
+        most, knobs = min(k, len(self)), how.knobs(asked)
+        answer = self.assembler.answer(method, names, asked, conditions, how.config, most, knobs=knobs)
+        return self._found(answer)
+
+    def explain(
+        self, query: Any, condition: Condition, *, method: str = "teacher", k: int = 10, **settings: Any
+    ) -> Way:
+        """The way of one query to its answer, with the probability of every class along it.
+
+        Args:
+            query: its embedding (E,) or (1, E).
+            condition: what is wanted.
+            method: as in `search`; one that moves in one step has a way of two points.
+            k: hits at the end.
+            settings: as in `search`.
+
+        Raises:
+            OptionError: as in `search`.
+            ValueError: as in `search`; or there are several queries.
+        """
+        found = self.search(query, condition, method=method, k=k, **settings)
+        how = settled(method, self.usual, settings)
+        asked, names, conditions = self._asked(query, condition)
+        if len(asked) != 1:
+            raise ValueError(f"{len(asked)} queries: explain takes one")
+        (points,) = self.assembler.ways(method, names, asked, conditions, how.config, knobs=how.knobs(asked))
+        with torch.no_grad():
+            chances = self.assembler.knowledge(names).heads.logits(points).softmax(2)
+        labels = {name: self.labels[name] for name in names}
+        probabilities = {name: chances[i, :, : len(labels[name])] for i, name in enumerate(names)}
+        return Way(points, probabilities, labels, found)
+
+    def embed(self, files: Sequence[str | Path]) -> Tensor:
+        """Embed images, for a searcher that was opened from a run: (B, E).
+
+        Raises:
+            DataError: an image cannot be read.
+            ValueError: this searcher was made from embeddings alone.
+        """
+        if self._embedder is None:
+            raise ValueError("this searcher has no network to embed images with: open it from a run, or give embedder=")
+        return self._embedder(files)
+
+    def methods(self, condition: Condition | None = None) -> list[str]:
+        """The methods that can answer; with a condition, those that can answer it."""
+        names = tuple(read_condition(condition, self.labels)) if condition is not None else tuple(self.labels)[:1]
+        return [name for name in METHODS if not self.assembler.refusal(name, names, self.usual)]
+
+    def save(self, folder: str | Path) -> Path:
+        """Write heads, labels, embeddings and what was found to a folder; see `storing.save`."""
+        from backward_search.library.storing import save
+
+        return save(self, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path, *, heads: Mapping[str, Any] | None = None) -> "Searcher":
+        """Read what `save` wrote; see `storing.load`."""
+        from backward_search.library.storing import load
+
+        return load(Path(folder), heads)
+
+    def _asked(
+        self, queries: Any, condition: Condition | Sequence[Condition]
+    ) -> tuple[Tensor, tuple[str, ...], Conditions]:
+        """Queries (B, E), the conditioned attributes, and the conditions on device and in precision of the gallery."""
+        like = self.assembler.source.gallery.vectors.block(slice(0, 1))
+        asked = queries_of(queries, like)
+        several = not isinstance(condition, str | Mapping)
+        each = [condition] if not several else list(condition)
+        if several and len(each) != len(asked):
+            raise ValueError(f"{len(each)} conditions for {len(asked)} queries: give one for all, or one for each")
+        clauses = [read_condition(one, self.labels) for one in each]  # type: ignore[arg-type]
+        names = tuple(clauses[0])
+        if any(tuple(one) != names for one in clauses):
+            raise ValueError("the conditions are on different attributes: search for each kind by itself")
+        shared: Sequence[Mapping[str, Clause]] = clauses if several else clauses * len(asked)
+        conditions = Conditions.of(shared, {name: self.labels[name] for name in names})
+        return asked, names, conditions.to(like.device, like.dtype)
+
+    def _found(self, answer: Answer) -> Found:
+        rows = answer.hits.rows
+        keys = [[row if self.keys is None else self.keys[row] for row in each] for each in rows.tolist()]
+        moved = answer.moved
+        return Found(keys, rows, answer.hits.similarity, moved.embeddings, moved.steps, moved.stopped)

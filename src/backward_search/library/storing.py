@@ -1,0 +1,213 @@
+"""A searcher on disk: tensors as safetensors, arrays as .npy, the rest as JSON; nothing that a reader would execute."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from backward_search.errors import DataError, MissingError
+from backward_search.library.memory import MemorySource
+from backward_search.methods.source import Embedded
+from backward_search.model.network import Head
+from backward_search.solvers.protocol import knob_value
+from backward_search.storage.atomic import read_json, write_array, write_json
+from backward_search.storage.mapped import mapped
+from backward_search.storage.tensors import load_tensors, save_tensors
+from backward_search.student.network import Student, StudentConfig
+
+if TYPE_CHECKING:
+    from backward_search.library.searcher import Searcher
+
+FORMAT = 1
+AGAIN = "save the searcher again"
+
+
+def save(searcher: "Searcher", folder: Path) -> Path:
+    """Write a searcher over a gallery in memory.
+
+    `searcher.json` holds labels, keys and temperatures; `heads.safetensors` and `students.safetensors` the weights;
+    `gallery.npy` and `training.npy` the embeddings, with their class ids and logits beside them. Our own heads, linear
+    layers and chains of linear layers, ReLU, Tanh and Sigmoid come back by themselves; of any other module the weights
+    are written, and `load` has to be given the module.
+
+    Args:
+        searcher: made of embeddings, not over a run, which lies on disk already.
+        folder: where to; it is made.
+
+    Raises:
+        ValueError: the searcher is over a run or an engine, or its keys are neither texts nor whole numbers.
+    """
+    source = searcher.assembler.source
+    if not isinstance(source, MemorySource):
+        raise ValueError("this searcher is over a run, which lies on disk: open it again by open_run")
+    keys = searcher.keys
+    if keys is not None and not all(isinstance(key, str | int) for key in keys):
+        raise ValueError("keys have to be texts or whole numbers to be saved")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "searcher.json").unlink(missing_ok=True)
+    content: dict[str, Any] = {"format": FORMAT, "labels": source.classes, "keys": keys}
+    content |= {"temperatures": source.temperatures, "lambda": knob_value(searcher.usual.solver)}
+    content["heads"] = {name: described(module) for name, module in source.modules.items()}
+    _save_states(folder / "heads.safetensors", source.modules)
+    content["students"] = _save_students(folder, source)
+    for what, images in (("gallery", source.shown), ("training", source.training)):
+        if images is not None:
+            content[what] = _save_images(folder, what, images, list(source.classes))
+    if source.held_out is not None:
+        write_array(folder / "held_out.npy", source.held_out.cpu().numpy())
+    write_json(folder / "searcher.json", content)
+    return folder
+
+
+def load(folder: Path, heads: Mapping[str, Any] | None = None) -> "Searcher":
+    """Read a searcher that `save` wrote.
+
+    Args:
+        folder: its folder.
+        heads: modules of the saved shapes, for the heads that are no chain of known layers; their weights are replaced.
+
+    Raises:
+        MissingError: there is none, or a head is missing.
+        DataError: a file is damaged, or does not fit the others.
+    """
+    from backward_search.library.searcher import Searcher
+
+    if not (folder / "searcher.json").exists():
+        raise MissingError(f"no searcher in {folder}: name the folder that save() wrote")
+    content = read_json(folder / "searcher.json")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"{folder / 'searcher.json'} is no searcher of this version: {AGAIN}")
+    try:
+        modules = _load_heads(folder, content["heads"], heads or {})
+        training = content.get("training")
+        held_out = folder / "held_out.npy"
+        searcher = Searcher(
+            modules,
+            content["labels"],
+            _array(folder, "gallery"),
+            content["keys"],
+            truth=_ids(folder, "gallery", content["gallery"]),
+            training=None if training is None else (_array(folder, "training"), _ids(folder, "training", training)),
+            held_out=torch.from_numpy(np.array(mapped(held_out, AGAIN))) if held_out.exists() else None,
+            temperatures=content["temperatures"],
+            students=_load_students(folder, content["students"]),
+            lambda_=content["lambda"],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{folder} holds no whole searcher ({error}): {AGAIN}") from None
+    _know(searcher, folder, content)
+    return searcher
+
+
+def described(module: nn.Module) -> list[dict[str, Any]] | None:
+    """The layers of a head as JSON; None for a module that is more than a chain of them."""
+    if isinstance(module, Head):
+        return [{"layer": "Head", "size": module[0].in_features, "classes": module[-1].out_features}]
+    layers = list(module) if type(module) is nn.Sequential else [module]
+    found = []
+    for layer in layers:
+        if type(layer) is nn.Linear:
+            sizes = {"size": layer.in_features, "out": layer.out_features, "bias": layer.bias is not None}
+            found.append({"layer": "Linear", **sizes})
+        elif type(layer) in PLAIN.values():
+            found.append({"layer": type(layer).__name__})
+        else:
+            return None
+    return found
+
+
+PLAIN: dict[str, type[nn.Module]] = {"ReLU": nn.ReLU, "Tanh": nn.Tanh, "Sigmoid": nn.Sigmoid}
+
+
+def _built(layers: list[dict[str, Any]], alone: bool) -> nn.Module:
+    made: list[nn.Module] = []
+    for each in layers:
+        if each["layer"] == "Head":
+            return Head(each["size"], each["classes"])
+        if each["layer"] == "Linear":
+            made.append(nn.Linear(each["size"], each["out"], bias=each["bias"]))
+        else:
+            made.append(PLAIN[each["layer"]]())
+    return made[0] if alone else nn.Sequential(*made)
+
+
+def _save_states(place: Path, modules: Mapping[str, nn.Module]) -> None:
+    tensors: dict[str, Tensor] = {}
+    for number, module in enumerate(modules.values()):  # an attribute's name may hold any character
+        tensors |= {f"{number}.{key}": value.contiguous() for key, value in module.state_dict().items()}
+    save_tensors(place, tensors)
+
+
+def _load_heads(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, nn.Module]:
+    tensors, _ = load_tensors(folder / "heads.safetensors")
+    modules = {}
+    for number, (name, layers) in enumerate(stored.items()):
+        prefix = f"{number}."
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        module = copy.deepcopy(given.get(name)) if layers is None else _built(layers, alone="weight" in own)
+        if module is None:
+            raise MissingError(f"the head of {name} is a module of your own: pass heads={{{name!r}: module}}")
+        module.load_state_dict(own)
+        modules[name] = module.to(next(iter(own.values())).dtype)
+    return modules
+
+
+def _save_students(folder: Path, source: MemorySource) -> list[dict[str, Any]]:
+    found, modules = [], {}
+    for names, frozen in source.students.items():
+        student = frozen.student
+        modules["+".join(names)] = student
+        found.append({"attributes": list(names), "classes": list(student.classes), **asdict(student.config)})
+    if modules:
+        _save_states(folder / "students.safetensors", modules)
+    return found
+
+
+def _load_students(folder: Path, stored: list[dict[str, Any]]) -> dict[tuple[str, ...], Student]:
+    students = {}
+    tensors = load_tensors(folder / "students.safetensors")[0] if stored else {}
+    for number, each in enumerate(stored):
+        own = {key.removeprefix(f"{number}."): value for key, value in tensors.items() if key.startswith(f"{number}.")}
+        lambdas = each["lambda_range"]
+        shape = StudentConfig(
+            each["hidden"], each["depth"], each["output"], None if lambdas is None else tuple(lambdas)
+        )
+        classes = each["classes"]
+        width = next(iter(own.values())).shape[1] - sum(classes) - (lambdas is not None)
+        student = Student(width, classes, shape)
+        student.load_state_dict(own)
+        students[tuple(each["attributes"])] = student
+    return students
+
+
+def _save_images(folder: Path, what: str, images: Embedded, names: list[str]) -> dict[str, Any]:
+    """Embeddings, class ids and logits; an attribute is a number in the files' names."""
+    write_array(folder / f"{what}.npy", images.embeddings.cpu().numpy())
+    for number, name in enumerate(names):
+        write_array(folder / f"{what}-logits-{number}.npy", images.logits(name).cpu().numpy())
+        if name in images.ids:
+            write_array(folder / f"{what}-ids-{number}.npy", images.ids[name].cpu().numpy())
+    return {"attributes": names, "labelled": [name for name in names if name in images.ids]}
+
+
+def _ids(folder: Path, what: str, stored: Mapping[str, Any]) -> dict[str, Tensor]:
+    numbers = {name: number for number, name in enumerate(stored["attributes"])}
+    return {name: _array(folder, f"{what}-ids-{numbers[name]}") for name in stored["labelled"]}
+
+
+def _know(searcher: "Searcher", folder: Path, content: Mapping[str, Any]) -> None:
+    """Put the stored logits where they are looked for, so that no head is asked again."""
+    source = searcher.assembler.source
+    assert isinstance(source, MemorySource)
+    for what in ("gallery", "training"):
+        for number, name in enumerate(content.get(what, {}).get("attributes", [])):
+            source.keep_logits(what, name, _array(folder, f"{what}-logits-{number}"))
+
+
+def _array(folder: Path, stem: str) -> Tensor:
+    return torch.from_numpy(np.array(mapped(folder / f"{stem}.npy", AGAIN)))

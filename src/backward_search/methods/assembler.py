@@ -1,0 +1,177 @@
+"""The one place where methods get what they need: for scripts, figures, the explorer and programs alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backward_search.conditions.batch import Conditions
+from backward_search.gallery.memory import ExactEngine, Hits
+from backward_search.methods.config import AUTO, AnswerConfig
+from backward_search.methods.knowledge import Knowledge
+from backward_search.methods.protocol import Ask, Method, Moved
+from backward_search.methods.registry import METHODS
+from backward_search.methods.source import Source
+from backward_search.methods.strength import choose_strength
+from backward_search.once import Once
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The hits of some queries.
+
+    Attributes:
+        hits: per query.
+        moved: where the queries were moved to.
+    """
+
+    hits: Hits
+    moved: Moved
+
+    def part(self, rows: slice) -> "Answer":
+        """The answer to some of the queries."""
+        return Answer(*(_part(each, rows) for each in (self.hits, self.moved)))
+
+
+class Assembler:
+    """Answers queries over one source by every method; what is known is kept, and may be asked for by any thread."""
+
+    def __init__(self, source: Source) -> None:
+        """Of a source, from which nothing is taken before it is needed."""
+        self.source, self._once = source, Once()
+
+    def knowledge(self, names: Sequence[str]) -> Knowledge:
+        """What is known under some conditioned attributes."""
+        key = tuple(names)
+        return self._once(key, lambda: Knowledge(self.source, key))
+
+    def settled(self, method: str, names: Sequence[str], config: AnswerConfig) -> AnswerConfig:
+        """The settings with the method's first knob chosen on training images where it is to be."""
+        how = METHODS.find(method)()
+        if not how.knobs or how.searches or config.raw(how.knobs[0]) != AUTO:
+            return config
+        chosen = replace(config, rerank=0.0, batch_size=0)  # neither has a part in the choice
+        key = (method, tuple(names), chosen.aim, chosen.seed, tuple(sorted(chosen.knobs.items(), key=str)))
+        value = self._once(key, lambda: choose_strength(self.knowledge(names), how, config))
+        return replace(config, knobs={**config.knobs, how.knobs[0].option: value})
+
+    @torch.no_grad()
+    def answer(
+        self,
+        method: str,
+        names: Sequence[str],
+        queries: Tensor,
+        conditions: Conditions,
+        config: AnswerConfig,
+        k: int,
+        *,
+        knobs: Tensor | None = None,
+    ) -> Answer:
+        """Answer queries.
+
+        Args:
+            method: a name of `registry.METHODS`.
+            names: the conditioned attributes, in the order of the conditions.
+            queries: embeddings (B, E).
+            conditions: theirs.
+            config: the settings.
+            k: hits per query.
+            knobs: the value of the solver's knob for each query (B,), in place of the solver's own.
+        """
+        how, known = METHODS.find(method)(), self.knowledge(names)
+        ask = self.asked(method, names, queries, conditions, config, knobs)
+        parts = []
+        for some in self._batches(how, ask):
+            moved = how.move(known, some)
+            parts.append((how.find(known, some, moved.embeddings, k, known.gallery), moved))
+        return Answer(*(_joined([part[i] for part in parts]) for i in range(2)))
+
+    @torch.no_grad()
+    def exactly(
+        self,
+        method: str,
+        names: Sequence[str],
+        queries: Tensor,
+        conditions: Conditions,
+        config: AnswerConfig,
+        k: int,
+        moved: Tensor,
+    ) -> Hits:
+        """The hits of queries that have been moved already (B, E), every image of the gallery scored; see `answer`."""
+        how, known = METHODS.find(method)(), self.knowledge(names)
+        ask, gallery, start, parts = (
+            self.asked(method, names, queries, conditions, config),
+            known.gallery.exact(),
+            0,
+            [],
+        )
+        for some in self._batches(how, ask):
+            part = moved[start : start + len(some.queries)]
+            parts.append(how.find(known, some, part, k, gallery))
+            start += len(part)
+        hits: Hits = _joined(parts)
+        return hits
+
+    @torch.no_grad()
+    def ways(
+        self,
+        method: str,
+        names: Sequence[str],
+        queries: Tensor,
+        conditions: Conditions,
+        config: AnswerConfig,
+        *,
+        knobs: Tensor | None = None,
+    ) -> list[Tensor]:
+        """For each query the points of its way (n + 1, E), from itself to where the method moves it; see `answer`."""
+        ask = self.asked(method, names, queries, conditions, config, knobs)
+        return METHODS.find(method)().way(self.knowledge(names), ask)
+
+    def asked(
+        self,
+        method: str,
+        names: Sequence[str],
+        queries: Tensor,
+        conditions: Conditions,
+        config: AnswerConfig,
+        knobs: Tensor | None = None,
+    ) -> Ask:
+        """The queries as a method gets them; see `answer`."""
+        settled = self.settled(method, names, config)
+        return Ask(queries, conditions.to(queries.device, queries.dtype), settled, knobs)
+
+    def refusal(self, method: str, names: Sequence[str], config: AnswerConfig) -> str:
+        """Why a method cannot answer conditions on some attributes, in words; "" where it can."""
+        how = METHODS.find(method)()
+        if not isinstance(self.source.gallery.engine, ExactEngine) and (words := why_exact(how)):
+            return words
+        return next(filter(None, (self.source.lacks(need, names, config) for need in sorted(how.asks(config)))), "")
+
+    @staticmethod
+    def _batches(how: Method, ask: Ask) -> list[Ask]:
+        count, size = len(ask.queries), ask.config.batch_size
+        return [ask] if how.at_once or count <= size else [ask.at(slice(i, i + size)) for i in range(0, count, size)]
+
+
+def why_exact(how: "Method | type[Method]") -> str:
+    """Why a method needs every image to be scored; "" where an engine's proposals will do."""
+    if not how.exact_only:
+        return ""
+    return (
+        f"an engine proposes images by what they look like, and {how.name} wants those that pass first, however "
+        "unlike: use the exact engine"
+    )
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Dataclasses of tensors, joined along the first dimension."""
+    if len(parts) == 1:
+        return parts[0]
+    kind = type(parts[0])
+    return kind(*(torch.cat([getattr(part, name) for part in parts]) for name in kind.__annotations__))
+
+
+def _part(whole: Any, rows: slice) -> Any:
+    return type(whole)(*(getattr(whole, name)[rows] for name in type(whole).__annotations__))

@@ -1,0 +1,93 @@
+"""The one way from image files to embeddings: C1, new images of a gallery, and single queries all take it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from backward_search.data.registry import Preprocessing
+from backward_search.images.loading import Batch, ImageLoader, normalise
+from backward_search.model.network import Model
+from backward_search.progress import progress
+
+
+class EmbeddingNetwork(nn.Module):
+    """Images (B, 3, H, W) to embedding and logits side by side, (B, E + sum of K_a)."""
+
+    def __init__(self, model: Model, device: torch.device, precision: str = "auto") -> None:
+        """Take a model's weights as they are.
+
+        Args:
+            model: the network in evaluation mode, on the device.
+            device: where it runs.
+            precision: fp32; bf16, in the encoder; or auto: bf16 on a GPU.
+        """
+        super().__init__()
+        self.model, self.device = model, device
+        model.mixed_precision = precision == "bf16" or (precision, device.type) == ("auto", "cuda")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed and classify."""
+        z = self.model.embed(images)
+        return torch.cat([z, *self.model.classify(z).values()], dim=1)
+
+
+def embed_files(
+    network: EmbeddingNetwork, files: Sequence[Path], look: Preprocessing, *, batch_size: int = 256, workers: int = 0
+) -> dict[str, Tensor]:
+    """Embed some images in memory, as C1 does.
+
+    Args:
+        network: of a run.
+        files: the images.
+        look: how the run's images are prepared.
+        batch_size: images at once.
+        workers: processes that decode; 0 decodes in this one.
+
+    Returns:
+        Float32 on the CPU: the embeddings (n, E) under "", and by attribute the logits (n, K).
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    batches = batches_of(files, look, batch_size, workers, "embedding")
+    made = torch.cat(list(outcomes(network, batches, look, network.device)))
+    widths = [made.shape[1] - sum(network.model.classes.values()), *network.model.classes.values()]
+    parts = torch.split(made.clone(), widths, dim=1)  # tensors like any other, not those of inference mode
+    return dict(zip(["", *network.model.classes], parts, strict=True))
+
+
+def batches_of(files: Sequence[Path], look: Preprocessing, batch_size: int, workers: int, what: str) -> Iterator[Batch]:
+    """The images in order under the test transform, batch by batch, under a progress bar."""
+    if not files:
+        return
+    loader = ImageLoader(files, {}, look, batch_size=batch_size, workers=workers, keep=False)
+    yield from progress(loader.epoch(), what, "batch", loader.steps)
+
+
+@torch.inference_mode()
+def outcomes(
+    network: Callable[[Tensor], Tensor],
+    batches: Iterable[Batch],
+    look: Preprocessing,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """What the network makes of each batch, on the CPU; a GPU works on the next batch while one is copied."""
+    waiting: tuple[Tensor, torch.cuda.Event | None] | None = None
+    for batch in batches:
+        outcome = network(normalise(batch.pixels, look, device))
+        if waiting is not None:
+            yield _arrived(*waiting)
+        event = torch.cuda.Event() if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        waiting = outcome.to("cpu", non_blocking=True), event
+        if event is not None:
+            event.record()
+    if waiting is not None:
+        yield _arrived(*waiting)
+
+
+def _arrived(outcome: Tensor, event: torch.cuda.Event | None) -> Tensor:
+    if event is not None:
+        event.synchronize()
+    return outcome

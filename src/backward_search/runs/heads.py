@@ -1,0 +1,46 @@
+"""The heads of a run as the search takes them; the encoder, which it has no use for, is not built."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from backward_search.errors import DataError
+from backward_search.model.network import Head, head_key
+from backward_search.runs.run import Run
+from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.manifold import covariance
+from backward_search.solvers.protocol import GivenGround, Solver
+from backward_search.storage.tensors import load_tensors
+
+
+def frozen_heads(run: Run, names: Sequence[str], device: torch.device, *, calibrated: bool = False) -> FrozenHeads:
+    """The heads of some attributes, divided by their temperatures if asked for.
+
+    Raises:
+        DataError: the weights do not hold them.
+    """
+    tensors, _ = load_tensors(run.paths.weights)
+    known = run.temperatures() if calibrated else {}
+    heads = [_head(run, name, tensors) for name in names]
+    return FrozenHeads.of(heads, device, temperatures=[known.get(name, 1.0) for name in names])
+
+
+def ground_of(run: Run, names: Sequence[str], solver: Solver, embeddings: Tensor) -> GivenGround:
+    """What a solver asks for, of a run and its training embeddings (N, E)."""
+    device = embeddings.device
+    spread = covariance(embeddings) if solver.needs_training else None
+    heads, calibrated = (frozen_heads(run, names, device, calibrated=each) for each in (False, True))
+    return GivenGround(heads, spread, calibrated)
+
+
+def _head(run: Run, name: str, tensors: dict[str, Tensor]) -> Head:
+    head, prefix = Head(run.model.encoding_size, run.model.classes[name]), f"heads.{head_key(name)}."
+    own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    try:
+        head.load_state_dict(own)
+    except RuntimeError:
+        raise DataError(
+            f"{run.paths.weights} does not hold the head of {name}: run B1.BuildModel.py and --overwrite True"
+        ) from None
+    return head.eval()

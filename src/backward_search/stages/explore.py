@@ -1,0 +1,44 @@
+"""F1: the explorer, over all trained runs."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from backward_search.cli import ExploreOptions, VisualizeOptions, parse
+from backward_search.cli.translation import engine_settings
+from backward_search.explorer.exploration import Explorer, Places
+from backward_search.explorer.explored import ViewSettings
+from backward_search.runs.names import RunName
+from backward_search.runs.run import find_device
+from backward_search.stages.visualize import visualize
+
+PASSED_ON = ("result_root", "device", "engine", "shortlist", "nprobe", "ef_search")
+"""The explorer's options that E2 has too, and the command of a figure names where they are not as usual."""
+
+
+def explore(options: ExploreOptions) -> None:
+    """Serve the page until it is interrupted."""
+    from backward_search.explorer.page import serve  # it needs an extra
+
+    serve(lambda folder: explorer_of(options, folder), options.host, options.port, options.upload_mb)
+
+
+def explorer_of(options: ExploreOptions, folder: Path) -> Explorer:
+    """What is explored, with its thumbnails in a folder.
+
+    Raises:
+        OptionError: there is no run.
+    """
+    usual = ExploreOptions()
+    words = {name: getattr(options, name) for name in PASSED_ON if getattr(options, name) != getattr(usual, name)}
+    settings = ViewSettings(
+        options.hits, engine_settings(options), find_device(options.device), {**words, "search_topk": options.hits}
+    )
+    places = Places(options.weight_root, options.data_root, options.result_root)
+
+    def draw(name: RunName, chosen: Mapping[str, object]) -> Path:
+        """E2's figure of a run under some options."""
+        roots = {"weight_root": options.weight_root, "data_root": options.data_root}
+        words = [f"--{option}={value}" for option, value in {**name.in_json, **roots, **chosen}.items()]
+        return visualize(parse(VisualizeOptions, None, words))
+
+    return Explorer(places, settings, folder, draw, upload_mb=options.upload_mb)
