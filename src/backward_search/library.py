@@ -15,7 +15,7 @@ from backward_search.conditions.language import parse_condition
 from backward_search.conditions.wishes import Wishes
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import ExactEngine, Gallery
-from backward_search.images.loading import load_image
+from backward_search.images.opening import open_picture
 from backward_search.methods.answers import Answerer
 from backward_search.methods.background import Background
 from backward_search.methods.concept import ClassMeans
@@ -195,7 +195,7 @@ class Embedder:
 
     def __call__(self, files: Sequence[str | Path]) -> Tensor:
         """Embed images (B, E) under the test transform."""
-        images = [load_image(Path(file)) for file in files]
+        images = [open_picture(Path(file)) for file in files]
         made = embed_images(self.run.load_model(self.device), self.run.look, images, self.device)
         return made.cpu().clone()  # a tensor like any other, not one of inference mode
 

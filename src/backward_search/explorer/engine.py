@@ -19,7 +19,7 @@ from backward_search.errors import OptionError
 from backward_search.explorer.state import State
 from backward_search.explorer.uploads import Uploads
 from backward_search.gallery.memory import Hits
-from backward_search.images.loading import load_image
+from backward_search.images.opening import open_picture
 from backward_search.methods.answers import Answerer
 from backward_search.methods.registry import METHODS
 from backward_search.runs.movers import student_folder
@@ -172,7 +172,7 @@ class Engine:
         with self._lock:
             if state.upload not in self._outside:
                 device = self._task.device
-                image = load_image(self._uploads.find(state.upload))
+                image = open_picture(self._uploads.find(state.upload))
                 self._outside[state.upload] = embed_images(self.run.load_model(device), self.run.look, [image], device)
         return self._outside[state.upload]
 

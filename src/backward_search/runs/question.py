@@ -15,7 +15,8 @@ from backward_search.data.query_generation import Query
 from backward_search.data.registry import Preprocessing
 from backward_search.data.tables import Table
 from backward_search.errors import DataError, OptionError
-from backward_search.images.loading import fit, load_image, normalise
+from backward_search.images.fitting import fit, normalise
+from backward_search.images.opening import open_picture
 from backward_search.model.network import Model
 from backward_search.runs.run import Run, find_device
 from backward_search.runs.task import Task
@@ -96,7 +97,7 @@ def _not_there(options: VisualizeOptions, table: Table) -> str:
 
 def _from_outside(run: Run, options: VisualizeOptions, file: Path) -> tuple[Task, list[Question]]:
     try:
-        image = load_image(file)
+        image = open_picture(file)
     except DataError as error:
         raise OptionError(f"--query_image {file}: {str(error).partition(': ')[0]}") from None
     device = find_device(options.device)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from backward_search.data.download import Download
 from backward_search.data.registry import DatasetEntry, EmptyTags, Preprocessing
@@ -16,7 +15,8 @@ from backward_search.data.report import Findings
 from backward_search.data.source import Source
 from backward_search.data.tables import Samples
 from backward_search.errors import DataError, MissingError
-from backward_search.images.writing import ImageJob, make_images
+from backward_search.images.opening import upright_size
+from backward_search.images.writing import Box, ImageJob, clamped, make_images
 from backward_search.progress import progress
 from backward_search.storage.paths import DataPaths
 
@@ -79,8 +79,6 @@ CROPS = "images_crop"
 _LAYOUTS = ("attribute_data", "attributes", ".")
 _NOT_RAW = (CROPS, "attributions")
 _BEFORE_ATTRIBUTES = 6  # image, class, xmin, ymin, xmax, ymax
-
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -249,14 +247,14 @@ def plan(paths: DataPaths, parts: Iterable[Objects], findings: Findings) -> tupl
     """
     objects = [row for part in parts for row in zip(part.crops, part.images, part.boxes.tolist(), strict=True)]
     files = find_images(paths, {image for _, image, _ in objects})
-    sizes = {name: image_size(file) for name, file in progress(files.items(), "measuring", "image")}
+    sizes = {name: _size(file) for name, file in progress(files.items(), "measuring", "image")}
     jobs: list[ImageJob] = []
     without: set[int] = set()
     for row, (crop, image, box) in enumerate(objects):
         target = paths.folder / CROPS / crop
         size = sizes.get(image)
         if size:
-            jobs.append(ImageJob(row, crop, files[image], target, clamped(box, size, crop, findings)))
+            jobs.append(ImageJob(row, crop, files[image], target, inside(tuple(box), size, crop, findings)))
         elif not target.exists():  # a finished crop needs no photograph
             findings.drop("unreadable image" if image in files else "missing image", crop)
             without.add(row)
@@ -267,28 +265,25 @@ def plan(paths: DataPaths, parts: Iterable[Objects], findings: Findings) -> tupl
     return jobs, without
 
 
-def clamped(box: Sequence[int], size: tuple[int, int], crop: str, findings: Findings) -> Box | None:
+def inside(box: Box, size: tuple[int, int], crop: str, findings: Findings) -> Box | None:
     """The part of a box inside an image of `size`, or None where it has no area: the whole image is kept then.
 
     The numbers are taken as the published crops take them, from 0 and without the right and lower edge; boxes that
     count from 1 to the last pixel lie inside the image under this reading, too.
     """
-    left, top, right, bottom = box
-    inside = (max(left, 0), max(top, 0), min(right, size[0]), min(bottom, size[1]))
-    if inside[0] >= inside[2] or inside[1] >= inside[3]:
+    part = clamped(box, size)
+    if part is None:
         findings.repair("box without area, kept the whole image", crop)
-        return None
-    if inside != (left, top, right, bottom):
+    elif part != box:
         findings.repair("box reaching out of the image, clamped", crop)
-    return inside
+    return part
 
 
-def image_size(file: Path) -> tuple[int, int] | None:
+def _size(file: Path) -> tuple[int, int] | None:
     """Width and height by the header of an image; None where it cannot be read."""
     try:
-        with Image.open(file) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return upright_size(file)
+    except DataError:
         return None
 
 

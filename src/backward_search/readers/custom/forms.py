@@ -11,14 +11,11 @@ import pandas as pd
 
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError, MissingError
+from backward_search.images.opening import SUFFIXES
 from backward_search.readers.custom.csv_table import read_csv
 from backward_search.readers.custom.listing import Files, Listing, Pixels, Roles
 from backward_search.readers.custom.names import column_text, row_keys, text, unique_keys
 
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
-    *(".jp2", ".avif", ".tga", ".ico"),
-)
 _NOISE = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
 
@@ -55,7 +52,7 @@ def read_folder(source: Path) -> Listing:
     files: list[PurePosixPath] = []
     left_out: dict[str, list[str]] = {}
     for path in _walk(source):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+        if path.suffix.lower() not in SUFFIXES:
             left_out.setdefault("files that are no images", []).append(text(path))
         elif len(path.parts) < depth + 2:
             left_out.setdefault("images outside of a class folder", []).append(text(path))
