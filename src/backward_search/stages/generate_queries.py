@@ -11,7 +11,7 @@ from backward_search.data.provenance import provenance
 from backward_search.data.query_files import QueryFile
 from backward_search.data.query_generation import QueryGenerator, as_json
 from backward_search.errors import TooFewQueriesError, UserError
-from backward_search.published.bundle import convert_bundle
+from backward_search.published.bundle.conversion import convert_bundle
 
 LOG = logging.getLogger(__name__)
 

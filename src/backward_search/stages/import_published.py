@@ -23,9 +23,10 @@ from backward_search.data.prepared import load_table
 from backward_search.data.tables import SPLITS, Table
 from backward_search.errors import DataError, MissingError, StaleError, UserError
 from backward_search.model.network import Model, ModelConfig
-from backward_search.published.bundle import convert_bundle
+from backward_search.published.bundle.conversion import convert_bundle
+from backward_search.published.embeddings import read_embeddings
 from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
-from backward_search.published.forms import model_state, read_embeddings, student_state
+from backward_search.published.weights import model_state, student_state
 from backward_search.runs.movers import student_folder
 from backward_search.runs.run import Run, config_json, run_paths
 from backward_search.stages.distill import student_stage

@@ -22,7 +22,7 @@ from backward_search.images.loading import ImageLoader, unreadable_images
 from backward_search.model.encoders import has_weights, weights_look
 from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
-from backward_search.published.bundle import convert_bundle
+from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device, run_paths
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage

@@ -18,7 +18,8 @@ from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import DatasetEntry, EmptyTags
 from backward_search.data.tables import Table
 from backward_search.errors import DataError, MissingError, StaleError
-from backward_search.published.bundle import class_and_tags, convert_bundle, four_fields
+from backward_search.published.bundle.conversion import convert_bundle
+from backward_search.published.bundle.tags import class_and_tags, four_fields
 from backward_search.readers.wikiart import tags as wikiart_tags
 from backward_search.storage.paths import DataPaths
 
