@@ -32,7 +32,9 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 from backward_search.cli.console import run_script
 from backward_search.data.registry import Preprocessing
-from backward_search.images.loading import Batch, ImageLoader, ImageRows, fit, load_image, normalise
+from backward_search.images.fitting import fit, normalise
+from backward_search.images.loading import Batch, ImageLoader, ImageRows
+from backward_search.images.opening import open_picture
 from backward_search.model.network import Model, ModelConfig, classification_loss
 from backward_search.runs.run import find_device
 from backward_search.stages.embed import Network, outcomes
@@ -149,7 +151,7 @@ class Memory:
 def plain_batches(bench: Bench, generator: np.random.Generator | None) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
     """Decode in this process, (B, 3, H, W) float32 in [0, 1] with the rows."""
     for rows in np.split(np.arange(len(bench.files)), range(bench.batch_size, len(bench.files), bench.batch_size)):
-        images = [fit(load_image(bench.files[row]), bench.look, generator) for row in rows]
+        images = [fit(open_picture(bench.files[row]), bench.look, generator) for row in rows]
         yield torch.stack([torch.from_numpy(image).permute(2, 0, 1).float() / 255 for image in images]), rows
 
 

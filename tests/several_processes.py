@@ -25,7 +25,7 @@ from backward_search.cli.console import run_script
 from backward_search.images import loading as images
 from backward_search.stages.embed import embed
 
-load_image = images.load_image
+open_picture = images.open_picture
 decoded, kill_at = 0, 0
 
 
@@ -34,7 +34,7 @@ def counted(path):
     decoded += 1
     if decoded == kill_at:
         os.kill(os.getpid(), signal.SIGKILL)
-    return load_image(path)
+    return open_picture(path)
 
 
 def free_port() -> str:
@@ -79,6 +79,6 @@ def together(size: int, kill: int, words: list[str]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    images.load_image = counted
+    images.open_picture = counted
     for line in sys.stdin:
         print(json.dumps(together(**json.loads(line))), flush=True)

@@ -81,8 +81,8 @@ def embeddings(data: Path, where: str) -> Path:
 def decoded(monkeypatch):
     """The images that this process decodes."""
     seen: list[Path] = []
-    real = images.load_image
-    monkeypatch.setattr(images, "load_image", lambda path: (seen.append(path), real(path))[1])
+    real = images.open_picture
+    monkeypatch.setattr(images, "open_picture", lambda path: (seen.append(path), real(path))[1])
     return seen
 
 

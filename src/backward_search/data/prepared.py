@@ -1,4 +1,4 @@
-"""Reading a prepared data set, also one that came as the authors' preprocessed bundle."""
+"""Reading a prepared data set."""
 
 import csv
 
@@ -8,19 +8,17 @@ import pandas as pd
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.tables import Table, Tags
 from backward_search.errors import DataError, MissingError
-from backward_search.published.bundle import convert_bundle
 from backward_search.storage.atomic import read_json
 from backward_search.storage.paths import DataPaths, require
 
 
 def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
-    """Read one split; if the data set came as the authors' preprocessed bundle, that is converted first, once.
+    """Read one split.
 
     Raises:
         MissingError: the data set has not been prepared.
         DataError: the table lacks an attribute, or a class id lies outside the class list.
     """
-    convert_bundle(paths, entry)
     remedy = f"run {entry.prepare}"
     require(paths.manifest("A1"), f"finished preprocessing of {entry.name}", remedy)
     file = require(paths.table(split), f"table of {entry.name} {split}", remedy)

@@ -12,15 +12,7 @@ from typing import Any
 
 from backward_search.errors import OptionError
 from backward_search.storage.atomic import read_json, write_json
-from backward_search.storage.paths import DataPaths
-
-_MODULES = {
-    "CUB": "backward_search.readers.cub.source",
-    "APY": "backward_search.readers.apy.source",
-    "wikiart": "backward_search.readers.wikiart.source",
-    "glyphs": "backward_search.readers.glyphs.source",
-}
-"""The data sets that come with the package; each module holds its entry as `ENTRY`."""
+from backward_search.storage.paths import DataPaths, checked_name
 
 
 class EmptyTags(Enum):
@@ -123,16 +115,49 @@ class DatasetEntry:
         return names
 
 
+_REGISTERED: dict[str, DatasetEntry | str] = {}
+
+
+def register(name: str, what: DatasetEntry | str) -> None:
+    """Make a data set known to this process under its name.
+
+    Another process, such as that of a numbered script, knows a data set of your own by the entry that `save` keeps
+    beside its tables.
+
+    Args:
+        name: as in `--dataset_name`.
+        what: its entry; or the module that holds it as `ENTRY`, and as `DOWNLOADS` what is published of it, which is
+            imported when the data set is first asked for.
+
+    Raises:
+        OptionError: there is another data set of this name, or the entry has another name.
+    """
+    if isinstance(what, DatasetEntry) and what.name != name:
+        raise OptionError(f"the entry of {what.name} cannot be registered as {name}: the names have to agree")
+    if _REGISTERED.setdefault(checked_name(name), what) != what:
+        raise OptionError(f"there is a data set {name} already: register yours under another name")
+
+
+for _name in ("CUB", "APY", "wikiart", "glyphs"):
+    register(_name, f"backward_search.readers.{_name.lower()}.source")
+
+
+def is_registered(name: str) -> bool:
+    """Whether a data set comes with the package, or was registered by a program."""
+    return name in _REGISTERED
+
+
 def names(data_root: str | Path) -> list[str]:
-    """The known data sets: those of the package, then those prepared below `data_root` on the user's own images."""
+    """The known data sets: those registered, then those prepared below `data_root` on the user's own images."""
     root = DataPaths.of(data_root, "any").root
     own = sorted(path.parent.parent.name for path in root.glob("*/attributions/dataset.json"))
-    return [*_MODULES, *(name for name in own if name not in _MODULES)]
+    return [*_REGISTERED, *(name for name in own if name not in _REGISTERED)]
 
 
 def module_of(name: str) -> ModuleType | None:
-    """The module of a data set that comes with the package; None for any other."""
-    return importlib.import_module(_MODULES[name]) if name in _MODULES else None
+    """The module that a data set was registered with; None for any other."""
+    where = _REGISTERED.get(name)
+    return importlib.import_module(where) if isinstance(where, str) else None
 
 
 def find(name: str, data_root: str | Path) -> DatasetEntry:
@@ -141,6 +166,9 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
     Raises:
         OptionError: there is no such data set; the message names the nearest.
     """
+    registered = _REGISTERED.get(name)
+    if isinstance(registered, DatasetEntry):
+        return registered
     module = module_of(name)
     if module is not None:
         entry: DatasetEntry = module.ENTRY
@@ -148,11 +176,11 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
     description = DataPaths.of(data_root, name).description
     if description.exists():
         return _from_json(read_json(description))
-    known = names(data_root)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    every = names(data_root)
+    near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
     raise OptionError(
-        f"--dataset_name {name} is not known: {hint}known are {', '.join(known)}; "
+        f"--dataset_name {name} is not known: {hint}known are {', '.join(every)}; "
         "A1.Data-Preprocessing-custom.py prepares your own images under a name of your choice"
     )
 

@@ -102,6 +102,20 @@ def key_of(path: str) -> str:
     return "/".join(path.replace("\\", "/").rsplit("/", 2)[-2:])
 
 
+def with_class(tags: str, label: str) -> tuple[str, str]:
+    """The tags of an image of CUB or aPY, whose class is its last: those the metrics use, and those for the queries.
+
+    Args:
+        tags: comma-separated.
+        label: of the class.
+
+    >>> with_class("Ear,Vert Cyl", "cat"), with_class("", "005.Auk")
+    (('Ear,Vert Cyl,cat', 'Ear,Vert Cyl,cat'), ('005.Auk', ',005.Auk'))
+    """
+    text = f"{tags},{label}"
+    return ",".join(tag for tag in text.split(",") if tag), text
+
+
 def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
     """Write tables, class list and tag table of a data set.
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from backward_search.drawing.space import Space, draw_space
 from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
-from backward_search.images.loading import load_image
+from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
 
 GREEN, GREY = "#007a54", "#bbbbbb"
@@ -185,7 +185,7 @@ def _draw_row(figure: Figure, row: Row, captions: Sequence[list[str]], grid: _Gr
 def _picture(figure: Figure, image: Path, x: float, y: float, side: float, *, meets: bool = False) -> None:
     width, height = figure.get_size_inches()
     axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height), anchor="N")
-    pixels = load_image(image)
+    pixels = open_picture(image)
     pixels.thumbnail((int(2 * side * DPI), int(2 * side * DPI)))
     axes.imshow(pixels)
     axes.set_xticks([])

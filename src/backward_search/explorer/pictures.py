@@ -14,7 +14,7 @@ from backward_search.drawing.walks import flattened, spots
 from backward_search.errors import DataError
 from backward_search.explorer.explored import ExploredRun, Probabilities
 from backward_search.explorer.state import Choice, State
-from backward_search.images.loading import load_image
+from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
 
 SIDE = 240
@@ -52,7 +52,7 @@ class Thumbnails:
 
 def _thumbnail(file: Path) -> Image.Image:
     try:
-        return ImageOps.contain(load_image(file), (SIDE, SIDE))
+        return ImageOps.contain(open_picture(file), (SIDE, SIDE))
     except DataError:
         return Image.new("RGB", (SIDE, SIDE), "#999999")
 

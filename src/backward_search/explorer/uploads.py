@@ -5,9 +5,8 @@ import io
 import re
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from backward_search.errors import DataError
+from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
 
 SIDE, PIXELS = 1024, 60_000_000
@@ -33,8 +32,10 @@ class Uploads:
         size = file.stat().st_size
         if size > self._megabytes * 10**6:
             raise DataError(f"the file has {size / 1e6:.0f} MB: the most is {self._megabytes} MB")
+        upright = open_picture(file.read_bytes(), most=PIXELS)
+        upright.thumbnail((SIDE, SIDE))
         data = io.BytesIO()
-        _decoded(file).save(data, "PNG")
+        upright.save(data, "PNG")
         name = hashlib.sha256(data.getvalue()).hexdigest()
         place = self._place(name)
         if not place.exists():
@@ -54,15 +55,3 @@ class Uploads:
 
     def _place(self, name: str) -> Path:
         return self._folder / f"{name}.png"
-
-
-def _decoded(file: Path) -> Image.Image:
-    try:
-        with Image.open(file) as image:
-            if image.width * image.height > PIXELS:
-                raise DataError(f"the image has {image.width} x {image.height} pixels: make it smaller")
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise DataError("the file is not an image that can be read: take a JPEG or PNG") from None
-    upright.thumbnail((SIDE, SIDE))
-    return upright

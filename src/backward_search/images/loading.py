@@ -1,19 +1,19 @@
-"""Images on their way to the network: decoded with Pillow, brought to size as bytes, normalised on the device."""
+"""Images in batches: decoded and brought to size in worker processes, each with its labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError
+from backward_search.images.fitting import fit
+from backward_search.images.opening import open_picture
 from backward_search.progress import progress
 
 
@@ -32,76 +32,6 @@ class Batch:
     labels: dict[str, Tensor]
     rows: Tensor
     weight: float = 1.0
-
-
-def load_image(path: Path) -> Image.Image:
-    """Decode an image as RGB.
-
-    Raises:
-        DataError: it cannot be read; the message names it.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except FileNotFoundError:
-        raise DataError(f"image {path} does not exist: run the data set's A1 script again") from None
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"image {path} cannot be read ({error}): repair or remove it, then run A1 again") from None
-
-
-def fit(image: Image.Image, look: Preprocessing, generator: np.random.Generator | None = None) -> np.ndarray:
-    """Bring an image to the network's size.
-
-    Args:
-        image: RGB.
-        look: how.
-        generator: source of random crop and flips, where the data set's training has them; None for the test form.
-
-    Returns:
-        (size, size, 3) uint8.
-    """
-    size = look.size
-    augment = generator if look.augment else None
-    if look.fit == "squeeze":
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
-    else:
-        image = _square(_scaled(image, size), size, augment)
-    if augment is not None:
-        vertical, horizontal = augment.random(2) < 0.5
-        image = ImageOps.flip(image) if vertical else image
-        image = ImageOps.mirror(image) if horizontal else image
-    return np.array(image)
-
-
-def _scaled(image: Image.Image, short_side: int) -> Image.Image:
-    width, height = image.size
-    if min(width, height) == short_side:
-        return image
-    long_side = int(short_side * max(width, height) / min(width, height))
-    size = (short_side, long_side) if width <= height else (long_side, short_side)
-    return image.resize(size, Image.Resampling.BILINEAR)
-
-
-def _square(image: Image.Image, size: int, generator: np.random.Generator | None) -> Image.Image:
-    room = (image.width - size, image.height - size)
-    if generator is None:
-        left, top = (round(space / 2) for space in room)
-    else:
-        left, top = (int(generator.integers(space + 1)) for space in room)
-    return image.crop((left, top, left + size, top + size))
-
-
-def normalise(pixels: Tensor, look: Preprocessing, device: torch.device) -> Tensor:
-    """Move pixels to the device and normalise them: (B, 3, H, W) uint8 -> float32 of about zero mean, unit variance."""
-    mean, std = _moments(look, device)
-    return pixels.to(device, non_blocking=True).float().sub_(mean).div_(std)
-
-
-@cache  # made anew for every batch, they would make the GPU wait for the copy
-@torch.inference_mode(False)
-def _moments(look: Preprocessing, device: torch.device) -> tuple[Tensor, Tensor]:
-    mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) * 255 for values in (look.mean, look.std))
-    return mean, std
 
 
 def unreadable_images(files: Sequence[Path], workers: int) -> dict[int, str]:
@@ -155,7 +85,7 @@ class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
         random = self._look.augment and self._seed is not None
         generator = np.random.default_rng((self._seed or 0, epoch, row)) if random else None
         try:
-            return fit(load_image(self._files[row]), self._look, generator), row
+            return fit(open_picture(self._files[row]), self._look, generator), row
         except DataError as error:
             return error, row
 

@@ -1,19 +1,15 @@
 """Making the images of a data set: cut, scale and save, in parallel processes, resumable, whole or absent."""
 
-import io
 import itertools
 import multiprocessing
 import os
 import signal
-import struct
 import threading
 import warnings
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,24 +17,16 @@ import numpy as np
 from PIL import Image
 
 from backward_search.data.report import Findings
-from backward_search.errors import UserError
+from backward_search.errors import DataError, UserError
+from backward_search.images.opening import open_picture, scaled_down
 from backward_search.progress import progress
 from backward_search.storage.atomic import replacing
 
 CHUNK = 16
 """Images handed to a process at once: tiny ones would drown in the cost of handing over."""
-LARGEST = 2**29
-"""Most pixels of an image; Pillow's own limit lies below the largest scans of WikiArt."""
-REDUCED = 4
-"""A JPEG file may be decoded at 1/2, 1/4 or 1/8 as long as it stays this many times larger than its target.
 
-At 4 the result differs from that of a full decode by 0.2 of 255 levels on average (at 2 by up to 0.9)."""
-
-_UNDECODABLE = (
-    *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, RuntimeError, MemoryError),
-    *(struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-"""What Pillow's decoders raise on damaged files of the various formats."""
+Box = tuple[int, int, int, int]
+"""A part of an image, (left, top, right, bottom) in pixels from 0."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +38,8 @@ class ImageJob:
         name: what a report calls it.
         source: the file it comes from, its encoded bytes, or its pixels (H, W) or (H, W, 3) uint8.
         target: the file to write; one that exists is finished and never touched.
-        box: the part to cut out, (left, top, right, bottom) in pixels from 0, or None for all of it. What of it lies
-            outside the image is left out; a box with nothing inside keeps the whole image, which is reported.
+        box: the part to cut out of the upright image, or None for all of it. What of it lies outside the image is left
+            out; a box with nothing inside keeps the whole image, which is reported.
         short_side: the largest length of the short side in pixels; a smaller image is not enlarged. None: as it is.
     """
 
@@ -59,7 +47,7 @@ class ImageJob:
     name: str
     source: Path | bytes | np.ndarray
     target: Path
-    box: tuple[int, int, int, int] | None = None
+    box: Box | None = None
     short_side: int | None = None
 
 
@@ -146,77 +134,37 @@ def _start_worker() -> None:
 
 
 def _make_all(jobs: list[ImageJob]) -> list[_Outcome]:
-    with _large_images_allowed():
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # on damaged metadata and on odd palettes
         return [_make(job) for job in jobs]
-
-
-@contextmanager
-def _large_images_allowed() -> Iterator[None]:
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = LARGEST
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # on damaged metadata and on palettes with transparency
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 def _make(job: ImageJob) -> _Outcome:
     try:
-        image, repaired = _decoded(job)
-    except FileNotFoundError:
-        return _Outcome(job.row, job.name, dropped="missing image")
-    except _UNDECODABLE:
-        return _Outcome(job.row, job.name, dropped="unreadable image")
+        image, repaired = _at_final_size(job)
+    except DataError:
+        missing = isinstance(job.source, Path) and not job.source.exists()
+        return _Outcome(job.row, job.name, dropped="missing image" if missing else "unreadable image")
     options = {"quality": 100} if job.target.suffix.lower() in (".jpg", ".jpeg") else {}
     with replacing(job.target) as temporary:
         image.save(temporary, None, **options)
     return _Outcome(job.row, job.name, repaired=repaired)
 
 
-def _decoded(job: ImageJob) -> tuple[Image.Image, str | None]:
+def _at_final_size(job: ImageJob) -> tuple[Image.Image, str | None]:
     """The image of a job at its final size, and what had to be put right for it."""
-    with _opened(job.source) as image:
-        if job.box is None:
-            return _scaled(image, job.short_side), None
-        box = _clamped(job.box, image.size)
-        whole = image.convert("RGB")
-        problem = None if box else "box without area, kept the whole image"
-        return _scaled(whole.crop(box) if box else whole, job.short_side), problem
+    if isinstance(job.source, np.ndarray):
+        whole = Image.fromarray(job.source).convert("RGB")
+    elif job.box is None:
+        return open_picture(job.source, short_side=job.short_side), None
+    else:
+        whole = open_picture(job.source)
+    box = clamped(job.box, whole.size) if job.box else None
+    problem = "box without area, kept the whole image" if job.box and not box else None
+    return scaled_down(whole.crop(box) if box else whole, job.short_side), problem
 
 
-def _opened(source: Path | bytes | np.ndarray) -> Image.Image:
-    if isinstance(source, np.ndarray):
-        return Image.fromarray(source)
-    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-
-
-def _scaled(image: Image.Image, short_side: int | None) -> Image.Image:
-    """The image as RGB with its short side brought down; one that is still encoded is decoded smaller if it can be."""
-    size = _final_size(image.size, short_side)
-    if size == image.size:
-        return image.convert("RGB")
-    drafted = image.draft("RGB", (size[0] * REDUCED, size[1] * REDUCED))
-    return image.convert("RGB").resize(size, Image.Resampling.LANCZOS, box=drafted[1] if drafted else None)
-
-
-def _final_size(size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
-    """The size (width, height) with the short side brought down to `short_side`.
-
-    >>> _final_size((1000, 512), 256), _final_size((100, 300), 256)
-    ((500, 256), (100, 300))
-    """
-    short = min(size)
-    if short_side is None or short <= short_side:
-        return size
-    width, height = (side * short_side // short for side in size)
-    return width, height
-
-
-def _clamped(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """The part of a box that lies inside the image, or None where there is none."""
+def clamped(box: Box, size: tuple[int, int]) -> Box | None:
+    """The part of a box that lies inside an image of (width, height), or None where there is none."""
     left, top = max(box[0], 0), max(box[1], 0)
     right, bottom = min(box[2], size[0]), min(box[3], size[1])
     return (left, top, right, bottom) if left < right and top < bottom else None

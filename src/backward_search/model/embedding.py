@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
-from backward_search.images.loading import Batch, ImageLoader, normalise
+from backward_search.images.fitting import normalise
+from backward_search.images.loading import Batch, ImageLoader
 from backward_search.model.network import Model
 from backward_search.progress import progress
 

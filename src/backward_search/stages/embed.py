@@ -19,8 +19,8 @@ from backward_search.data.prepared import load_table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
 from backward_search.images.loading import unreadable_images
+from backward_search.images.opening import SUFFIXES
 from backward_search.model.embedding import EmbeddingNetwork, batches_of, outcomes
-from backward_search.readers.custom.forms import IMAGE_SUFFIXES
 from backward_search.runs.run import Run, find_device
 from backward_search.stages.calibrate_heads import calibrate_heads
 from backward_search.storage.atomic import write_csv
@@ -91,7 +91,7 @@ def _widths(run: Run) -> list[int]:
 
 def images_below(folder: Path) -> list[Path]:
     """The image files below a folder, by their endings, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def embedding_stage(run: Run, options: EmbedOptions, split: str) -> Stage:
@@ -121,9 +121,7 @@ def _folder_images(run: Run, options: EmbedOptions, folder: Path) -> Images:
         raise MissingError(f"--image_folder {folder} is not a folder")
     files = images_below(folder)
     if not files:
-        raise DataError(
-            f"--image_folder {folder} holds no images, of which the names end in {', '.join(IMAGE_SUFFIXES)}"
-        )
+        raise DataError(f"--image_folder {folder} holds no images, of which the names end in {', '.join(SUFFIXES)}")
     listing = [(file.relative_to(folder).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     name = f"folder-{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     settings = {"folder": str(folder), "listing": _digest(listing), **_settings(options)}

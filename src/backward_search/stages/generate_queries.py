@@ -11,6 +11,7 @@ from backward_search.data.provenance import provenance
 from backward_search.data.query_files import QueryFile
 from backward_search.data.query_generation import QueryGenerator, as_json
 from backward_search.errors import TooFewQueriesError, UserError
+from backward_search.published.bundle.conversion import convert_bundle
 
 LOG = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ def generate_queries(options: QueryOptions) -> Path:
         TooFewQueriesError: no task has as many queries as asked for.
     """
     attributes = options.entry.attributes_of(options.category_type)
+    convert_bundle(options.data, options.entry)
     named = tuple(options.condition_on.split(",")) if options.condition_on else ()
     tasks = [named] if named else [attributes[: i + 1] for i in range(len(attributes))]
     written = 0

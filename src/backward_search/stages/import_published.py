@@ -24,8 +24,10 @@ from backward_search.data.prepared import load_table
 from backward_search.data.tables import SPLITS, Table
 from backward_search.errors import DataError, MissingError, StaleError, UserError
 from backward_search.model.network import Model, ModelConfig
+from backward_search.published.bundle.conversion import convert_bundle
+from backward_search.published.embeddings import read_embeddings
 from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
-from backward_search.published.forms import model_state, read_embeddings, student_state
+from backward_search.published.weights import model_state, student_state
 from backward_search.runs.run import Run, config_json
 from backward_search.runs.students import student_paths
 from backward_search.stages.distill import student_stage
@@ -82,6 +84,7 @@ class _Importer:
         with self._attempt(published.name):
             epoch = self._epoch(published)
             options = self._of(EmbedOptions, published, epoch)
+            convert_bundle(options.data, options.entry)
             tables = {split: load_table(options.data, options.entry, split) for split in SPLITS}
             _import_weights(options, published.weights[epoch], tables["train"])
             self._imported += 1

@@ -16,6 +16,7 @@ from backward_search.methods.registry import METHODS
 from backward_search.model.encoders import has_weights
 from backward_search.paper.tables import Cell, PaperTable, markdown, write_table
 from backward_search.paper.tasks import PaperTask, Settings, tasks_of
+from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
 from backward_search.storage.atomic import read_json, write_csv
 from backward_search.storage.paths import DataPaths, TablePaths
@@ -81,6 +82,7 @@ def _counts(settings: Settings) -> list[Cell]:
     evaluation = settings.evaluation()
     try:
         make_missing(settings, evaluation, data_only=True)
+        convert_bundle(evaluation.data, evaluation.entry)
         tables = {split: load_table(evaluation.data, evaluation.entry, split) for split in SPLITS}
     except UserError as error:
         return [Cell.not_run(commands_for(settings, evaluation, ["A1"]), str(error))] * 5

@@ -14,7 +14,8 @@ from backward_search.data.report import Findings, lines, summary
 from backward_search.data.source import Source
 from backward_search.data.tables import Samples, write_tables
 from backward_search.errors import DataError, MissingError
-from backward_search.published.bundle import convert_bundle, find_bundle, is_prepared
+from backward_search.published.bundle.conversion import convert_bundle, is_prepared
+from backward_search.published.bundle.files import find_bundle
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import DataPaths

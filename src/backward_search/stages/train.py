@@ -23,6 +23,7 @@ from backward_search.images.loading import ImageLoader, unreadable_images
 from backward_search.model.encoders import has_weights, weights_look
 from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
+from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
@@ -54,6 +55,8 @@ def train(options: TrainOptions) -> Path:
 
 def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     paths = run_paths(options)
+    with group.one_after_the_first():
+        convert_bundle(options.data, options.entry)
     tables = {split: load_table(options.data, options.entry, split) for split in SPLITS}
     config, model_config, look = _configurations(options, tables["train"])
     stage = _stage(options, paths, config, look)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
-from backward_search.images.loading import Batch, normalise
+from backward_search.images.fitting import normalise
+from backward_search.images.loading import Batch
 from backward_search.model.network import Model, classification_loss
 from backward_search.training.features import AfterEncoder
 from backward_search.training.optimizer import make_optimizer

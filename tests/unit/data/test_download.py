@@ -16,6 +16,7 @@ from backward_search.data import download, registry
 from backward_search.data.download import Download, HubDownload, fetch
 from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.readers.cub import source as cub
+from backward_search.readers.cub.lists import locate
 from backward_search.storage.fetching import Patience
 from backward_search.storage.paths import DataPaths
 
@@ -66,7 +67,7 @@ def test_cub_is_fetched_unpacked_and_found_by_its_reader(server, paths, tmp_path
         unpack=True,
     )
     fetch("CUB", paths, [published], HASTE)
-    raw = cub.locate(paths)
+    raw = locate(paths)
     assert raw.images.read_bytes() == (tmp_path / "made/CUB_200_2011/images.txt").read_bytes()
     assert raw.attributes == paths.folder / "attributes.txt"
     fetch("CUB", paths, [published], HASTE)

@@ -2,7 +2,7 @@ import unicodedata
 
 import pytest
 
-from backward_search.readers.wikiart.spellings import match
+from backward_search.data.spellings import match
 
 LISTED = "Impressionism/joaquã\u00adn-sorolla_the-bath.jpg"
 

@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from backward_search.data.report import Findings
-from backward_search.errors import MissingError
+from backward_search.errors import DataError, MissingError
+from backward_search.images.opening import opened
 from backward_search.progress import progress
 from backward_search.storage.atomic import replacing
 from backward_search.storage.paths import DataPaths
@@ -60,11 +59,11 @@ def image_mode(file: Path) -> str | None:
     A JPEG file with a readable header and an end marker counts as whole; only another one is decoded to see.
     """
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             if image.format != "JPEG" or not _has_end_marker(file):
                 image.load()
             return image.mode
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except DataError:
         return None
 
 

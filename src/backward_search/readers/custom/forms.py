@@ -1,6 +1,5 @@
 """The forms in which the user's own images come: class folders, a CSV table, a Parquet file, an .npz file of arrays."""
 
-import os
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -11,14 +10,13 @@ import pandas as pd
 
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError, MissingError
+from backward_search.images.opening import SUFFIXES
 from backward_search.readers.custom.csv_table import read_csv
 from backward_search.readers.custom.listing import Files, Listing, Pixels, Roles
 from backward_search.readers.custom.names import column_text, row_keys, text, unique_keys
+from backward_search.readers.custom.parquet import read_parquet
+from backward_search.readers.folders import walk
 
-IMAGE_SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
-    *(".jp2", ".avif", ".tga", ".ico"),
-)
 _NOISE = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
 
@@ -37,8 +35,6 @@ def read_listing(source: Path, roles: Roles) -> Listing:
     if source.suffix.lower() == ".csv":
         return read_csv(source, roles)
     if source.suffix.lower() == ".parquet":
-        from backward_search.readers.custom.parquet import read_parquet  # brings pyarrow, half a second to import
-
         return read_parquet(source, roles)
     if source.suffix.lower() == ".npz":
         return read_npz(source)
@@ -54,8 +50,8 @@ def read_folder(source: Path) -> Listing:
     depth = 1 if _is_split_in_folders(source) else 0
     files: list[PurePosixPath] = []
     left_out: dict[str, list[str]] = {}
-    for path in _walk(source):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
+    for path in _files_below(source):
+        if path.suffix.lower() not in SUFFIXES:
             left_out.setdefault("files that are no images", []).append(text(path))
         elif len(path.parts) < depth + 2:
             left_out.setdefault("images outside of a class folder", []).append(text(path))
@@ -99,17 +95,11 @@ def _is_noise(name: str) -> bool:
     return name.startswith(".") or name in _NOISE
 
 
-def _walk(source: Path) -> Iterable[PurePosixPath]:
-    """The files below a folder in sorted order, without hidden ones; links are followed, each folder is seen once."""
-    seen = {os.path.realpath(source)}
-    for place, folders, files in os.walk(source, followlinks=True):
-        here = Path(place)
-        inside = sorted(name for name in folders if not _is_noise(name))
-        folders[:] = [name for name in inside if os.path.realpath(here / name) not in seen]
-        seen.update(os.path.realpath(here / name) for name in folders)
-        for name in sorted(files):
-            if not _is_noise(name):
-                yield PurePosixPath((here / name).relative_to(source).as_posix())
+def _files_below(source: Path) -> Iterable[PurePosixPath]:
+    """The files below a folder in sorted order, without hidden ones."""
+    for folder, files in walk(source, lambda inside: not _is_noise(inside.name)):
+        inside = PurePosixPath(folder.relative_to(source).as_posix())
+        yield from (inside / name for name in files if not _is_noise(name))
 
 
 def read_npz(source: Path) -> Listing:

@@ -34,7 +34,7 @@ class Roles:
     group: str = ""
 
 
-class Images(Protocol):
+class ListedImages(Protocol):
     """The images of a listing."""
 
     def contents(self, rows: Sequence[int]) -> Iterator[Content]:
@@ -99,7 +99,7 @@ class Listing:
     names: list[str]
     keys: list[str]
     rows: Sequence[int]
-    images: Images
+    images: ListedImages
     inputs: dict[str, Path] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=dict)
 

@@ -1,20 +1,17 @@
 """The user's own images in a Parquet file: as bytes, as the Hugging Face libraries write them, or as paths."""
 
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow
-import pyarrow.parquet
 
 from backward_search.errors import DataError
 from backward_search.readers.custom.csv_table import listing_of_paths
 from backward_search.readers.custom.listing import Content, Listing, Roles
 from backward_search.readers.custom.names import column_text, row_keys
+from backward_search.readers.parquet_files import class_names, opened_parquet
 
 BATCH = 64
 """Images held in memory at a time."""
@@ -37,7 +34,7 @@ class EncodedImages:
         """The images of some rows in ascending order, read as they are asked for."""
         wanted = iter(rows)
         following = next(wanted, None)
-        with opened(self.source) as file:
+        with opened_parquet(self.source, "replace it") as file:
             for row, content in enumerate(_images(file, self.column)):
                 if following is None:
                     return
@@ -52,7 +49,7 @@ def read_parquet(source: Path, roles: Roles) -> Listing:
     Raises:
         DataError: it cannot be read, has no rows, or no column of images.
     """
-    with opened(source) as file:
+    with opened_parquet(source, "replace it") as file:
         schema = file.schema_arrow
         image = _image_column(source, schema, roles)
         plain = [field.name for field in schema if field.name != image and not _holds_bytes(field.type)]
@@ -60,7 +57,7 @@ def read_parquet(source: Path, roles: Roles) -> Listing:
         frame = pd.DataFrame({name: column_text(pd.Series(table.column(name).to_pylist())) for name in plain})
         count = file.metadata.num_rows
         suffix = _suffix(file, image) if image else ""
-    for column, names in _class_names(schema.metadata or {}).items():
+    for column, names in class_names(schema).items():
         if column in frame:
             known = {str(number): label for number, label in enumerate(names)}
             frame[column] = [known.get(number, "") for number in frame[column]]
@@ -95,19 +92,6 @@ def _holds_bytes(kind: Any) -> bool:
     return text.startswith(("binary", "large_binary")) or (text.startswith("struct") and "bytes: " in text)
 
 
-def _class_names(metadata: Any) -> dict[str, list[str]]:
-    """The names of the classes of columns that hold ids, which stand in the metadata of the schema."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return {
-            column: [str(name) for name in feature["names"]]
-            for column, feature in features.items()
-            if feature.get("_type") == "ClassLabel"
-        }
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {}
-
-
 def _suffix(file: Any, image: str) -> str:
     """The kind of files to write: that of the first image, JPEG or else PNG."""
     for content in _images(file, image):
@@ -122,17 +106,3 @@ def _images(file: Any, column: str) -> Iterator[bytes | str]:
             if isinstance(value, dict):
                 value = value.get("bytes") or value.get("path")
             yield value or b""
-
-
-@contextmanager
-def opened(source: Path) -> Iterator[Any]:
-    """A Parquet file, open for reading.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        with pyarrow.parquet.ParquetFile(source, buffer_size=2**20) as file:  # unbuffered, it holds whole row groups
-            yield file
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{source} cannot be read as a Parquet file ({error}): replace it") from None

@@ -53,7 +53,7 @@ def source(
         MissingError: there is no such file.
         DataError: it cannot be used.
     """
-    if registry.module_of(paths.name) is not None:
+    if registry.is_registered(paths.name):
         raise OptionError(f"--dataset_name {paths.name} is a data set of the package: choose another name for your own")
     whole = read_listing(file, roles)
     refuse_own_images(paths, file, whole)

@@ -1,10 +1,7 @@
 """WikiArt in Parquet files, as on the Hugging Face Hub: images as bytes, labels as class ids, no file names."""
 
-import importlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +10,9 @@ import numpy as np
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError
 from backward_search.images.writing import ImageJob
-from backward_search.readers.wikiart.forms import HUB, IMAGES, REMEDY, Form, Rows
+from backward_search.readers.parquet_files import class_names, opened_parquet
 from backward_search.readers.wikiart.labels import STYLES, artist_label, genre_label, style_label
+from backward_search.readers.wikiart.rows import HUB, IMAGES, REMEDY, Form, Rows
 
 _AGAIN = f"fetch it again from {HUB}"
 _NOT_SHARDS = ("images", "images_raw", "attributes", "attributions", *STYLES)
@@ -75,7 +73,7 @@ def read_rows(shards: Sequence[Path], findings: Findings) -> Rows:
 
 
 def _labels(shard: Path) -> dict[str, list[str]]:
-    with _opened(shard) as file:
+    with opened_parquet(shard, _AGAIN) as file:
         schema = file.schema_arrow
         wanted = ("image", *_COLUMNS)
         if absent := [column for column in wanted if column not in schema.names]:
@@ -83,7 +81,11 @@ def _labels(shard: Path) -> dict[str, list[str]]:
                 f"{shard} has the columns {', '.join(schema.names)}, expected {', '.join(wanted)}; "
                 f"there is no {absent[0]}: {REMEDY}"
             )
-        names = _class_names(shard, schema.metadata or {})
+        names = class_names(schema)
+        if not names.keys() >= _COLUMNS.keys():
+            raise DataError(
+                f"{shard} does not name the classes of {', '.join(_COLUMNS)} in its metadata ('huggingface'): {_AGAIN}"
+            )
         table = file.read(columns=list(_COLUMNS))
     labels = {}
     for column, label in _COLUMNS.items():
@@ -96,17 +98,6 @@ def _labels(shard: Path) -> dict[str, list[str]]:
     return labels
 
 
-def _class_names(shard: Path, metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
-    """The names of the classes of each column, which stand in the metadata of the schema."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return {column: [str(name) for name in features[column]["names"]] for column in _COLUMNS}
-    except (KeyError, TypeError, ValueError):
-        raise DataError(
-            f"{shard} does not name the classes of artist, genre and style in its metadata ('huggingface'): {_AGAIN}"
-        ) from None
-
-
 def image_jobs(shards: Sequence[Path], targets: Mapping[int, Path], short_side: int) -> Iterator[ImageJob]:
     """What is to be made of the images of some rows, read as it is asked for.
 
@@ -117,7 +108,7 @@ def image_jobs(shards: Sequence[Path], targets: Mapping[int, Path], short_side: 
     """
     row = 0
     for shard in shards:
-        with _opened(shard) as file:
+        with opened_parquet(shard, _AGAIN) as file:
             for group in range(file.num_row_groups):
                 count = file.metadata.row_group(group).num_rows
                 if not targets.keys().isdisjoint(range(row, row + count)):
@@ -135,17 +126,3 @@ def _group_jobs(file: Any, group: int, row: int, targets: Mapping[int, Path], sh
                 target = targets[row]
                 yield ImageJob(row, f"{target.parent.name}/{target.name}", content or b"", target, None, short_side)
             row += 1
-
-
-@contextmanager
-def _opened(shard: Path) -> Iterator[Any]:
-    try:
-        pyarrow = importlib.import_module("pyarrow")
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError:
-        raise MissingError(f"{shard} is read with pyarrow, which is not installed: pip install pyarrow") from None
-    try:
-        with parquet.ParquetFile(shard, buffer_size=2**20) as file:  # buffered: a row group may be half a gigabyte
-            yield file
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{shard} cannot be read ({error}): {_AGAIN}") from None

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from backward_search.data.report import Findings
+from backward_search.data.spellings import match
 from backward_search.data.tables import key_of
 from backward_search.errors import DataError
-from backward_search.readers.wikiart.forms import Rows
-from backward_search.readers.wikiart.spellings import match
+from backward_search.readers.wikiart.rows import Rows
 
 ATTRIBUTIONS = "wikiart_attributions.csv"
 FIELDS = ("genre", "style", "media", "tag")

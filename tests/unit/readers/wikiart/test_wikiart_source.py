@@ -24,7 +24,8 @@ from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError, StaleError, UserError
 from backward_search.readers.wikiart import labels as wikiart_labels
 from backward_search.readers.wikiart import source as wikiart
-from backward_search.readers.wikiart.forms import Rows
+from backward_search.readers.wikiart.rows import Rows
+from backward_search.readers.wikiart.tags import ATTRIBUTIONS
 
 FORMS = ("wclasses", "class_data", "artgan", "parquet")
 FEW = {"images": 60, "styles": 3, "genres": 2}
@@ -146,7 +147,7 @@ def test_tags_come_from_the_attributions_table(folder):
     rows[1][1:] = ["abstract", "", "", ""]
     rows[2][1:] = ["None", "NA", "nan", "null"]  # pandas 1.3, which made the published tags, keeps the first of these
     rows[3][1:] = ["", "", "", "A, ,B"]
-    write(folder / "attributions" / wikiart.ATTRIBUTIONS, table([["path", "Genre", "Style", "Media", "tag"], *rows]))
+    write(folder / "attributions" / ATTRIBUTIONS, table([["path", "Genre", "Style", "Media", "tag"], *rows]))
     found = Prepared(folder.parent)
     tags = [(found.tags[p.key]["tags"], found.tags[p.key]["query_tags"]) for p in paintings[:5]]
     assert tags == [
@@ -172,7 +173,7 @@ def test_a_row_that_the_attributions_lack_has_no_tags_and_is_named(folder):
     text = attribution_table(paintings, np.random.default_rng(0))
     rows = [row for row in csv.reader(io.StringIO(text)) if row[0] != paintings[4].key]
     rows = [[row[0].replace(MISENCODED, "joaqu#U00e3#U00adn-sorolla"), *row[1:]] for row in rows]
-    write(folder / "attributes" / wikiart.ATTRIBUTIONS, table(rows))
+    write(folder / "attributes" / ATTRIBUTIONS, table(rows))
     found = Prepared(folder.parent)
     assert found.tags[paintings[4].key]["query_tags"] == ",,"
     assert found.tags[paintings[13].key]["tags"]

@@ -6,7 +6,7 @@ import torch
 
 from backward_search.errors import DataError
 from backward_search.model.network import Model, ModelConfig
-from backward_search.published.forms import model_state, student_state
+from backward_search.published.weights import model_state, student_state
 from backward_search.student.network import Student
 
 CLASSES = {name: len(known) for name, known in published.LABELS.items()}

@@ -12,7 +12,7 @@ from PIL import Image
 
 from backward_search.data.report import Findings
 from backward_search.errors import UserError
-from backward_search.images import writing as image_files
+from backward_search.images import opening
 from backward_search.images.writing import CHUNK, ImageJob, make_images
 from backward_search.storage.paths import PROJECT
 
@@ -181,7 +181,7 @@ def test_scans_beyond_pillows_limit_are_made_and_larger_ones_reported(tmp_path, 
         Image.open(source)
     assert make(ImageJob(0, "scan", source, tmp_path / "a.jpg", short_side=30))[0] == set()
     assert Image.MAX_IMAGE_PIXELS == 1000
-    monkeypatch.setattr(image_files, "LARGEST", 4000)
+    monkeypatch.setattr(opening, "LARGEST", 4000)
     failed, findings = make(ImageJob(0, "scan", source, tmp_path / "b.jpg", short_side=30))
     assert (failed, findings.dropped) == ({0}, {"unreadable image": ["scan"]})
 

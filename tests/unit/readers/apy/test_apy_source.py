@@ -9,8 +9,8 @@ from scripts_by_name import script
 from backward_search.data import registry
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import EmptyTags, Preprocessing
-from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError, StaleError
+from backward_search.readers.apy import images, lists
 from backward_search.readers.apy import source as apy
 from backward_search.storage.paths import PROJECT, DataPaths
 
@@ -31,14 +31,14 @@ def report(paths):
 
 
 def lines(paths, name):
-    return [line.split() for line in apy.locate(paths, name).read_text().splitlines()]
+    return [line.split() for line in lists.locate(paths, name).read_text().splitlines()]
 
 
 def edit(paths, name, line, field, value):
     """Replace one field of one line (both from 0)."""
     rows = lines(paths, name)
     rows[line][field] = value
-    apy.locate(paths, name).write_text("".join(" ".join(row) + "\n" for row in rows))
+    lists.locate(paths, name).write_text("".join(" ".join(row) + "\n" for row in rows))
 
 
 def table(paths, split):
@@ -136,8 +136,8 @@ def test_image_label_csv_decides_between_files_of_one_name(paths):
     decoy.parent.mkdir()
     Image.new("RGB", (5, 5)).save(decoy)
     right = paths.folder / "images_raw" / "pascal" / name
-    assert apy.find_images(paths, {name}) == {name: right}
-    assert apy.find_images(paths, {name, "not there.jpg"}) == {name: right}
+    assert images.find_images(paths, {name}) == {name: right}
+    assert images.find_images(paths, {name, "not there.jpg"}) == {name: right}
 
 
 def test_images_that_the_csv_does_not_list_are_found_by_name(paths):
@@ -289,7 +289,7 @@ def test_check_only_reports_and_writes_nothing_else(paths, capsys):
 @pytest.mark.parametrize("gone", ["attribute_names.txt", "apascal_train.txt", "apascal_test.txt", "ayahoo_test.txt"])
 def test_a_missing_list_is_named_with_where_to_get_it(paths, gone):
     write_apy(paths.folder, **SMALL, yahoo=2)
-    apy.locate(paths, gone).unlink()
+    lists.locate(paths, gone).unlink()
     with pytest.raises(MissingError, match=f"no {gone} in ") as caught:
         main(paths, "--with_yahoo", "True")
     message = str(caught.value)
@@ -325,7 +325,7 @@ def test_a_malformed_line_is_refused(paths, field, value, message):
 
 def test_attribute_names_have_no_commas(paths):
     write_apy(paths.folder, **SMALL)
-    file = apy.locate(paths, "attribute_names.txt")
+    file = lists.locate(paths, "attribute_names.txt")
     file.write_text(file.read_text().replace("Vert Cyl", "Vert, Cyl"))
     with pytest.raises(DataError, match="expected names without commas"):
         main(paths)
@@ -333,23 +333,6 @@ def test_attribute_names_have_no_commas(paths):
 
 def test_an_empty_list_is_refused(paths):
     write_apy(paths.folder, **SMALL)
-    apy.locate(paths, "apascal_test.txt").write_text("\n")
+    lists.locate(paths, "apascal_test.txt").write_text("\n")
     with pytest.raises(DataError, match=r"apascal_test.txt is empty"):
         main(paths)
-
-
-def test_boxes_are_clamped_edge_by_edge():
-    findings = Findings()
-    assert apy.clamped((0, 0, 10, 8), (10, 8), "from 0", findings) == (0, 0, 10, 8)
-    assert apy.clamped((1, 1, 10, 8), (10, 8), "from 1", findings) == (1, 1, 10, 8)
-    assert findings.repaired == {}
-    assert apy.clamped((-1, 2, 5, 6), (10, 8), "left", findings) == (0, 2, 5, 6)
-    assert apy.clamped((1, -2, 5, 6), (10, 8), "top", findings) == (1, 0, 5, 6)
-    assert apy.clamped((1, 2, 11, 6), (10, 8), "right", findings) == (1, 2, 10, 6)
-    assert apy.clamped((1, 2, 5, 9), (10, 8), "bottom", findings) == (1, 2, 5, 8)
-    assert apy.clamped((4, 2, 4, 6), (10, 8), "no width", findings) is None
-    assert apy.clamped((4, 6, 5, 6), (10, 8), "no height", findings) is None
-    assert findings.repaired == {
-        "box reaching out of the image, clamped": ["left", "top", "right", "bottom"],
-        "box without area, kept the whole image": ["no width", "no height"],
-    }

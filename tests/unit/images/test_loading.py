@@ -8,7 +8,7 @@ from PIL import Image
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError
-from backward_search.images.loading import ImageLoader, normalise, unreadable_images
+from backward_search.images.loading import ImageLoader, unreadable_images
 
 LOOK = Preprocessing(size=8)
 
@@ -81,9 +81,3 @@ def test_unreadable_images_are_found_by_row(files, tmp_path):
     found = unreadable_images([files[0], broken, tmp_path / "nowhere.png"], workers=0)
     assert list(found) == [1, 2]
     assert str(broken) in found[1]
-
-
-def test_normalised_pixels_have_the_looks_mean_and_deviation():
-    pixels = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
-    values = normalise(pixels, Preprocessing(mean=(0.5, 0.0, 1.0), std=(0.5, 1.0, 0.1)), torch.device("cpu"))
-    assert values[0, :, 0, 0].tolist() == pytest.approx([1.0, 1.0, 0.0])

@@ -3,7 +3,6 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from raw_cub import attribute_name, write_cub
@@ -13,9 +12,8 @@ from backward_search.cli import QueryOptions, parse
 from backward_search.data import registry
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import EmptyTags, Preprocessing
-from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
-from backward_search.readers.cub import images as cub_images
+from backward_search.readers.cub import lists
 from backward_search.readers.cub import source as cub
 from backward_search.stages.generate_queries import generate_queries
 from backward_search.storage.paths import PROJECT, DataPaths
@@ -38,7 +36,7 @@ def report(paths):
 
 def listed(paths):
     """The raw lists, read the plain way: image names, attribute names and the set of attributes of each image id."""
-    raw = cub.locate(paths)
+    raw = lists.locate(paths)
     names = [line.split()[1] for line in raw.images.read_text().splitlines()]
     attributes = [line.split()[1] for line in raw.attributes.read_text().splitlines()]
     present = {number: set() for number in range(1, len(names) + 1)}
@@ -107,7 +105,7 @@ def test_attributes_txt_is_found_where_copies_keep_it(paths, place):
     target = paths.root / place / "attributes.txt"
     target.parent.mkdir(exist_ok=True)
     (paths.folder / "attributes.txt").rename(target)
-    assert cub.locate(paths).attributes.samefile(target)
+    assert lists.locate(paths).attributes.samefile(target)
 
 
 def test_tables_hold_class_folders_and_logical_paths(paths):
@@ -205,67 +203,17 @@ def test_table_rows_stand_in_the_order_of_the_splitter(paths):
 
 def test_images_are_rows_in_the_order_of_their_ids(paths):
     write_cub(paths.folder, **SMALL)
-    file = cub.locate(paths).images
-    expected = cub.read_numbered(file)[1]
+    file = lists.locate(paths).images
+    expected = lists.read_numbered(file)[1]
     file.write_text("".join(line + "\r\n" for line in reversed(file.read_text().splitlines())))
-    numbers, names = cub.read_numbered(file)
+    numbers, names = lists.read_numbered(file)
     assert numbers.tolist() == list(range(1, 31))
     assert names == expected
 
 
-def presence(tmp_path, text, images=2, attributes=2, findings=None):
-    file = tmp_path / "labels.txt"
-    file.write_bytes(text.encode())
-    names = [f"image{number}" for number in range(1, images + 1)]
-    ids = np.arange(1, images + 1), np.arange(1, attributes + 1)
-    return cub.read_presence(file, *ids, names, findings if findings is not None else Findings()).tolist()
-
-
-def test_malformed_attribute_lines_keep_their_first_fields(tmp_path):
-    findings = Findings()
-    text = "1 1 1 3 27.708\n1 2 0 1 0  1.509\n2 1 0 3 0  1.5 7 8 9\r\n 2  2 1 4 0.5 \n"
-    assert presence(tmp_path, text, findings=findings) == [[True, False], [False, True]]
-    (names,) = findings.repaired.values()
-    assert names == ["image1", "image2"]
-
-
-def test_attribute_lines_come_in_any_order_and_the_first_may_be_malformed(tmp_path):
-    text = "2 2 1 1 0  1.5\n1 1 1 1 0.5\n2 1 0 1 0.5\n1 2 0 1 0.5\n"
-    assert presence(tmp_path, text) == [[True, False], [False, True]]
-
-
-def test_images_without_all_lines_are_reported(tmp_path):
-    findings = Findings()
-    assert presence(tmp_path, "1 1 1 3 27.7\n1 2 1 3 1\n2 1 1 3 1\n", findings=findings) == [
-        [True, True],
-        [True, False],
-    ]
-    assert findings.repaired == {"images without a line for every attribute, taken as absent": ["image2"]}
-    assert findings.expected["attribute lines"] == (3_677_856, 3)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "is empty"),
-        ("1 1 1 3 2\n1 2", "cannot be read"),
-        ("1 1 yes 3 2\n", "cannot be read"),
-        ("1 1 2 3 2\n", "expected 0 or 1"),
-        ("3 1 1 3 2\n", "speaks of image 3"),
-        ("1 0 1 3 2\n", "speaks of attribute 0"),
-        ("<html>\n", "cannot be read"),
-    ],
-)
-def test_a_wrong_label_file_is_refused_in_one_line(tmp_path, text, message):
-    with pytest.raises(DataError, match=message) as caught:
-        presence(tmp_path, text)
-    assert "labels.txt" in str(caught.value)
-    assert cub.REMEDY in str(caught.value)
-
-
 def test_the_clean_label_file_serves_too(paths):
     write_cub(paths.folder, **SMALL, labels="image_attribute_labels_clean.txt")
-    assert cub.locate(paths).labels.name == "image_attribute_labels_clean.txt"
+    assert lists.locate(paths).labels.name == "image_attribute_labels_clean.txt"
     main(paths)
     assert len(all_rows(paths)) == 30
 
@@ -273,7 +221,7 @@ def test_the_clean_label_file_serves_too(paths):
 @pytest.mark.parametrize("line", ["x 001.A/b.jpg", "5", "1 001.A/again.jpg"])
 def test_a_malformed_list_line_is_named(paths, line):
     write_cub(paths.folder, **SMALL)
-    file = cub.locate(paths).images
+    file = lists.locate(paths).images
     file.write_text(file.read_text() + line + "\n")
     with pytest.raises(DataError, match=r"images.txt line 31"):
         main(paths)
@@ -281,7 +229,7 @@ def test_a_malformed_list_line_is_named(paths, line):
 
 def test_a_path_without_class_folder_is_refused(paths):
     write_cub(paths.folder, **SMALL)
-    file = cub.locate(paths).images
+    file = lists.locate(paths).images
     file.write_text(file.read_text().replace("001.Kind_of_Bird_1/", ""))
     with pytest.raises(DataError, match="expected <class>/<file>"):
         main(paths)
@@ -410,19 +358,6 @@ def test_too_few_images_for_the_split_are_refused(paths):
     write_cub(paths.folder, classes=3, images_per_class=1, attributes=40)
     with pytest.raises(DataError, match="cannot be split"):
         main(paths)
-
-
-def test_whole_jpeg_files_are_told_from_cut_ones(tmp_path):
-    file = tmp_path / "a.jpg"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(file)
-    whole = file.read_bytes()
-    assert cub_images.image_mode(file) == "RGB"
-    for trailer in (b"\0\0", b"\xff\xd9", b"x" * 500):
-        file.write_bytes(whole + trailer)
-        assert cub_images.image_mode(file) == "RGB"
-    for size in (len(whole) // 2, 700, 20):
-        file.write_bytes(whole[:size])
-        assert cub_images.image_mode(file) is None
 
 
 def test_the_tag_table_is_plain_csv(paths):

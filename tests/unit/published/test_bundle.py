@@ -1,5 +1,6 @@
 """The authors' preprocessed bundle, built small in its real form: tables with ids, pickles, no images."""
 
+import csv
 import json
 import logging
 import os
@@ -15,8 +16,10 @@ from scripts_by_name import script
 
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import DatasetEntry, EmptyTags
+from backward_search.data.tables import Table
 from backward_search.errors import DataError, MissingError, StaleError
-from backward_search.published.bundle import class_and_tags, convert_bundle, four_fields
+from backward_search.published.bundle.conversion import convert_bundle
+from backward_search.published.bundle.tags import class_and_tags, four_fields
 from backward_search.readers.wikiart import tags as wikiart_tags
 from backward_search.storage.paths import DataPaths
 
@@ -101,6 +104,11 @@ def paintings_bundle(paths: DataPaths) -> Path:
     )
 
 
+def converted(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
+    convert_bundle(paths, entry)
+    return load_table(paths, entry, split)
+
+
 @pytest.fixture
 def cub(tmp_path: Path) -> DataPaths:
     return DataPaths.of(tmp_path / "elsewhere", "CUB")
@@ -138,17 +146,58 @@ def test_queries_in_the_order_of_their_numbers(cub: DataPaths) -> None:
     assert list(queries[0]) == ["candidate", "candidate_tags", "condition"]
 
 
-def test_it_is_converted_once_and_by_whatever_loads_a_table(cub: DataPaths) -> None:
+def files_of(paths: DataPaths) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in paths.root.rglob("*") if path.is_file()}
+
+
+def test_it_is_converted_once(cub: DataPaths) -> None:
     birds_bundle(cub, folder="attributes")
-    assert len(load_table(cub, BIRDS, "test")) == 2
+    assert convert_bundle(cub, BIRDS)
+    before = files_of(cub)
     assert not convert_bundle(cub, BIRDS)
+    assert files_of(cub) == before
     manifest = json.loads(cub.manifest("A1").read_text())
     assert manifest["settings"]["bundle"] is True
     assert "filename.tag.pkl" in manifest["inputs"]
     assert json.loads(cub.report.read_text())["splits"] == {"train": 4, "test": 2}
-    before = cub.tags.stat().st_mtime_ns
-    load_table(cub, BIRDS, "train")
-    assert cub.tags.stat().st_mtime_ns == before
+
+
+def test_reading_writes_nothing(cub: DataPaths) -> None:
+    birds_bundle(cub)
+    before = files_of(cub)
+    with pytest.raises(MissingError, match=r"no finished preprocessing of CUB .*: run A1-CUB\.py"):
+        load_table(cub, BIRDS, "train")
+    assert files_of(cub) == before
+    convert_bundle(cub, BIRDS)
+    before = files_of(cub)
+    assert len(load_table(cub, BIRDS, "train")) == 4
+    assert files_of(cub) == before
+
+
+def test_a2_starts_from_a_bundle_that_was_only_laid_in_place(cub: DataPaths) -> None:
+    birds_bundle(cub)
+    script("A2")(["--dataset_name", "CUB", "--data_root", str(cub.root), "--num_queries", "3"])
+    said = cub.log.read_text()
+    assert "converting it, once" in said
+    assert "already done" in said  # the queries are those of the bundle
+    assert len(json.loads(cub.queries(("birds",), "test").read_text())["queries"]) == 3
+
+
+def test_b1_starts_from_a_bundle_that_was_only_laid_in_place(cub: DataPaths, tmp_path: Path) -> None:
+    birds_bundle(cub)
+    roots = ["--data_root", str(cub.root), "--weight_root", str(tmp_path / "weight")]
+    small = ["--encoder_model", "small_cnn", "--batch_size", "2", "--n_workers", "0", "--device", "cpu"]
+    with pytest.raises(DataError, match=r"image .*b\d\.jpg does not exist"):  # a bundle has no images
+        script("B1")(["--dataset_name", "CUB", *roots, *small])
+    assert len(load_table(cub, BIRDS, "train")) == 4
+
+
+def test_e3_counts_a_bundle_that_was_only_laid_in_place(cub: DataPaths, tmp_path: Path) -> None:
+    birds_bundle(cub)
+    roots = ["--data_root", str(cub.root), "--weight_root", str(tmp_path / "weight")]
+    place = script("E3")(["--dataset_name", "CUB", *roots, f"--table_root={tmp_path}", "--tables", "1"])
+    (row,) = csv.DictReader(next(place.glob("table1*.csv")).read_text().splitlines())
+    assert [row[name] for name in ("classes", "training images", "test images", "queries")] == ["2", "4", "2", "3"]
 
 
 def test_a1_takes_a_bundle_where_there_is_nothing_else(cub: DataPaths, caplog: pytest.LogCaptureFixture) -> None:
@@ -202,7 +251,7 @@ def test_a_second_conversion_gives_the_same_files(cub: DataPaths) -> None:
 )
 def test_paths_of_any_origin(prefix: str, cub: DataPaths) -> None:
     birds_bundle(cub, prefix)
-    table = load_table(cub, BIRDS, "test")
+    table = converted(cub, BIRDS, "test")
     assert table.paths[0] == "./data/CUB/images/001.Auk/b4.jpg"
     assert cub.image(table.paths[0]) == cub.folder / "images" / "001.Auk" / "b4.jpg"
 
@@ -220,7 +269,7 @@ def test_objects_whose_class_is_an_id(tmp_path: Path) -> None:
     tags = {"images_crop/a.jpg": [1, "Furn. Leg,Ear"], "images_crop/b.jpg": [np.int64(0), ""]}
     classes = class_lists({"category": ["bird", "cat"]})
     write_bundle(paths, {"train": table[:1], "test": table[1:]}, classes, tags, {}, "attributes")
-    assert load_table(paths, OBJECTS, "test").keys == ["images_crop/b.jpg"]
+    assert converted(paths, OBJECTS, "test").keys == ["images_crop/b.jpg"]
     found = load_tags(paths)
     assert found.tags == {"images_crop/a.jpg": "Furn. Leg,Ear,cat", "images_crop/b.jpg": "bird"}
     assert found.query_tags == {"images_crop/a.jpg": "Furn. Leg,Ear,cat", "images_crop/b.jpg": ",bird"}
@@ -229,7 +278,7 @@ def test_objects_whose_class_is_an_id(tmp_path: Path) -> None:
 def test_paintings(tmp_path: Path) -> None:
     paths = DataPaths.of(tmp_path, "wikiart")
     paintings_bundle(paths)
-    table = load_table(paths, PAINTINGS, "test")
+    table = converted(paths, PAINTINGS, "test")
     assert set(table.ids) == {"artist", "genre", "style"}
     assert table.labels("genre") == ["landscape", "portrait"]
     tags = load_tags(paths)
@@ -299,7 +348,7 @@ def damaged(paths: DataPaths, **content: Any) -> Path:
 def test_a_damaged_bundle_is_named(content: dict[str, Any], cub: DataPaths) -> None:
     home = damaged(cub, **content)
     with pytest.raises(DataError, match="get the bundle again") as refusal:
-        load_table(cub, BIRDS, "train")
+        converted(cub, BIRDS, "train")
     assert str(home) in str(refusal.value)
     assert not cub.manifest("A1").exists()
 
@@ -328,7 +377,7 @@ def test_a_bundle_without_its_tags_is_incomplete(cub: DataPaths) -> None:
     home = birds_bundle(cub)
     (home / "filename.tag.pkl").unlink()
     with pytest.raises(DataError, match=r"incomplete, without filename\.tag\.pkl"):
-        load_table(cub, BIRDS, "train")
+        converted(cub, BIRDS, "train")
 
 
 class Touch:
@@ -342,7 +391,7 @@ class Touch:
 def test_a_hostile_bundle_runs_nothing(cub: DataPaths, tmp_path: Path) -> None:
     damaged(cub, filename_tag={"a/b.jpg": ["c", Touch(tmp_path / "it-ran")]})
     with pytest.raises(DataError, match=r"filename\.tag\.pkl holds the name"):
-        load_table(cub, BIRDS, "train")
+        converted(cub, BIRDS, "train")
     assert not (tmp_path / "it-ran").exists()
 
 

@@ -1,0 +1,131 @@
+"""One function opens a picture, so that a file comes out alike wherever it comes in."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageOps
+
+from backward_search.data.registry import Preprocessing
+from backward_search.data.report import Findings
+from backward_search.errors import DataError
+from backward_search.explorer.uploads import Uploads
+from backward_search.images.loading import ImageRows
+from backward_search.images.opening import open_picture, opened, upright_size
+from backward_search.images.writing import ImageJob, make_images
+
+SQUEEZED = Preprocessing(size=24, fit="squeeze", augment=False)
+
+
+def drawn(width=36, height=24):
+    """A picture that looks different from every side."""
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([x * 7, y * 10, (x + y) * 3], axis=-1).astype(np.uint8))
+
+
+def encoded(image, form="PNG", orientation=None, **options):
+    tags = Image.Exif()
+    if orientation:
+        tags[ExifTags.Base.Orientation] = orientation
+        options["exif"] = tags
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def pixels(image):
+    assert image.mode == "RGB"
+    return np.asarray(image)
+
+
+def by_pillow(content):
+    with Image.open(io.BytesIO(content)) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+@pytest.mark.parametrize("orientation", [None, *range(1, 10)])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])
+def test_a_picture_comes_out_upright_in_every_form(form, orientation, tmp_path):
+    content = encoded(drawn(), form, orientation)
+    place = tmp_path / "a"
+    place.write_bytes(content)
+    expected = by_pillow(content)
+    assert (pixels(open_picture(content)) == expected).all()
+    assert (pixels(open_picture(io.BytesIO(content))) == expected).all()
+    assert (pixels(open_picture(place)) == expected).all()
+    assert upright_size(place) == open_picture(place).size
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK", "I;16"])
+def test_every_mode_is_turned_and_becomes_rgb(mode):
+    image = drawn().convert("L").convert(mode) if mode in ("LA", "I;16") else drawn().convert(mode)
+    form = "TIFF" if mode == "CMYK" else "PNG"
+    assert (pixels(open_picture(encoded(image, form))) == np.asarray(image.convert("RGB"))).all()
+    content = encoded(image, form, 6)
+    assert (pixels(open_picture(content)) == by_pillow(content)).all()
+
+
+def test_a_picture_is_scaled_alike_from_every_side(tmp_path):
+    large = drawn(600, 400)
+    for orientation in range(1, 9):
+        small = open_picture(encoded(large, "PNG", orientation), short_side=40)
+        whole = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(large, "PNG", orientation))))
+        assert small.size == ((60, 40) if orientation < 5 else (40, 60))
+        difference = np.abs(pixels(small).astype(int) - pixels(whole.resize(small.size, Image.Resampling.LANCZOS)))
+        assert difference.max() <= 1
+    assert open_picture(encoded(large, "JPEG", 6), short_side=40).size == (40, 60)
+    assert open_picture(encoded(large, "JPEG", 6), short_side=4000).size == (400, 600)
+
+
+@pytest.mark.parametrize("orientation", [None, 3, 6])
+def test_a1_the_loader_and_the_explorers_upload_see_the_same_picture(orientation, tmp_path):
+    content = encoded(drawn(), "PNG", orientation)
+    place = tmp_path / "given.png"
+    place.write_bytes(content)
+    expected = by_pillow(content)
+
+    findings = Findings()
+    sources = {"file": place, "bytes": content, "boxed": place}
+    jobs = [
+        ImageJob(0, name, source, tmp_path / f"{name}.png", box=(0, 0, 99, 99) if name == "boxed" else None)
+        for name, source in sources.items()
+    ]
+    assert make_images(jobs, findings, 0) == set()
+    for name in sources:
+        assert (np.asarray(Image.open(tmp_path / f"{name}.png")) == expected).all()
+
+    uploads = Uploads(tmp_path / "kept", 1)
+    assert (np.asarray(Image.open(uploads.find(uploads.take(place)))) == expected).all()
+
+    squeezed = Image.fromarray(expected).resize((24, 24), Image.Resampling.BILINEAR)
+    for file in (place, tmp_path / "file.png", uploads.find(uploads.take(place))):
+        assert (ImageRows([file], SQUEEZED, None)[0, 0][0] == np.asarray(squeezed)).all()
+
+
+def test_a_picture_whose_tags_are_damaged_is_taken_as_it_is():
+    content = encoded(drawn(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\xff\xff\xff")
+    assert (pixels(open_picture(content)) == pixels(open_picture(encoded(drawn(), "JPEG")))).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", encoded(drawn())[:-40], encoded(drawn())[:40]])
+def test_what_cannot_be_read_is_named(content, tmp_path):
+    place = tmp_path / "a.png"
+    place.write_bytes(content)
+    with pytest.raises(DataError, match=rf"image {place} cannot be read \(.+\): repair or remove it"):
+        open_picture(place)
+    with pytest.raises(DataError, match="the file is not an image that can be read: take a JPEG or PNG"):
+        open_picture(content)
+    with pytest.raises(DataError, match=rf"image {tmp_path}/b.png does not exist: run the data set's A1 script again"):
+        open_picture(tmp_path / "b.png")
+
+
+def test_pillows_limit_gives_way_to_ours_and_comes_back(tmp_path, monkeypatch):
+    place = tmp_path / "scan.png"
+    drawn(80, 60).save(place)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with opened(place), opened(place) as image:
+        image.load()
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    with pytest.raises(DataError, match=rf"image {place} has 80 x 60 pixels: make it smaller"):
+        open_picture(place, most=80 * 60 - 1)
+    assert Image.MAX_IMAGE_PIXELS == 1000
