@@ -6,6 +6,8 @@ from raw_cub import write_cub
 from scripts_by_name import script
 
 from backward_search.cli import ExploreOptions
+from backward_search.explorer.explored import ExploredRun
+from backward_search.stages.explore import explorer_of
 
 MOST = 1
 """Megabytes that are taken."""
@@ -22,3 +24,9 @@ def lay_explored(folder: Path) -> ExploreOptions:
     script("C1")(run)
     roots = {f"{kind}_root": str(folder / kind) for kind in ("data", "weight", "result")}
     return ExploreOptions(**roots, hits=6, upload_mb=MOST, device="cpu")
+
+
+def opened(options: ExploreOptions, number: int = 0) -> ExploredRun:
+    """A run of the explorer, by its place in the menu."""
+    explorer = explorer_of(options, Path(options.result_root) / "thumbnails")
+    return explorer.loaded(list(explorer.runs)[number])

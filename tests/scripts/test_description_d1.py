@@ -19,9 +19,10 @@ from raw_cub import write_cub
 from raw_wikiart import write_wikiart
 
 from backward_search.cli import EmbedOptions, parse
+from backward_search.cli.translation import run_name, run_paths
 from backward_search.data.prepared import load_table
 from backward_search.model.network import Head, ModelConfig
-from backward_search.runs.run import config_json, run_paths
+from backward_search.runs.run import config_json
 from backward_search.storage.atomic import write_array, write_csv, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.tensors import load_tensors, save_tensors
@@ -73,7 +74,7 @@ def lay_run(project: Path, command: str) -> Path:
     save_tensors(paths.weights, {f"heads.{name}": value for name, value in heads.state_dict().items()})
     sizes = {name: len(labels) for name, labels in classes.items()}
     model = ModelConfig(options.encoder_model, options.encoding_size, sizes, 224)
-    write_json(paths.config, config_json(model, entry.preprocessing, classes))
+    write_json(paths.config, config_json(run_name(options), model, entry.preprocessing, classes))
     for split, table in tables.items():
         write_array(paths.embeddings(split), torch.tanh(torch.randn(len(table), 256)).numpy())
         write_csv(paths.rows(split), ["key"], ([key] for key in table.keys))

@@ -21,8 +21,8 @@ from test_training import script
 
 from backward_search.cli import DistillOptions, parse
 from backward_search.cli.console import run_script
-from backward_search.runs.movers import student_config, student_folder
-from backward_search.runs.run import Run
+from backward_search.cli.translation import opened_run, solver, student_choice
+from backward_search.runs.students import student_paths
 from backward_search.stages.distill import student_stage
 from backward_search.storage.atomic import file_hash
 from backward_search.storage.tensors import load_tensors, save_tensors
@@ -78,13 +78,14 @@ def options_of(project: Path, command: str) -> DistillOptions:
 
 def lay_student(options: DistillOptions) -> Path:
     """What D1 leaves, untrained."""
-    run = Run.open(options)
+    run = opened_run(options)
     torch.manual_seed(0)
     classes = [len(run.classes[name]) for name in options.conditioned]
-    student = Student(256, classes, student_config(options))
-    save_tensors(student_folder(run, options) / "student.safetensors", student.state_dict())
+    student = Student(256, classes, student_choice(options).shape)
+    paths = student_paths(run, options.conditioned, solver(options), student_choice(options))
+    save_tensors(paths.weights, student.state_dict())
     student_stage(run, options).finish()
-    return student_folder(run, options)
+    return paths.folder
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_its_commands_run_as_written(project, said, command, task):
     name, conditioned = task
     options = options_of(project, command.removesuffix(" --evaluation_distill True"))
     method = "student" if command in STUDENT else "teacher"
-    run = Run.open(options).paths
+    run = opened_run(options).paths
     place = run.folder / "results" / conditioned / f"{method}-lambda{options.inverse_lambda}.json"
     results = json.loads(place.read_text())
     assert (results["dataset"], "-".join(results["task"]), results["method"]) == (name, conditioned, method)

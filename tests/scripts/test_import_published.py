@@ -15,9 +15,10 @@ import torch
 from scripts_by_name import script
 
 from backward_search.cli import DistillOptions, EmbedOptions, parse
+from backward_search.cli.translation import opened_run, solver, student_choice
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
-from backward_search.runs.movers import load_student
 from backward_search.runs.run import Run
+from backward_search.runs.students import load_student
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +60,7 @@ def words(place: Path, *more: str) -> list[str]:
 
 
 def run_of(place: Path, *more: str) -> Run:
-    return Run.open(parse(EmbedOptions, None, words(place, *more)))
+    return opened_run(parse(EmbedOptions, None, words(place, *more)))
 
 
 def published_run(place: Path) -> Path:
@@ -94,7 +95,9 @@ def test_students_give_the_published_outputs(imported, strength, conditions, cla
     file = published.student_file(published_run(imported), strength, conditions=conditions)
     theirs = published.stored_network(file, published.PublishedStudent(classes))
     task = words(imported, "--num_condition", str(conditions), "--inverse_lambda", str(strength))
-    ours = load_student(run_of(imported), parse(DistillOptions, None, task), torch.device("cpu"))
+    options = parse(DistillOptions, None, task)
+    teacher, choice = solver(options), student_choice(options)
+    ours = load_student(run_of(imported), options.conditioned, teacher, choice, torch.device("cpu"))
     queries, targets = torch.rand(6, published.SIZE), torch.tensor([[2, 0], [0, 1], [1, 1], [2, 1], [0, 0], [1, 0]])
     one_hot = torch.cat([torch.eye(3)[targets[:, 0]], torch.eye(2)[targets[:, 1]]], dim=1)[:, :classes]
     assert torch.equal(ours.move(queries, targets[:, :conditions]), theirs(torch.cat([queries, one_hot], dim=1)))

@@ -415,7 +415,7 @@ def test_the_library_searches_a_run_through_an_engine(copied):
 
 def test_images_are_added_to_a_gallery_and_removed(copied):
     pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
-    from backward_search.gallery.engines.index import SearchSettings
+    from backward_search.gallery.engines.index import EngineSettings
     from backward_search.gallery.stored import StoredGallery
 
     folder = script("C2")(words(copied, "--engine", "faiss-flat"))
@@ -432,7 +432,7 @@ def test_images_are_added_to_a_gallery_and_removed(copied):
     stored = StoredGallery.open(folder)
     assert len(stored) == 1792 + 3 - 1
     same = stored.vectors().block(slice(0, 3))
-    hits = stored.gallery("faiss-flat", SearchSettings()).search(same, 2)
+    hits = stored.gallery("faiss-flat", EngineSettings()).search(same, 2)
     assert stored.keys[hits.rows[0, 0]] == "new/0.png"
     assert {stored.keys[row] for row in hits.rows[1].tolist()} >= {"new/1.png"}
     assert hits.similarity[1, 0] > 1 - 1e-5

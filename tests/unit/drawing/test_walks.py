@@ -5,38 +5,44 @@ import importlib.util
 import numpy as np
 import pytest
 import torch
-from made_heads import E, trained_heads
+from made_heads import CLASSES, E, trained_heads
 
+from backward_search.conditions.batch import Conditions
 from backward_search.drawing.walks import SPOTS, flattened, spots, stops, walks
 from backward_search.errors import OptionError
-from backward_search.gallery.memory import Gallery
-from backward_search.methods.answers import Answerer
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.heads import FrozenHeads
+from backward_search.library.memory import MemorySource
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AnswerConfig
+from backward_search.solvers.adam import Adam
 
 
 @pytest.fixture(scope="module")
 def teacher():
     torch.manual_seed(0)
-    heads = FrozenHeads.of([trained_heads()[0].float()], torch.device("cpu"))
-    return Answerer(Gallery(torch.randn(50, E)), heads, SearchConfig(0.5, max_itr=40))
+    head = trained_heads()[0].float()
+    return Assembler(MemorySource({"a": head}, {"a": [str(i) for i in range(CLASSES[0])]}, torch.randn(50, E)))
+
+
+def config(lambda_=0.5, early=True):
+    return AnswerConfig(Adam(lambda_, max_itr=40, early_stopping=early))
+
+
+TARGET = Conditions.of_ids(torch.tensor([[1]]), CLASSES[0], torch.float32)
 
 
 @pytest.mark.parametrize("early", [True, False])
 def test_a_way_ends_where_the_teacher_does(teacher, early):
-    teacher = Answerer(teacher.gallery, teacher.heads, SearchConfig(0.5, max_itr=40, early_stopping=early))
-    query, target = torch.tanh(torch.randn(1, E)), torch.tensor([[1]])
-    for walk in walks(teacher, query, target, [0.1, 0.5, 3]):
-        alone = Answerer(teacher.gallery, teacher.heads, SearchConfig(walk.lambda_, max_itr=40, early_stopping=early))
-        answer = alone.answer("teacher", query, target, 5)
+    query = torch.tanh(torch.randn(1, E))
+    for walk in walks(teacher, ["a"], query, TARGET, config(early=early), [0.1, 0.5, 3]):
+        answer = teacher.answer("teacher", ["a"], query, TARGET, config(walk.strength, early), 5)
         assert torch.equal(walk.points[0], query[0])
-        assert torch.equal(teacher.gallery.search(walk.points[-1:], 5).rows, answer.hits.rows)
-        assert 0 < walk.steps <= int(answer.steps[0])
+        assert torch.equal(teacher.source.gallery.search(walk.points[-1:], 5).rows, answer.hits.rows)
+        assert 0 < walk.steps <= int(answer.moved.steps[0])
 
 
 def test_a_larger_lambda_stays_closer(teacher):
     query = torch.tanh(torch.randn(1, E))
-    ends = [walk.points[-1] for walk in walks(teacher, query, torch.tensor([[1]]), [0.01, 1, 30])]
+    ends = [walk.points[-1] for walk in walks(teacher, ["a"], query, TARGET, config(), [0.01, 1, 30])]
     distances = [float((end - query[0]).abs().mean()) for end in ends]
     assert distances[0] > distances[1] > distances[2]
 

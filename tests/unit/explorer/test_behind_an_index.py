@@ -1,6 +1,7 @@
 """The explorer with --engine: the hits of an index, what it cannot serve, and runs that have none."""
 
 import csv
+import json
 import logging
 import shlex
 import shutil
@@ -10,17 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 from explored import lay_explored
+from explored import opened as opened_run
 from scripts_by_name import script
 
 pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
 
 from backward_search.errors import MissingError, UserError
-from backward_search.explorer.engine import Engine
-from backward_search.explorer.exploration import Explorer
 from backward_search.explorer.pictures import Map
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import Choice, State
-from backward_search.explorer.uploads import Uploads
+from backward_search.stages.explore import explorer_of
 
 KIND = "faiss-flat"
 
@@ -29,24 +29,23 @@ KIND = "faiss-flat"
 def laid(tmp_path_factory):
     """Two runs under the same options; only the second one has an index, built by the command that the page names."""
     options = lay_explored(tmp_path_factory.mktemp("explored"))
-    (first,) = (Path(options.weight_root) / name for name in trained_runs(options))
-    shutil.copytree(first, first.with_name(first.name.replace("num_epoch1", "num_epoch2")))
-    own = list(trained_runs(replace(options, engine=KIND)).values())[1]
+    (first,) = (Path(options.weight_root) / name for name in trained_runs(options.weight_root, options.data_root))
+    second = first.with_name(first.name.replace("num_epoch1", "num_epoch2"))
+    shutil.copytree(first, second)
+    config = json.loads((second / "config.json").read_text())
+    config["name"]["num_epoch"] = 2
+    (second / "config.json").write_text(json.dumps(config))
     with pytest.raises(MissingError) as missing:
-        Engine(own, uploads(options))
+        opened(options, engine=KIND)
     name, *words = shlex.split(str(missing.value).partition(": run python ")[2])
     assert name == "C2.Build-Index.py"
     script("C2")(words)
     return options
 
 
-def uploads(options):
-    return Uploads(Path(options.result_root) / "explorer", options.upload_mb)
-
-
 def opened(options, **changes):
-    """The engine of the run with an index."""
-    return Engine(list(trained_runs(replace(options, **changes)).values())[1], uploads(options))
+    """The run with an index."""
+    return opened_run(replace(options, **changes), 1)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +96,7 @@ def test_a_filter_is_not_offered_behind_an_index_and_the_page_says_why(exact, in
     assert exact.refusals == ""
     assert "predicted_filter" not in indexed.methods(filtered)
     assert indexed.view(filtered).method == "best"
-    assert "predicted_filter wants those that pass first, however unlike: use --engine exact" in indexed.refusals
+    assert "predicted_filter wants those that pass first, however unlike: use the exact engine" in indexed.refusals
     assert set(exact.methods(state)) - set(indexed.methods(state)) == {"predicted_filter"}
 
 
@@ -123,7 +122,7 @@ def test_e2_draws_what_the_page_shows_through_the_same_index(indexed, state):
 
 
 def test_a_run_without_an_index_leaves_the_others_working(laid, tmp_path, caplog):
-    explorer = Explorer(replace(laid, engine=KIND), tmp_path)
+    explorer = explorer_of(replace(laid, engine=KIND), tmp_path)
     without, with_one = explorer.runs
     with caplog.at_level(logging.WARNING):
         state = explorer.start("")
@@ -131,23 +130,23 @@ def test_a_run_without_an_index_leaves_the_others_working(laid, tmp_path, caplog
     assert f"{without} cannot be explored: no finished {KIND} index" in caplog.text
     with pytest.raises(MissingError, match=rf"run python C2\.Build-Index\.py .*--num_epoch 1 .*--engine {KIND}$"):
         explorer.start(f"run={without}")
-    assert explorer.engine(with_one).view(state).found[0].row == 0
+    assert explorer.loaded(with_one).view(state).found[0].row == 0
 
 
 def test_where_no_run_has_an_index_the_explorer_does_not_start(laid, tmp_path):
     with pytest.raises(UserError, match="no finished faiss-hnsw index"):
-        _ = Explorer(replace(laid, engine="faiss-hnsw"), tmp_path).first
+        _ = explorer_of(replace(laid, engine="faiss-hnsw"), tmp_path).first
 
 
 def test_the_page_keeps_the_run_it_has_when_one_without_an_index_is_chosen(laid, tmp_path):
     pytest.importorskip("gradio", reason="the page needs Gradio: pip install -r requirements-web.txt")
     from backward_search.explorer.handlers import Handlers
 
-    explorer = Explorer(replace(laid, engine=KIND), tmp_path)
+    explorer = explorer_of(replace(laid, engine=KIND), tmp_path)
     without, with_one = explorer.runs
     handlers, old = Handlers(explorer), explorer.start("")
     with pytest.warns(UserWarning, match=r"C2\.Build-Index\.py"):
         parts = handlers.run(old, without)
     assert parts[:2] == [old, with_one]
     assert any(f" ms by {KIND})" in part for part in parts if isinstance(part, str))
-    assert any(isinstance(part, dict) and "use --engine exact" in str(part.get("info")) for part in parts)
+    assert any(isinstance(part, dict) and "use the exact engine" in str(part.get("info")) for part in parts)

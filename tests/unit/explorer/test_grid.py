@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from backward_search.explorer import grid
-from backward_search.explorer.engine import Found, View
+from backward_search.explorer.explored import FoundImage, View
 from backward_search.explorer.state import State
 
 HOSTILE = '"><script>alert(1)</script>{{x}}${1}&amp;'
@@ -36,7 +36,7 @@ class Engine:
 @pytest.fixture
 def found():
     tags = tuple(f"tag{i}" for i in range(6))
-    hits = [Found(0, 0.5, Engine().labels(0), (HOSTILE,), True), Found(1, -0.25, ("x",), tags, False)]
+    hits = [FoundImage(0, 0.5, Engine().labels(0), (HOSTILE,), True), FoundImage(1, -0.25, ("x",), tags, False)]
     return View("best", hits, 0.25, 0.001)
 
 

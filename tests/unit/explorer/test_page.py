@@ -16,7 +16,8 @@ pytest.importorskip("gradio", reason="the page needs Gradio: pip install -r requ
 import uvicorn
 from explored import MOST, lay_explored
 
-from backward_search.explorer.page import application
+from backward_search.explorer.page import application, thumbnails_below
+from backward_search.stages.explore import explorer_of
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,8 @@ def options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(options, tmp_path_factory):
-    served = application(options, tmp_path_factory.mktemp("served"))
+    folder = tmp_path_factory.mktemp("served")
+    served = application(explorer_of(options, thumbnails_below(folder)), folder, options.upload_mb)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -14,7 +14,7 @@ import torch
 
 from backward_search.errors import DataError, MissingError
 from backward_search.gallery.contents import Contents, Shard
-from backward_search.gallery.engines.index import BuildSettings, SearchSettings
+from backward_search.gallery.engines.index import BuildSettings, EngineSettings
 from backward_search.gallery.stored import StoredGallery
 from backward_search.storage import atomic
 from backward_search.storage.lock import locked
@@ -22,7 +22,7 @@ from backward_search.storage.lock import locked
 TESTS = Path(__file__).resolve().parents[2]
 SIZE, COUNT = 16, 60
 CLASSES = {"style": ["Cubism", "Rococo"]}
-SEARCH = SearchSettings(shortlist=50, ef_search=400)
+SEARCH = EngineSettings(shortlist=50, ef_search=400)
 BUILD = BuildSettings(hnsw_m=8)
 
 

@@ -1,38 +1,60 @@
-"""What conditions, class means and logits make of a gallery, against plain loops; and the choice of a weight."""
-
-from dataclasses import replace
+"""What conditions, class means and logits make of a gallery, against plain loops; and the choice of a strength."""
 
 import pytest
 import torch
 from made_heads import CLASSES, E, trained_heads
 
 from backward_search.conditions.batch import Conditions
+from backward_search.errors import MissingError, OptionError
 from backward_search.gallery.memory import Gallery
-from backward_search.methods.answers import Answerer
-from backward_search.methods.background import Background
-from backward_search.methods.concept import ClassMeans
+from backward_search.library.memory import MemorySource
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import Aim, AnswerConfig
+from backward_search.methods.protocol import Ask
 from backward_search.methods.registry import METHODS
-from backward_search.methods.strength import STRENGTHS, WEIGHTS, Trial, choose_weight
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.heads import FrozenHeads
+from backward_search.methods.strength import Trial, chosen
+from backward_search.solvers.adam import Adam
 
 NAMES = ("style", "genre")
 N = 300
 
 
+def assembled(embeddings, labels, **more):
+    heads = {name: head.float() for name, head in zip(NAMES, trained_heads(), strict=False)}
+    classes = {name: [str(i) for i in range(k)] for name, k in zip(NAMES, CLASSES, strict=False)}
+    return Assembler(MemorySource(heads, classes, embeddings, truth=labels, **more))
+
+
 @pytest.fixture(scope="module")
 def setting():
     torch.manual_seed(0)
-    heads = FrozenHeads.of([head.float() for head in trained_heads()[:2]], torch.device("cpu"))
     embeddings = torch.tanh(torch.randn(N, E))
-    logits = heads.logits(embeddings)
+    heads = assembled(embeddings, {}).knowledge(NAMES).heads
     counts = dict(zip(NAMES, CLASSES, strict=False))
-    labels = {name: logits[i, :, :k].argmax(1) for i, (name, k) in enumerate(counts.items())}
-    by_name = {name: logits[i, :, :k] for i, (name, k) in enumerate(counts.items())}
-    means = ClassMeans.of(embeddings, labels, counts)
-    background = Background.of(means, NAMES, embeddings, by_name, labels)
-    answerer = Answerer(Gallery(embeddings), heads, SearchConfig(0.5), background=background, weight=0.2)
-    return answerer, embeddings, labels
+    labels = {name: heads.logits(embeddings)[i, :, :k].argmax(1) for i, (name, k) in enumerate(counts.items())}
+    return assembled(embeddings, labels), embeddings, labels
+
+
+def config(rerank=0.0, **knobs):
+    return AnswerConfig(Adam(0.5), knobs, rerank=rerank)
+
+
+def ask(queries, targets, settings=None):
+    conditions = targets if isinstance(targets, Conditions) else Conditions.of_ids(targets, max(CLASSES[:2]), E_TYPE)
+    return Ask(queries, conditions, settings or config())
+
+
+E_TYPE = torch.float32
+
+
+def answer(assembler, method, queries, targets, settings, k):
+    one = ask(queries, targets, settings)
+    return assembler.answer(method, NAMES, queries, one.conditions, settings, k)
+
+
+def scores(assembler, method, queries, targets, settings):
+    known, one, how = assembler.knowledge(NAMES), ask(queries, targets, settings), METHODS[method]()
+    return how.scorer(known, one, how.move(known, one).embeddings).block(slice(0, N))
 
 
 def rich(kind):
@@ -54,29 +76,39 @@ def rich(kind):
 
 @pytest.mark.parametrize("kind", ["class", "set", "mixture"])
 def test_the_likelihood_of_a_condition_is_that_of_a_plain_loop(setting, kind):
-    answerer, embeddings, _ = setting
+    assembler, embeddings, _ = setting
     conditions, probability = rich(kind)
-    found = answerer.log_likelihood(embeddings[:1], conditions)[0]
-    logits = answerer.heads.logits(embeddings)
+    known = assembler.knowledge(NAMES)
+    found = known.likelihood(ask(embeddings[:1], conditions)).block(slice(0, N))[0]
+    logits = known.heads.logits(embeddings)
     for row in range(0, N, 37):
         style, genre = (logits[i, row, : CLASSES[i]].softmax(0) for i in range(2))
         assert found[row] == pytest.approx(float(probability(style) + genre[2].log()), rel=1e-4)
 
 
 def test_an_image_meets_not_c_if_its_label_differs(setting):
-    answerer, embeddings, labels = setting
-    met = answerer.labelled(embeddings[:1], rich("set")[0])[0]
+    assembler, _, labels = setting
+    met = assembler.knowledge(NAMES).labelled(rich("set")[0])[0]
     assert torch.equal(met, (labels["style"] != 0) & (labels["genre"] == 2))
 
 
+def test_an_image_of_an_unknown_label_meets_nothing(setting):
+    _, embeddings, labels = setting
+    some = {name: ids.clone() for name, ids in labels.items()}
+    some["style"][::3] = -1
+    met = assembled(embeddings, some).knowledge(NAMES).labelled(rich("set")[0])[0]
+    assert not met[::3].any()
+    assert torch.equal(met[1::3], ((labels["style"] != 0) & (labels["genre"] == 2))[1::3])
+
+
 def test_a_shift_takes_the_query_from_its_class_to_the_other(setting):
-    answerer, embeddings, _ = setting
-    targets = torch.tensor([[1, 2]])
-    moved = answerer.move(METHODS["class_shift"], embeddings[:1], targets).embeddings
-    logits = answerer.heads.logits(embeddings[:1])
+    assembler, embeddings, _ = setting
+    known, targets = assembler.knowledge(NAMES), torch.tensor([[1, 2]])
+    moved = METHODS["class_shift"]().move(known, ask(embeddings[:1], targets)).embeddings
+    logits = known.heads.logits(embeddings[:1])
     expected = embeddings[:1].clone()
     for i in range(2):
-        means = answerer.known.means[i]
+        means = known.means[i]
         own = sum(p * mean for p, mean in zip(logits[i, 0].softmax(0), means, strict=True))
         expected += means[targets[0, i]] - own
     torch.testing.assert_close(moved, expected)
@@ -84,14 +116,13 @@ def test_a_shift_takes_the_query_from_its_class_to_the_other(setting):
 
 @pytest.mark.parametrize("method", ["label_filter", "predicted_filter"])
 def test_images_that_pass_a_filter_stand_first_each_part_by_similarity(setting, method):
-    answerer, embeddings, labels = setting
+    assembler, embeddings, labels = setting
     pairs, counts = torch.stack([labels[name] for name in NAMES], dim=1).unique(dim=0, return_counts=True)
     wanted, count = pairs[counts.argmin()], int(counts.min())
     passed = (labels["style"] == wanted[0]) & (labels["genre"] == wanted[1])
-    answer = replace(answerer, weight=0.0).answer(method, embeddings[:4], wanted.repeat(4, 1), count + 30)
-    plain = Answerer(Gallery(embeddings), answerer.heads, answerer.search)
-    similarity = plain.gallery.similarity(embeddings[:4])
-    for row, hits in enumerate(answer.hits.rows):
+    found = answer(assembler, method, embeddings[:4], wanted.repeat(4, 1), config(), count + 30)
+    similarity = Gallery(embeddings).similarity(embeddings[:4])
+    for row, hits in enumerate(found.hits.rows):
         assert passed[hits[:count]].all()
         assert not passed[hits[count:]].any()
         for part in (hits[:count], hits[count:]):
@@ -100,75 +131,120 @@ def test_images_that_pass_a_filter_stand_first_each_part_by_similarity(setting, 
 
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, 1.6])
 def test_best_moves_part_of_the_way_and_adds_the_mean_probability(setting, strength):
-    answerer, embeddings, _ = setting
+    assembler, embeddings, _ = setting
+    known = assembler.knowledge(NAMES)
     queries, targets = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]])
-    whole = answerer.move(METHODS["class_shift"], queries, targets).embeddings
+    whole = METHODS["class_shift"]().move(known, ask(queries, targets)).embeddings
     moved = queries + min(strength, 1) * (whole - queries)
     cosine = torch.nn.functional.normalize(moved, dim=1) @ torch.nn.functional.normalize(embeddings, dim=1).T
-    p = answerer.heads.logits(embeddings).softmax(2)
+    p = known.heads.logits(embeddings).softmax(2)
     both = torch.stack([(p[0, :, style] * p[1, :, genre]).sqrt() for style, genre in targets])
-    score = 0.5 * cosine + 0.5 * answerer.known.likeness.of(queries).block(slice(0, N)) + strength * both
-    answer = replace(answerer, weight=strength).answer("best", queries, targets, 10)
-    assert torch.equal(answer.hits.rows, score.argsort(dim=1, descending=True)[:, :10])
-    torch.testing.assert_close(answer.hits.similarity, score.sort(dim=1, descending=True).values[:, :10])
+    score = 0.5 * cosine + 0.5 * known.likeness.of(queries).block(slice(0, N)) + strength * both
+    hits = answer(assembler, "best", queries, targets, config(strength=strength), 10).hits
+    assert torch.equal(hits.rows, score.argsort(dim=1, descending=True)[:, :10])
+    torch.testing.assert_close(hits.similarity, score.sort(dim=1, descending=True).values[:, :10])
 
 
 @pytest.mark.parametrize("method", ["unchanged", "teacher", "concept_null", "best"])
 def test_rerank_adds_the_log_probability_to_any_method(setting, method):
-    answerer, embeddings, _ = setting
-    queries, targets, how = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]]), METHODS[method]
-    moved = answerer.move(how, queries, targets).embeddings
-    plain, more = (one.scores(how, queries, moved, targets) for one in (answerer, replace(answerer, rerank=0.3)))
-    torch.testing.assert_close(more, plain + 0.3 * answerer.log_likelihood(queries, targets))
+    assembler, embeddings, _ = setting
+    queries, targets = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]])
+    plain, more = (scores(assembler, method, queries, targets, config(each, strength=0.2)) for each in (0.0, 0.3))
+    known = assembler.knowledge(NAMES)
+    torch.testing.assert_close(more, plain + 0.3 * known.likelihood(ask(queries, targets)).block(slice(0, N)))
 
 
 def test_probabilities_are_those_of_the_calibrated_heads(setting):
-    answerer, embeddings, labels = setting
-    counts = dict(zip(NAMES, CLASSES, strict=False))
-    logits = {name: answerer.heads.logits(embeddings)[i, :, : counts[name]] for i, name in enumerate(NAMES)}
-    means = ClassMeans.of(embeddings, labels, counts)
-    known = Background.of(means, NAMES, embeddings, logits, labels, {"genre": 3.0})
-    torch.testing.assert_close(known.log_p[0, :, : CLASSES[0]], logits["style"].log_softmax(1))
-    torch.testing.assert_close(known.log_p[1, :, : CLASSES[1]], (logits["genre"] / 3).log_softmax(1))
+    _, embeddings, labels = setting
+    known = assembled(embeddings, labels, temperatures={"genre": 3.0}).knowledge(NAMES)
+    logits = known.heads.logits(embeddings)
+    torch.testing.assert_close(known.log_p[0, :, : CLASSES[0]], logits[0, :, : CLASSES[0]].log_softmax(1))
+    torch.testing.assert_close(known.log_p[1, :, : CLASSES[1]], (logits[1, :, : CLASSES[1]] / 3).log_softmax(1))
+    calibrated = known.calibrated_heads.logits(embeddings)
+    torch.testing.assert_close(calibrated[1, :, : CLASSES[1]], logits[1, :, : CLASSES[1]] / 3)
 
 
-def test_the_answer_does_not_depend_on_the_batch(setting):
-    answerer, embeddings, _ = setting
+@pytest.mark.parametrize("method", ["best", "teacher", "random"])
+def test_the_answer_does_not_depend_on_the_batch(setting, method):
+    assembler, embeddings, _ = setting
     targets = torch.stack([torch.randint(k, (50,)) for k in CLASSES[:2]], dim=1)
-    whole = answerer.answer("best", embeddings[:50], targets, 10).hits.rows
-    parts = [answerer.answer("best", embeddings[i : i + 1], targets[i : i + 1], 10).hits.rows for i in range(50)]
-    assert torch.equal(whole, torch.cat(parts))
+    whole = answer(assembler, method, embeddings[:50], targets, config(strength=0.2), 10).hits.rows
+    settings = AnswerConfig(Adam(0.5), {"strength": 0.2}, batch_size=7)
+    assert torch.equal(whole, answer(assembler, method, embeddings[:50], targets, settings, 10).hits.rows)
+    if method == "best":
+        rows = torch.arange(50).split(1)
+        parts = [answer(assembler, method, embeddings[row], targets[row], settings, 10).hits.rows for row in rows]
+        assert torch.equal(whole, torch.cat(parts))
 
 
-def test_a_method_without_its_background_says_so(setting):
-    answerer, embeddings, _ = setting
-    bare = Answerer(answerer.gallery, answerer.heads, answerer.search)
-    with pytest.raises(ValueError, match="background"):
-        bare.answer("class_shift", embeddings[:1], torch.tensor([[0, 0]]), 3)
+def test_hits_of_moved_queries_are_found_again_without_moving_them(setting):
+    assembler, embeddings, _ = setting
+    targets = torch.stack([torch.randint(k, (20,)) for k in CLASSES[:2]], dim=1)
+    found = answer(assembler, "teacher", embeddings[:20], targets, config(), 10)
+    conditions = Conditions.of_ids(targets, max(CLASSES[:2]), E_TYPE)
+    again = assembler.exactly("teacher", NAMES, embeddings[:20], conditions, config(), 10, moved=found.moved.embeddings)
+    assert torch.equal(again.rows, found.hits.rows)
 
 
-def precision(trial: Trial, method: str, weight: float) -> float:
+def test_what_a_method_lacks_is_said(setting):
+    assembler, embeddings, _ = setting
+    blind = assembled(embeddings, {})
+    assert "true labels of the gallery" not in blind.refusal("best", NAMES, config())
+    assert "style, genre" in blind.refusal("label_filter", NAMES, config())
+    assert "no student of style+genre" in assembler.refusal("student", NAMES, config())
+    assert not assembler.refusal("label_filter", NAMES, config())
+    with pytest.raises(OptionError, match="true labels"):
+        answer(blind, "label_filter", embeddings[:1], torch.tensor([[0, 0]]), config(), 3)
+    with pytest.raises(MissingError, match="no student"):
+        answer(blind, "student", embeddings[:1], torch.tensor([[0, 0]]), config(), 3)
+
+
+def precision(trial, method, value):
     """Precision@10 of a trial's queries, one by one, their own image left out."""
-    answerer, met = replace(trial.answerer, weight=weight), 0
-    labels = [ids.tolist() for ids in trial.answerer.known.labels]
-    for row, target in zip(trial.rows.tolist(), trial.targets, strict=True):
-        hits = answerer.answer(method, trial.embeddings[[row]], target[None], 11).hits.rows[0].tolist()
+    known, met, how = trial.known, 0, METHODS[method]()
+    labels = [ids.tolist() for ids in known.labels]
+    wanted = trial.conditions.ids()
+    for place, (row, target) in enumerate(zip(trial.rows.tolist(), wanted, strict=True)):
+        one = Ask(known.shown.embeddings[[row]], trial.conditions.at(torch.tensor([place])), config(strength=value))
+        hits = how.find(known, one, how.move(known, one).embeddings, 11, known.gallery).rows[0].tolist()
         others = [hit for hit in hits if hit != row][:10]
         met += sum(all(labels[a][hit] == want for a, want in enumerate(target.tolist())) for hit in others)
     return met / (10 * len(trial.rows))
 
 
-def test_the_chosen_weight_is_the_first_that_attains_its_aim(setting):
-    answerer, embeddings, _ = setting
+def test_the_chosen_strength_is_the_first_that_attains_its_aim(setting):
+    assembler, _, _ = setting
     torch.manual_seed(5)
     targets = torch.stack([torch.randint(k, (100,)) for k in CLASSES[:2]], dim=1)
-    trial = Trial(answerer, embeddings, torch.arange(100), targets)
-    for method, tried in (("concept_null", WEIGHTS), ("best", STRENGTHS)):
-        reached = [precision(trial, method, weight) for weight in tried]
+    conditions = Conditions.of_ids(targets, max(CLASSES[:2]), E_TYPE)
+    trial = Trial(assembler.knowledge(NAMES), torch.arange(100), conditions)
+
+    def choice(method, kind, share):
+        return chosen(trial, METHODS[method](), AnswerConfig(Adam(0.5), aim=Aim(kind, share)))
+
+    for method in ("concept_null", "best"):
+        tried = METHODS[method].tried
+        reached = [precision(trial, method, value) for value in tried]
         assert reached[0] < 0.9 * reached[-1]
         for share in (0.5, 0.9, 1.0):
-            first = next(weight for weight, value in zip(tried, reached, strict=True) if value >= share * reached[-1])
-            assert choose_weight(trial, METHODS[method], "precision", share) == first
-    kept = [choose_weight(trial, METHODS["concept_null"], "context", share) for share in (1e-9, 0.5, 0.9, 1.0)]
+            first = next(value for value, found in zip(tried, reached, strict=True) if found >= share * reached[-1])
+            assert choice(method, "precision", share) == first
+    kept = [choice("concept_null", "context", share) for share in (1e-9, 0.5, 0.9, 1.0)]
     assert kept == sorted(kept, reverse=True)
-    assert kept[0] == WEIGHTS[-1] != kept[-1]
+    assert kept[0] == METHODS["concept_null"].tried[-1] != kept[-1]
+
+
+def test_a_strength_is_chosen_once_for_each_setting(setting, monkeypatch):
+    _, embeddings, labels = setting
+    assembler, asked = assembled(embeddings, labels), []
+    from backward_search.methods import assembler as module
+
+    original = module.choose_strength
+    monkeypatch.setattr(module, "choose_strength", lambda *given: asked.append(given[1].name) or original(*given))
+    for _ in range(3):
+        assembler.settled("best", NAMES, config())
+        assembler.settled("best", NAMES, config(rerank=0.5))
+    assert asked == ["best"]
+    assembler.settled("best", NAMES, AnswerConfig(Adam(0.5), aim=Aim("context", 0.9)))
+    assembler.settled("best", NAMES[:1], config())
+    assert len(asked) == 3

@@ -9,16 +9,18 @@ from made_heads import CLASSES, E, trained_heads
 from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import CosineScorer, Gallery, recall
 from backward_search.gallery.vectors import Vectors
-from backward_search.methods.answers import Answerer
-from backward_search.methods.background import Background
-from backward_search.methods.concept import ClassMeans
+from backward_search.library.memory import MemorySource
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.knowledge import Knowledge
+from backward_search.methods.protocol import Ask
 from backward_search.methods.registry import METHODS
 from backward_search.methods.scoring import Likelihood, WeightedSum
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.adam import Adam
 
 NAMES, N, B = ("style", "genre"), 600, 6
 RANKING = ["teacher", "class_shift", "concept_null", "best", "predicted_filter", "label_filter"]
+CONFIG = AnswerConfig(Adam(0.5), {"strength": 0.1})
 
 
 class ByGuide:
@@ -31,24 +33,29 @@ class ByGuide:
         return (scorer.guide @ self._unit.T).topk(count, dim=1).indices
 
 
+def source_of(embeddings, labels, **more):
+    heads = {name: head.float() for name, head in zip(NAMES, trained_heads(), strict=False)}
+    classes = {name: [str(i) for i in range(k)] for name, k in zip(NAMES, CLASSES, strict=False)}
+    return MemorySource(heads, classes, embeddings, truth=labels, **more)
+
+
 @pytest.fixture(scope="module")
 def setting():
     torch.manual_seed(0)
-    heads = FrozenHeads.of([head.float() for head in trained_heads()[:2]], torch.device("cpu"))
     embeddings = torch.tanh(torch.randn(N, E))
-    logits = heads.logits(embeddings)
-    counts = dict(zip(NAMES, CLASSES, strict=False))
-    by_name = {name: logits[i, :, :k] for i, (name, k) in enumerate(counts.items())}
-    labels = {name: values.argmax(1) for name, values in by_name.items()}
-    background = Background.of(ClassMeans.of(embeddings, labels, counts), NAMES, embeddings, by_name, labels)
-    answerer = Answerer(Gallery(embeddings), heads, SearchConfig(0.5), background=background, weight=0.1)
+    blind = source_of(embeddings, {})
+    labels = {name: blind.shown.logits(name).argmax(1) for name in NAMES}
     targets = torch.stack([torch.randint(k, (B,)) for k in CLASSES[:2]], dim=1)
-    return answerer, embeddings, targets
+    return Assembler(source_of(embeddings, labels)), embeddings, as_conditions(targets)
+
+
+def as_conditions(targets):
+    return Conditions.of_ids(targets, max(CLASSES[:2]), torch.float32)
 
 
 def rich(targets):
     """A set in the first attribute of every other query, a mixture in the second, with weights of their own."""
-    wanted = Conditions.of_ids(targets, max(CLASSES[:2]), torch.float32).wanted
+    wanted = targets.wanted.clone()
     wanted[0, ::2, 0] = 1
     wanted[1, :, :2] += 0.5
     wanted[1] /= wanted[1].sum(1, keepdim=True)
@@ -56,17 +63,17 @@ def rich(targets):
     return Conditions(wanted, any_of, torch.tensor([[2.0] * B, [0.5] * (B - 1) + [0.0]]))
 
 
-def scorer_of(answerer, method, queries, targets):
-    how = METHODS[method]
-    return answerer.scorer(how, queries, answerer.move(how, queries, targets).embeddings, targets)
+def scorer_of(assembler, method, queries, conditions):
+    known, how, ask = assembler.knowledge(NAMES), METHODS[method](), Ask(queries, conditions, CONFIG)
+    return how.scorer(known, ask, how.move(known, ask).embeddings)
 
 
 @pytest.mark.parametrize("method", RANKING)
 def test_a_row_scores_the_same_in_a_block_and_on_its_own(setting, method):
-    answerer, embeddings, targets = setting
+    assembler, embeddings, targets = setting
     rows = torch.stack([torch.randperm(N)[:40] for _ in range(B)])
     for conditions in (targets, rich(targets)):
-        scorer = scorer_of(answerer, method, embeddings[:B], conditions)
+        scorer = scorer_of(assembler, method, embeddings[:B], conditions)
         pairs = scorer.pairs(rows)
         whole = torch.cat([scorer.block(slice(0, 250)), scorer.block(slice(250, N))], dim=1)
         torch.testing.assert_close(pairs, whole.gather(1, rows), atol=1e-5, rtol=1e-5)
@@ -75,14 +82,11 @@ def test_a_row_scores_the_same_in_a_block_and_on_its_own(setting, method):
 
 @pytest.mark.parametrize("method", ["teacher", "class_shift", "concept_null", "best"])
 def test_an_engine_proposes_what_the_method_wants(setting, method):
-    answerer, embeddings, targets = setting
-    exact = answerer.answer(method, embeddings[:B], targets, 10).hits
-    through = [
-        replace(answerer, gallery=Gallery(embeddings, ByGuide(embeddings), count)).answer(
-            method, embeddings[:B], targets, 10
-        )
-        for count in (N, 150)
-    ]
+    assembler, embeddings, targets = setting
+    exact = assembler.answer(method, NAMES, embeddings[:B], targets, CONFIG, 10).hits
+    truth = assembler.source.shown.ids
+    behind = [source_of(embeddings, truth, engine=ByGuide(embeddings), shortlist=count) for count in (N, 150)]
+    through = [Assembler(one).answer(method, NAMES, embeddings[:B], targets, CONFIG, 10) for one in behind]
     assert torch.equal(through[0].hits.rows, exact.rows)
     assert torch.equal(through[0].hits.similarity, exact.similarity)
     assert recall(through[1].hits.rows, exact.rows) > 0.9
@@ -93,10 +97,12 @@ def test_the_guide_of_a_condition_leads_to_its_images():
     labels = torch.arange(N) % 4
     embeddings = torch.eye(4, E)[labels] + 0.3 * torch.randn(N, E)
     log_p = torch.where(torch.nn.functional.one_hot(labels) > 0, 0.97, 0.01).log()
-    means = ClassMeans.of(embeddings, {"style": labels}, {"style": 4})
-    known = Background.of(means, ["style"], embeddings, {"style": log_p}, {"style": labels})
+    head = torch.nn.Linear(E, 4)
+    source = MemorySource({"style": head}, {"style": list("abcd")}, embeddings, truth={"style": labels})
+    source.keep_logits("gallery", "style", log_p)
+    known = Knowledge(source, ("style",))
     wanted = Conditions.of_ids((labels[:B, None] + 1) % 4, 4, torch.float32)
-    way = known.direction(wanted, log_p[None, :B])
+    way = torch.nn.functional.normalize(known.means[0][(labels[:B] + 1) % 4], dim=1)
     likeness = CosineScorer(embeddings[:B], Vectors([embeddings]))
     scorer = WeightedSum([(1.0, likeness), (0.2, Likelihood(wanted, known.log_p, way))])
     exact = Gallery(embeddings).best(scorer, 10).rows
@@ -107,12 +113,15 @@ def test_the_guide_of_a_condition_leads_to_its_images():
 
 
 def test_images_that_cannot_meet_a_condition_are_hits_where_nothing_else_is_left(setting):
-    answerer, embeddings, _ = setting
-    log_p = torch.full((2, 12, max(CLASSES[:2])), -torch.inf)
-    log_p[:, :, 0] = 0
-    few = replace(answerer, gallery=Gallery(embeddings[:12]), background=replace(answerer.known, log_p=log_p))
+    _, embeddings, _ = setting
+    source = source_of(embeddings[:12], {})
+    for name, k in zip(NAMES, CLASSES, strict=False):
+        logits = torch.full((12, k), -torch.inf)
+        logits[:, 0] = 0
+        source.keep_logits("gallery", name, logits)
     never = Conditions(torch.nn.functional.one_hot(torch.tensor([[1], [1]]), max(CLASSES[:2])).float())
     never = replace(never, any_of=torch.ones(2, 1, dtype=torch.bool))
-    hits = few.answer("teacher", embeddings[:1], never, 12).hits
+    config = AnswerConfig(Adam(0.5), rerank=0.1)
+    hits = Assembler(source).answer("teacher", NAMES, embeddings[:1], never, config, 12).hits
     assert sorted(hits.rows[0].tolist()) == list(range(12))
     assert hits.similarity.isfinite().all()

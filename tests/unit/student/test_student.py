@@ -4,16 +4,17 @@ import pytest
 import torch
 from made_heads import CLASSES, E, trained_heads
 
-from backward_search.solvers import teacher
-from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.solvers import adam
+from backward_search.solvers.adam import Adam, backward_search
 from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.manifold import ManifoldConfig, covariance, manifold_search
+from backward_search.solvers.manifold import Manifold, covariance, manifold_search
+from backward_search.solvers.protocol import GivenGround
 from backward_search.student import distillation
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student, StudentConfig
 from backward_search.student.onnx_export import export_student
 
-CONFIG = SearchConfig(0.5, max_itr=20)
+CONFIG = Adam(0.5, max_itr=20)
 
 
 def setting(count: int):
@@ -23,7 +24,7 @@ def setting(count: int):
 
 
 def learn(student, heads, embeddings, epochs, batch_size=32, loss="mse"):
-    distiller = Distiller(student, heads, embeddings, CONFIG, DistillConfig(epochs, batch_size, loss=loss))
+    distiller = Distiller(student, GivenGround(heads), embeddings, CONFIG, DistillConfig(epochs, batch_size, loss=loss))
     return [distiller.train_epoch(epoch) for epoch in range(epochs)]
 
 
@@ -46,7 +47,7 @@ def test_the_absolute_error_is_a_loss_too():
         student = Student(E, CLASSES[:2])
         student[-2].weight.data.zero_()
         student[-2].bias.data.zero_()
-        distiller = Distiller(student, heads, embeddings, CONFIG, DistillConfig(1, 64, loss=loss))
+        distiller = Distiller(student, GivenGround(heads), embeddings, CONFIG, DistillConfig(1, 64, loss=loss))
         distiller._teacher.answers = lambda *_: answers
         losses.append(distiller.train_epoch(0))  # a student that answers 0, before its first step
     assert losses == pytest.approx([0.25, 0.5])
@@ -82,12 +83,12 @@ def test_a_resumed_training_ends_with_the_same_bits():
     heads, embeddings, whole = setting(100)
     learn(whole, heads, embeddings, 6)
     _, _, student = setting(100)
-    first = Distiller(student, heads, embeddings, CONFIG, DistillConfig(6, 32))
+    first = Distiller(student, GivenGround(heads), embeddings, CONFIG, DistillConfig(6, 32))
     for epoch in range(3):
         first.train_epoch(epoch)
     state = {name: value.clone() for name, value in first.state().items()}
     other = Student(E, CLASSES[:2])
-    second = Distiller(other, heads, embeddings, CONFIG, DistillConfig(6, 32))
+    second = Distiller(other, GivenGround(heads), embeddings, CONFIG, DistillConfig(6, 32))
     second.restore(state, 3)
     for epoch in range(3, 6):
         second.train_epoch(epoch)
@@ -102,7 +103,7 @@ def test_the_teacher_searches_a_pair_once(monkeypatch):
         searched.append(len(queries))
         return backward_search(heads, queries, *rest, **more)
 
-    monkeypatch.setattr(teacher, "backward_search", counted)
+    monkeypatch.setattr(adam, "backward_search", counted)
     remembered = learn(student, heads, embeddings, 40)
     assert sum(searched) <= 50 * CLASSES[0] * CLASSES[1]
     searched.clear()
@@ -142,8 +143,9 @@ def test_the_student_of_a_manifold_teacher_comes_near_it():
     heads, embeddings, _ = setting(150)
     torch.manual_seed(1)
     student = Student(E, CLASSES[:2], StudentConfig(64, 1, "linear"))
-    config = ManifoldConfig(0.6)
-    distiller = Distiller(student, heads, embeddings, config, DistillConfig(40, 32))
+    config = Manifold(0.6)
+    ground = GivenGround(heads, covariance(embeddings))
+    distiller = Distiller(student, ground, embeddings, config, DistillConfig(40, 32))
     losses = [distiller.train_epoch(epoch) for epoch in range(40)]
     targets = torch.stack([torch.randint(k, (150,)) for k in CLASSES[:2]], dim=1)
     answers = manifold_search(heads, embeddings, targets, covariance(embeddings), config).embeddings

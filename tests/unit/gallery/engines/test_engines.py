@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from backward_search.errors import OptionError, UserError
-from backward_search.gallery.engines.index import BuildSettings, Fields, SearchSettings, Segment, Selected
+from backward_search.gallery.engines.index import BuildSettings, EngineSettings, Fields, Segment, Selected
 from backward_search.gallery.memory import CosineScorer, Gallery, recall
 from backward_search.gallery.vectors import Vectors
 
 SIZE, COUNT = 32, 1200
 CLASSES = {"style": ["Cubism", 'Neo-"Pop"']}
 SETTINGS = BuildSettings(hnsw_m=16, ivf_lists=8, pq_bytes=16)
-SEARCH = SearchSettings(shortlist=100, nprobe=8, ef_search=100)
+SEARCH = EngineSettings(shortlist=100, nprobe=8, ef_search=100)
 ENGINES = ["faiss-flat", "faiss-ivfpq", "faiss-hnsw", "milvus"]
 
 
@@ -120,7 +120,7 @@ def test_milvus_filters_by_label_and_probability_and_forgets(tmp_path):
 
     vectors = Vectors([images(200)])
     index.build(vectors, fields)
-    engine = index.open([Segment(0, 200)], None, SearchSettings(ef_search=400))  # a selective filter looks further
+    engine = index.open([Segment(0, 200)], None, EngineSettings(ef_search=400))  # a selective filter looks further
     scorer = CosineScorer(vectors.block(slice(0, 3)), vectors)
     odd = engine.where(has_label("style", 'Neo-"Pop"')).shortlist(scorer, 100)
     assert sorted(odd[0].tolist()) == list(range(1, 200, 2))
@@ -174,7 +174,7 @@ def test_too_few_candidates_are_an_error_not_a_short_answer(tmp_path):
     index = make("faiss-ivfpq", tmp_path)
     vectors = Vectors([images(COUNT)])
     index.build(vectors, fields)
-    engine = index.open([Segment(0, COUNT)], None, SearchSettings(nprobe=1))
+    engine = index.open([Segment(0, COUNT)], None, EngineSettings(nprobe=1))
     with pytest.raises(OptionError, match="--nprobe"):
         Gallery(vectors, engine, 600).search(vectors.block(slice(0, 9)), 600)
 

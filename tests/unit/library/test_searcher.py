@@ -12,7 +12,7 @@ from torch import nn
 from backward_search import Searcher
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import Gallery
-from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.solvers.adam import Adam, backward_search
 from backward_search.storage.paths import PROJECT
 
 
@@ -37,9 +37,7 @@ def searcher():
 
 def test_the_teacher_through_a_plain_module_is_the_search_itself(searcher):
     found = searcher.search(searcher.gallery[:3], "style=Rococo", lambda_=0.5, k=5)
-    expected = backward_search(
-        [searcher.heads["style"]], searcher.gallery[:3], torch.ones(3, 1, dtype=int), SearchConfig(0.5)
-    )
+    expected = backward_search([searcher.heads["style"]], searcher.gallery[:3], torch.ones(3, 1, dtype=int), Adam(0.5))
     torch.testing.assert_close(found.moved, expected.embeddings)
     similarity = torch.cosine_similarity(found.moved[:, None], searcher.gallery[None], dim=2)
     assert torch.equal(found.rows, similarity.argsort(dim=1, descending=True)[:, :5])

@@ -6,7 +6,7 @@ from made_heads import CLASSES, E, frozen, trained_heads
 from torch import nn
 
 from backward_search.conditions.batch import NO_CLASS, Conditions
-from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.solvers.adam import Adam, backward_search
 
 
 def random_logits(count: int = 4) -> torch.Tensor:
@@ -63,8 +63,8 @@ def test_a_weight_of_zero_is_an_attribute_left_out():
     stacked = frozen(heads)
     whole = Conditions.of_ids(targets, stacked.classes, torch.float64)
     weight = torch.tensor([[1.0], [0.0], [1.0]], dtype=torch.float64).expand(3, 6)
-    moved = backward_search(stacked, queries, Conditions(whole.wanted, weight=weight), SearchConfig(0.5))
-    without = backward_search(frozen([heads[0], heads[2]]), queries, targets[:, [0, 2]], SearchConfig(0.5))
+    moved = backward_search(stacked, queries, Conditions(whole.wanted, weight=weight), Adam(0.5))
+    without = backward_search(frozen([heads[0], heads[2]]), queries, targets[:, [0, 2]], Adam(0.5))
     assert torch.allclose(moved.embeddings, without.embeddings, atol=1e-9)
 
 
@@ -75,7 +75,7 @@ def test_the_search_leaves_a_class_that_is_not_wanted():
     conditions = Conditions(
         1 - nn.functional.one_hot(own[None], CLASSES[0]).double(), torch.ones(1, 40, dtype=torch.bool)
     )
-    moved = backward_search(frozen([head]), queries, conditions, SearchConfig(0.01)).embeddings
+    moved = backward_search(frozen([head]), queries, conditions, Adam(0.01)).embeddings
     assert (head(moved).argmax(1) != own).all()
 
 
@@ -84,7 +84,7 @@ def test_a_mixture_is_reached():
     head = nn.Linear(E, 5).double()
     queries = torch.tanh(torch.randn(20, E, dtype=torch.float64))
     wanted = torch.tensor([0.6, 0.4, 0, 0, 0], dtype=torch.float64).expand(1, 20, 5)
-    moved = backward_search([head.eval()], queries, Conditions(wanted), SearchConfig(0.0)).embeddings
+    moved = backward_search([head.eval()], queries, Conditions(wanted), Adam(0.0)).embeddings
     assert torch.allclose(head(moved).softmax(1), wanted[0], atol=0.05)
 
 

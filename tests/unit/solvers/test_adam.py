@@ -7,15 +7,16 @@ from made_heads import CLASSES, E, frozen, thousand, trained_heads
 from plain_search import plain_searches
 from torch import Tensor, nn
 
+from backward_search.conditions.batch import Conditions
 from backward_search.evaluation import metrics
 from backward_search.gallery.memory import Gallery
 from backward_search.model.network import Head
-from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.solvers.adam import Adam, backward_search
 from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.teacher import Teacher
+from backward_search.solvers.protocol import GivenGround
 
 
-def plain_search(heads: list[Head], z0: Tensor, y: list[int], config: SearchConfig) -> tuple[Tensor, int]:
+def plain_search(heads: list[Head], z0: Tensor, y: list[int], config: Adam) -> tuple[Tensor, int]:
     z = z0.clone().requires_grad_()
     adam = torch.optim.Adam([z], lr=config.lr)
     best, failures, kept = float("inf"), 0, z0
@@ -53,7 +54,7 @@ def problem():
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_it_agrees_with_a_plain_loop_over_single_queries(problem, conditions, lambda_, early_stopping):
     heads, queries, targets = problem
-    config = SearchConfig(lambda_, early_stopping=early_stopping)
+    config = Adam(lambda_, early_stopping=early_stopping)
     result = backward_search(frozen(heads[:conditions]), queries, targets[:, :conditions], config)
     for row in range(len(queries)):
         kept, steps = plain_search(heads[:conditions], queries[row], targets[row, :conditions].tolist(), config)
@@ -63,17 +64,17 @@ def test_it_agrees_with_a_plain_loop_over_single_queries(problem, conditions, la
 
 def test_some_queries_stop_early_and_some_do_not(problem):
     heads, queries, targets = problem
-    steps = backward_search(frozen(heads[:1]), queries, targets[:, :1], SearchConfig(0.5)).steps
+    steps = backward_search(frozen(heads[:1]), queries, targets[:, :1], Adam(0.5)).steps
     assert steps.min() < 100
     assert steps.max() == 100
 
 
 def test_it_does_not_depend_on_how_the_batch_is_split(problem):
     heads, queries, targets = problem
-    whole = backward_search(frozen(heads), queries, targets, SearchConfig(1.1))
+    whole = backward_search(frozen(heads), queries, targets, Adam(1.1))
     for size in (1, 5, 11):
         parts = [
-            backward_search(frozen(heads), queries[i : i + size], targets[i : i + size], SearchConfig(1.1))
+            backward_search(frozen(heads), queries[i : i + size], targets[i : i + size], Adam(1.1))
             for i in range(0, len(queries), size)
         ]
         assert torch.allclose(torch.cat([part.embeddings for part in parts]), whole.embeddings, atol=1e-9)
@@ -83,7 +84,7 @@ def test_it_does_not_depend_on_how_the_batch_is_split(problem):
 def test_the_queries_themselves_are_left_alone(problem):
     heads, queries, targets = problem
     before = queries.clone()
-    backward_search(frozen(heads), queries, targets, SearchConfig(0.1))
+    backward_search(frozen(heads), queries, targets, Adam(0.1))
     assert torch.equal(queries, before)
 
 
@@ -91,7 +92,7 @@ def test_the_queries_themselves_are_left_alone(problem):
 def test_a_thousand_queries_of_several_lambdas_agree_with_the_plain_loop(conditions):
     heads, queries, targets, lambdas = thousand(conditions)
     kept, steps = plain_searches(heads, queries, targets, lambdas)
-    result = backward_search(frozen(heads), queries, targets, SearchConfig(7.0), lambdas=lambdas)
+    result = backward_search(frozen(heads), queries, targets, Adam(7.0), lambdas=lambdas)
     assert ((result.embeddings - kept).abs().amax(1) < 1e-6).double().mean() >= 0.999
     assert torch.equal(result.steps, steps)
     assert len(steps.unique()) > 10
@@ -102,9 +103,9 @@ def test_a_thousand_queries_of_several_lambdas_agree_with_the_plain_loop(conditi
 @pytest.mark.parametrize("size", [40, 333])
 def test_a_thousand_queries_do_not_depend_on_how_the_batch_is_split(conditions, size):
     heads, queries, targets, lambdas = thousand(conditions)
-    whole = backward_search(frozen(heads), queries, targets, SearchConfig(7.0), lambdas=lambdas)
+    whole = backward_search(frozen(heads), queries, targets, Adam(7.0), lambdas=lambdas)
     parts = [
-        backward_search(frozen(heads), queries[rows], targets[rows], SearchConfig(7.0), lambdas=lambdas[rows])
+        backward_search(frozen(heads), queries[rows], targets[rows], Adam(7.0), lambdas=lambdas[rows])
         for rows in torch.arange(1000).split(size)
     ]
     assert (torch.cat([part.embeddings for part in parts]) - whole.embeddings).abs().max() < 1e-9
@@ -117,9 +118,10 @@ def test_single_precision_agrees_as_often_as_autograd_in_single_precision(size):
     exact, _ = plain_searches(heads, queries, targets, lambdas)
     low = [head.float() for head in heads]
     plain, _ = plain_searches(low, queries.float(), targets, lambdas.float())
-    teacher = Teacher(FrozenHeads.of(low, torch.device("cpu")), SearchConfig(1.1))
+    ground = GivenGround(FrozenHeads.of(low, torch.device("cpu")))
+    conditions = Conditions.of_ids(targets, ground.heads.classes, torch.float32)
     parts = torch.arange(1000).split(size)
-    ours = [teacher.search(queries[rows].float(), targets[rows], lambdas=lambdas[rows]) for rows in parts]
+    ours = [Adam(1.1).search(ground, queries[rows].float(), conditions.at(rows), knobs=lambdas[rows]) for rows in parts]
     moved = torch.cat([part.embeddings for part in ours])
     agree = [float(((found - exact).abs().amax(1) < 1e-3).double().mean()) for found in (moved, plain)]
     assert agree[0] >= agree[1] - 0.01
@@ -145,15 +147,15 @@ def _retrieved(moved: Tensor, targets: Tensor) -> tuple[float, float]:
 def test_a_sweep_is_each_lambda_by_itself(problem):
     heads, queries, targets = problem
     sweep = torch.tensor([0.1, 1.1]).repeat_interleave(len(queries))
-    both = backward_search(frozen(heads), queries.repeat(2, 1), targets.repeat(2, 1), SearchConfig(9), lambdas=sweep)
-    alone = [backward_search(frozen(heads), queries, targets, SearchConfig(lambda_)) for lambda_ in (0.1, 1.1)]
+    both = backward_search(frozen(heads), queries.repeat(2, 1), targets.repeat(2, 1), Adam(9), lambdas=sweep)
+    alone = [backward_search(frozen(heads), queries, targets, Adam(lambda_)) for lambda_ in (0.1, 1.1)]
     assert torch.allclose(both.embeddings, torch.cat([part.embeddings for part in alone]), atol=1e-6)  # 0.1 as float32
     assert torch.equal(both.steps, torch.cat([part.steps for part in alone]))
 
 
 def test_the_trace_is_the_walk_itself(problem):
     heads, queries, targets = problem
-    config = SearchConfig(0.5)
+    config = Adam(0.5)
     result = backward_search(frozen(heads[:1]), queries, targets[:, :1], config, trace=True)
     assert torch.equal(
         result.embeddings, backward_search(frozen(heads[:1]), queries, targets[:, :1], config).embeddings
@@ -181,7 +183,7 @@ def test_the_trace_is_the_walk_itself(problem):
 def test_a_query_without_a_finite_loss_stays_and_says_so(problem):
     heads, queries, targets = problem
     queries[3] = torch.nan
-    result = backward_search(frozen(heads), queries, targets, SearchConfig(0.5))
+    result = backward_search(frozen(heads), queries, targets, Adam(0.5))
     assert result.reasons().count("no finite loss") == 1
     assert result.embeddings[[0, 11]].isfinite().all()
 
@@ -191,7 +193,7 @@ def test_a_query_without_a_finite_loss_stays_and_says_so(problem):
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_the_recorded_step_agrees_with_the_cpu(problem, early_stopping):
     heads, queries, targets = problem
-    config = SearchConfig(0.5, early_stopping=early_stopping)
+    config = Adam(0.5, early_stopping=early_stopping)
     device = torch.device("cuda")
     here = backward_search(frozen(heads), queries, targets, config)
     there = backward_search(

@@ -8,16 +8,16 @@ from urllib.parse import parse_qsl
 
 import pytest
 import torch
-from explored import lay_explored
+from explored import lay_explored, opened
 from PIL import Image
 from scripts_by_name import script
 
 from backward_search.errors import UserError
-from backward_search.explorer.engine import Engine
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import Choice, State, from_link
 from backward_search.explorer.uploads import Uploads
-from backward_search.stages.visualize import visualize
+from backward_search.methods.protocol import Ask
+from backward_search.stages.explore import explorer_of
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,7 @@ def options(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(options):
-    (own,) = trained_runs(options).values()
-    return Engine(own, Uploads(own_folder(options), options.upload_mb))
+    return opened(options)
 
 
 def own_folder(options):
@@ -64,7 +63,8 @@ def test_the_slider_weighs_the_condition_against_likeness(engine, state):
 
     light, heavy = scores(1.0), scores(1.4)  # the query goes the whole way under both
     task = engine._task_of(state)
-    probable = engine._answerer(task, "best").log_likelihood(engine.embedding(state), task.targets("best"))[0].exp()
+    ask = Ask(engine.embedding(state), task.conditions.to(torch.device("cpu"), torch.float32), engine._config)
+    probable = engine._assembler.knowledge(task.conditioned).probability(ask).block(slice(0, len(engine.rows)))[0]
     both = light.keys() & heavy.keys()
     assert both
     for row in both:
@@ -87,7 +87,7 @@ def test_a_larger_lambda_stays_closer_to_the_query(engine, state):
     ("method", "strength"),
     [("best", 0.3), ("best", None), ("teacher", 0.2), ("class_shift", 0.3), ("predicted_filter", None)],
 )
-def test_e2_draws_what_the_page_shows(engine, state, method, strength):
+def test_e2_draws_what_the_page_shows(options, engine, state, method, strength):
     state = replace(state, method=method, strength=strength)
     words = shlex.split(engine.command(state))
     assert words[:2] == ["python", "E2.Model-Query-Visualization.py"]
@@ -98,7 +98,7 @@ def test_e2_draws_what_the_page_shows(engine, state, method, strength):
     assert drawn[method] == [engine.keys[hit.row] for hit in engine.view(state).found]
     unmoved = engine.view(replace(state, method="unchanged", strength=None))
     assert drawn["unchanged"] == [engine.keys[hit.row] for hit in unmoved.found]  # whatever the strength
-    assert visualize(engine.drawing(state)) == picture
+    assert explorer_of(options, picture.parent).figure(state) == picture
 
 
 def test_a_link_restores_the_state(engine, state):
@@ -171,5 +171,5 @@ def test_runs_that_cannot_be_read_are_left_out(options, tmp_path):
     stray = Path(options.weight_root) / "anything"
     stray.mkdir()
     (stray / "manifest-C1-test.json").write_text("{}")
-    assert len(trained_runs(options)) == 1
-    assert trained_runs(replace(options, weight_root=str(tmp_path))) == {}
+    assert len(trained_runs(options.weight_root, options.data_root)) == 1
+    assert trained_runs(tmp_path, options.data_root) == {}

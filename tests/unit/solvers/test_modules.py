@@ -6,7 +6,7 @@ from made_heads import CLASSES, E, frozen, trained_heads
 from plain_search import plain_searches
 from torch import nn
 
-from backward_search.solvers.adam import SearchConfig, backward_search
+from backward_search.solvers.adam import Adam, backward_search
 
 
 def setting():
@@ -17,8 +17,8 @@ def setting():
 
 def test_our_heads_give_the_same_as_modules():
     heads, (queries, targets) = trained_heads(), setting()
-    own = backward_search(frozen(heads), queries, targets, SearchConfig(0.5))
-    foreign = backward_search(heads, queries, targets, SearchConfig(0.5))
+    own = backward_search(frozen(heads), queries, targets, Adam(0.5))
+    foreign = backward_search(heads, queries, targets, Adam(0.5))
     assert torch.allclose(own.embeddings, foreign.embeddings, atol=1e-6)
     assert torch.equal(own.steps, foreign.steps)
     assert not foreign.embeddings.is_inference()
@@ -31,7 +31,7 @@ def test_a_head_of_another_shape_agrees_with_the_plain_loop():
     lambdas = torch.full((30,), 0.3, dtype=torch.float64)
     kept, steps = plain_searches([head], queries, targets[:, :1], lambdas)
     head.zero_grad()
-    moved = backward_search([head], queries, targets[:, :1], SearchConfig(0.3))
+    moved = backward_search([head], queries, targets[:, :1], Adam(0.3))
     assert torch.allclose(moved.embeddings, kept, atol=1e-6)
     assert torch.equal(moved.steps, steps)
     assert all(parameter.grad is None for parameter in head.parameters())
@@ -39,4 +39,4 @@ def test_a_head_of_another_shape_agrees_with_the_plain_loop():
 
 def test_a_head_in_training_mode_is_refused():
     with pytest.raises(ValueError, match="call eval"):
-        backward_search([nn.Linear(E, 5).double()], *setting(), SearchConfig(0.3))
+        backward_search([nn.Linear(E, 5).double()], *setting(), Adam(0.3))
