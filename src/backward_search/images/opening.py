@@ -49,6 +49,8 @@ def open_picture(
 ) -> Image.Image:
     """Decode a picture: as RGB, and upright, as its EXIF orientation has it.
 
+    Departure: the published code took pictures as they lie in their files.
+
     Args:
         source: its file, its encoded bytes, or a stream of these.
         short_side: the largest length of the short side in pixels; a smaller picture is not enlarged. None: as it is.
