@@ -43,6 +43,11 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
             raise ValueError(f"there is a {self._what} {name} already: give yours another name")
         return thing
 
+    def added(self) -> list[Thing]:
+        """What does not come with the package."""
+        _load_others()
+        return list(self._things.values())
+
     def unregister(self, name: str) -> None:
         """Take a thing away, as a test that added it does."""
         del self._things[name]

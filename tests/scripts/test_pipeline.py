@@ -15,11 +15,11 @@ import torch
 from scripts_by_name import script
 
 from backward_search.cli import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
+from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
 from backward_search.errors import StaleError, UserError
 from backward_search.evaluation.result_tables import result_table
+from backward_search.methods.assembler import Assembler
 from backward_search.methods.registry import METHODS
-from backward_search.runs.run import Run
-from backward_search.runs.task import Task
 from backward_search.storage.tensors import load_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -405,12 +405,59 @@ def test_the_library_searches_a_run_through_an_engine(copied):
     )
     wish = f"family={exact.labels['family'][0]}"
     for method in ("class_shift", "best"):
-        asked = {"method": method, "weight": 0.2 if method == "best" else None}
+        asked = {"method": method} | ({"strength": 0.2} if method == "best" else {})
         expected, found = (one.search(exact.gallery[:20], wish, **asked) for one in (exact, through))
         assert (expected.rows == found.rows).double().mean() > (0.99 if method == "class_shift" else 0.5)
     assert expected.rows.tolist() != found.rows.tolist()  # so few candidates cannot serve best
     picture = next((copied[0] / "data" / "glyphs").rglob("*.png"))
-    assert exact.search(exact.embed([picture]), wish, method="best", weight=0.2).rows.shape == (1, 10)
+    assert exact.search(exact.embed([picture]), wish, method="best", strength=0.2).rows.shape == (1, 10)
+
+
+@pytest.fixture(scope="module")
+def opened(trained):
+    """The run as a program has it, and the queries of its two tasks."""
+    from backward_search import open_run
+
+    folder, data = trained
+    searcher = open_run("glyphs", num_epoch=2, data_root=data[1], weight_root=folder / "weight", device="cpu")
+    stored = {}
+    for task in ("family", "family-variant"):
+        file = folder / "data" / "glyphs" / "attributions" / f"query_{task}_glyphs_test_random.json"
+        stored[task] = json.loads(file.read_text())["queries"]
+    return searcher, stored
+
+
+LIKE_E1 = [
+    *((name, [], {}) for name in METHODS),
+    ("teacher", ["--inverse_solver", "manifold"], {"solver": "manifold"}),
+    ("teacher", ["--inverse_lambda", "0.2", "--rerank", "0.1"], {"lambda_": 0.2, "rerank": 0.1}),
+    (
+        "teacher",
+        ["--inverse_earlystopping", "False", "--inverse_max_itr", "9"],
+        {"early_stopping": False, "max_itr": 9},
+    ),
+    ("best", ["--strength", "0.5", "--shift", "0.8"], {"strength": 0.5, "shift": 0.8}),
+    ("best", ["--aim", "context=0.9"], {"aim": "context=0.9"}),
+    ("concept_null", ["--strength", "auto"], {"strength": "auto"}),
+    ("random", ["--seed", "3"], {"seed": 3}),
+]
+
+
+@pytest.mark.parametrize(("method", "options", "settings"), LIKE_E1, ids=lambda value: str(value))
+def test_a_program_finds_the_very_hits_that_e1_writes(trained, opened, method, options, settings):
+    searcher, stored = opened
+    where = {key: row for row, key in enumerate(searcher.keys)}
+    for number, task in enumerate(("family", "family-variant"), 1):
+        words_ = ["--num_condition", str(number), "--method", method, "--save_result", "True", *options]
+        if method == "student":
+            script("D1")(words(trained, "--num_condition", str(number)))
+        place = script("E1")(words(trained, *words_))
+        with place.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+            written = [row["hit"] for row in csv.DictReader(file)]
+        queries = searcher.gallery[[where[query["candidate"]] for query in stored[task]]]
+        conditions = [query["condition"] for query in stored[task]]
+        found = searcher.search(queries, conditions, method=method, k=10, **settings)
+        assert [key for keys in found.keys for key in keys] == written
 
 
 def test_images_are_added_to_a_gallery_and_removed(copied):
@@ -518,12 +565,14 @@ def test_the_calibration_that_the_manifold_solver_wants_counts_once_in_the_other
     for solver in ("adam", "manifold"):
         task_words = words(copied, "--num_condition", "2", "--inverse_solver", solver)
         options = parse(EvaluateOptions, None, task_words)
-        run = Run.open(options)
-        task = Task.load(run, options, "test")
-        answerers = task.answerers(run, options, ["teacher", "class_shift"])
-        targets = task.targets("teacher")
-        moved.append(answerers["class_shift"].move(METHODS["class_shift"], task.query_embeddings(), targets).embeddings)
-        wanted.append(answerers["teacher"].teacher.heads.logits(task.query_embeddings())[:, :, :4])
+        source = run_source(options, opened_run(options))
+        task, assembler = task_of(options, source), Assembler(source)
+        queries, config = task.query_embeddings(), answer_config(options, "class_shift")
+        ask = assembler.asked("class_shift", task.conditioned, queries, task.conditions, config)
+        known = assembler.knowledge(task.conditioned)
+        moved.append(METHODS["class_shift"]().move(known, ask).embeddings)
+        heads = known.calibrated_heads if config.solver.needs_training else known.heads
+        wanted.append(heads.logits(queries)[:, :, :4])
     assert torch.equal(moved[0], moved[1])
     assert torch.allclose(wanted[0], wanted[1] * 5, atol=1e-4)
 

@@ -1,81 +1,42 @@
-"""The options of the numbered scripts: each is defined once, as a field of a dataclass that the scripts share.
+"""The command line, an edge of the package: options are defined, checked and translated here, and known nowhere below.
 
-A script's options are one dataclass; `parse` makes the parser from its fields. The type of the field is the type of the
-option, so that what reaches the package is typed and complete.
+Each numbered script has a module of options, named as its stage, made of groups that scripts share (`groups`,
+`answering_groups`). `command_line.parse` makes the parser from a dataclass's fields: the type of the field is the type
+of the option. `translation` makes the small values of them that the package works with.
 """
 
-from backward_search.cli.answering import (
-    OUTPUTS,
-    SOLVERS,
-    AnswerOptions,
-    DistillOptions,
-    EngineOptions,
-    EvaluateOptions,
-    TaskOptions,
-)
-from backward_search.cli.answering import (
-    EngineChoice as EngineChoice,
-)
-from backward_search.cli.command_line import next_command, parse, parse_each, truth
-from backward_search.cli.definition import DatasetOptions, Options, conditioned_attributes, option, require
-from backward_search.cli.preparing import (
-    ApyOptions,
-    CubOptions,
-    CustomOptions,
-    DownloadOptions,
-    ImportOptions,
-    PrepareOptions,
-    QueryOptions,
-)
-from backward_search.cli.showing import FORMATS, MAPS, ExploreOptions, PaperTableOptions, VisualizeOptions
-from backward_search.cli.training import (
-    ENGINES,
-    PRECISIONS,
-    SPLITS,
-    ChangeOptions,
-    EmbedOptions,
-    IndexOptions,
-    NetworkOptions,
-    RunOptions,
-    TrainOptions,
-)
+from backward_search.cli.build_index import IndexOptions
+from backward_search.cli.change_gallery import ChangeOptions
+from backward_search.cli.command_line import next_command, parse, parse_each
+from backward_search.cli.distill import DistillOptions
+from backward_search.cli.embed import EmbedOptions
+from backward_search.cli.evaluate import EvaluateOptions
+from backward_search.cli.explore import ExploreOptions
+from backward_search.cli.generate_queries import QueryOptions
+from backward_search.cli.import_published import ImportOptions
+from backward_search.cli.paper_tables import PaperTableOptions
+from backward_search.cli.prepare import ApyOptions, CubOptions, CustomOptions, DownloadOptions, PrepareOptions
+from backward_search.cli.train import TrainOptions
+from backward_search.cli.visualize import VisualizeOptions
 
 __all__ = [
-    "ENGINES",
-    "FORMATS",
-    "MAPS",
-    "OUTPUTS",
-    "PRECISIONS",
-    "SOLVERS",
-    "SPLITS",
-    "AnswerOptions",
     "ApyOptions",
     "ChangeOptions",
     "CubOptions",
     "CustomOptions",
-    "DatasetOptions",
     "DistillOptions",
     "DownloadOptions",
     "EmbedOptions",
-    "EngineOptions",
     "EvaluateOptions",
     "ExploreOptions",
     "ImportOptions",
     "IndexOptions",
-    "NetworkOptions",
-    "Options",
     "PaperTableOptions",
     "PrepareOptions",
     "QueryOptions",
-    "RunOptions",
-    "TaskOptions",
     "TrainOptions",
     "VisualizeOptions",
-    "conditioned_attributes",
     "next_command",
-    "option",
     "parse",
     "parse_each",
-    "require",
-    "truth",
 ]

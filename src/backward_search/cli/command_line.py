@@ -1,19 +1,43 @@
 """Command lines: read into an options dataclass, and written from one."""
 
 import argparse
+import difflib
+import importlib
+import re
 import shlex
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
 from typing import Any, NoReturn, TypeVar
 
-from backward_search.cli.definition import DatasetOptions, Options, require
+from backward_search.cli.definition import check, require
 from backward_search.data import registry
+from backward_search.methods.registry import METHODS
+from backward_search.solvers.registry import SOLVERS
 from backward_search.storage.paths import DataPaths
 
-Settings = TypeVar("Settings", bound="Options")
+if typing.TYPE_CHECKING:  # its names are light, its module is not
+    from backward_search.solvers.protocol import Knob
+
+Settings = TypeVar("Settings")
+
+SCRIPTS = {
+    "B1": "train:TrainOptions",
+    "C1": "embed:EmbedOptions",
+    "C2": "build_index:IndexOptions",
+    "D1": "distill:DistillOptions",
+    "E1": "evaluate:EvaluateOptions",
+    "E2": "visualize:VisualizeOptions",
+    "F1": "explore:ExploreOptions",
+    "A2": "generate_queries:QueryOptions",
+    "C3": "change_gallery:ChangeOptions",
+    "E3": "paper_tables:PaperTableOptions",
+    "A0": "import_published:ImportOptions",
+    "A1": "prepare:CustomOptions",
+}
+"""Where the options of each script are, the most used first."""
 
 
 def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None, **fixed: Any) -> Settings:
@@ -31,22 +55,32 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
         SystemExit: with code 2 and one line for a malformed command line.
     """
     parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.kind = kind
     annotations = typing.get_type_hints(kind)
     _check_fixed(annotations, fixed)
-    for definition in fields(kind):
-        if definition.name in fixed:
-            continue
-        _add(parser, definition, annotations[definition.name])
+    takes_further = False
+    for definition in _fields(kind):
+        if definition.metadata.get("further"):
+            takes_further = True
+        elif definition.name not in fixed:
+            _add(parser, definition, annotations[definition.name])
+    further = _add_further(parser, annotations) if takes_further else []
     given = vars(parser.parse_args(argv)) | fixed
     _pass_lists_on(kind, given)
-    for definition in fields(kind):
-        source = definition.metadata["of_dataset"]
+    for definition in _fields(kind):
+        source = definition.metadata.get("of_dataset")
         if source and definition.name not in given:
             entry = registry.find(given["dataset_name"], given.get("data_root", "data"))
             given[definition.name] = getattr(entry, source)
+    if further:
+        given["further"] = {name: given.pop(name) for name in further if name in given}
     settings = kind(**given)
-    settings.check()
+    check(settings)
     return settings
+
+
+def _fields(kind: type) -> "tuple[Field[Any], ...]":
+    return fields(kind)
 
 
 def _check_fixed(annotations: dict[str, Any], fixed: dict[str, Any]) -> None:
@@ -74,19 +108,20 @@ def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str
     return [parse(kind, description, [*words, "--dataset_name", name]) for name in prepared]
 
 
-def next_command(options: DatasetOptions, script: str, kind: type[DatasetOptions]) -> str:
+def next_command(options: Any, script: str, kind: type) -> str:
     """The command that runs `script`, whose options are `kind`, on what was made with `options`.
 
     It names what differs from the defaults; batch sizes and --overwrite are each script's own.
     """
     words = [f"python {script} --dataset_name {options.dataset_name}"]
-    for definition in fields(kind):
-        name, source = definition.name, definition.metadata["of_dataset"]
-        if name in ("dataset_name", "batch_size", "overwrite") or not hasattr(options, name):
+    for definition in _fields(kind):
+        name, source = definition.name, definition.metadata.get("of_dataset")
+        if name in ("dataset_name", "batch_size", "overwrite", "further") or not hasattr(options, name):
             continue
         default = getattr(options.entry, source) if source else definition.default
         if getattr(options, name) != default:
             words.append(f"--{name} {shlex.quote(str(getattr(options, name)))}")
+    words += [f"--{name} {value}" for name, value in getattr(options, "further", {}).items()]
     return " ".join(words)
 
 
@@ -105,8 +140,45 @@ def truth(text: str) -> bool:
 class _Parser(argparse.ArgumentParser):
     """A parser that fails in one line, and whose help keeps the script's description as it is written."""
 
+    kind: type | None = None
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message} (see --help)\n")
+        unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
+        hint = _hint(unknown[1], self.kind) if unknown and self.kind is not None else ""
+        self.exit(2, f"error: {message}{hint} (see --help)\n")
+
+
+def _hint(name: str, kind: type) -> str:
+    """What an option that a script does not have may be meant for."""
+    own = [definition.name for definition in _fields(kind)]
+    near = difflib.get_close_matches(name, own, 1, 0.75)
+    if near:
+        return f": did you mean --{near[0]}?"
+    for script, place in SCRIPTS.items():
+        module, _, attribute = place.partition(":")
+        other = getattr(importlib.import_module(f"backward_search.cli.{module}"), attribute)
+        if any(definition.name == name for definition in _fields(other)):
+            return f": --{name} is an option of {script}"
+    near = difflib.get_close_matches(name, own, 1, 0.5)
+    return f": did you mean --{near[0]}?" if near else ""
+
+
+def _further_knobs() -> "Iterator[Knob]":
+    """The knobs of solvers and methods that other packages add."""
+    for solver in SOLVERS.added():
+        yield solver.knob
+    for method in METHODS.added():
+        yield from method.knobs
+
+
+def _add_further(parser: _Parser, known: dict[str, Any]) -> list[str]:
+    """Add an option for each of those that is not an option already, and return their names."""
+    knobs = {knob.option: knob for knob in _further_knobs() if knob.option not in known}
+    for name, knob in knobs.items():
+        parser.add_argument(
+            f"--{name}", type=float, default=argparse.SUPPRESS, metavar="FLOAT", help=f"{knob.meaning} [{knob.default}]"
+        )
+    return list(knobs)
 
 
 def _reader(annotation: Any) -> Callable[[str], Any]:
@@ -127,10 +199,10 @@ def _one_or_list(reader: Callable[[str], Any]) -> Callable[[str], Any]:
     return read
 
 
-def _pass_lists_on(kind: type[Options], given: dict[str, Any]) -> None:
+def _pass_lists_on(kind: type, given: dict[str, Any]) -> None:
     """Move the lists that were given to an option of one value to the option they are meant for."""
-    for definition in fields(kind):
-        goal = definition.metadata["list_goes_to"]
+    for definition in _fields(kind):
+        goal = definition.metadata.get("list_goes_to")
         if goal and isinstance(given.get(definition.name), str):
             require(goal not in given, f"--{definition.name} and --{goal} both list values: pass one of them")
             given[goal] = given.pop(definition.name)
@@ -138,17 +210,19 @@ def _pass_lists_on(kind: type[Options], given: dict[str, Any]) -> None:
 
 def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: Any) -> None:
     meta = definition.metadata
+    words = meta["help"]() if callable(meta["help"]) else meta["help"]
+    choices = meta["choices"]() if callable(meta["choices"]) else meta["choices"]
     required = definition.default is MISSING and meta["of_dataset"] is None
     default = "required" if required else "the data set's" if meta["of_dataset"] else definition.default
     arguments: dict[str, Any] = {
         "type": _one_or_list(_reader(annotation)) if meta["list_goes_to"] else _reader(annotation),
-        "help": f"{meta['help']} [{default}]",
+        "help": f"{words} [{default}]",
         "required": required,
     }
     if annotation is bool:
         arguments |= {"nargs": "?", "const": True, "metavar": "True|False"}
-    elif meta["choices"]:
-        arguments |= {"choices": list(meta["choices"])}
+    elif choices:
+        arguments |= {"choices": list(choices)}
     else:
         arguments |= {"metavar": getattr(_reader(annotation), "__name__", "value").upper()}
     parser.add_argument(f"--{definition.name}", default=argparse.SUPPRESS, **arguments)

@@ -44,7 +44,8 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
     try:
         with logging_redirect_tqdm([LOG]):
             LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
-            LOG.info("%s", ", ".join(f"{name}={value}" for name, value in dataclasses.asdict(options).items()))
+            values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
+            LOG.info("%s", ", ".join(f"{name}={value}" for name, value in values.items()))
             yield
             LOG.info("finished in %.1f s", time.perf_counter() - start)
     finally:

@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from backward_search.cli import AnswerOptions, EngineChoice, EvaluateOptions, RunOptions, TaskOptions
+from backward_search.cli import (
+    ChangeOptions,
+    DistillOptions,
+    EmbedOptions,
+    EvaluateOptions,
+    ExploreOptions,
+    IndexOptions,
+    TrainOptions,
+    VisualizeOptions,
+)
 from backward_search.cli.definition import number
 from backward_search.evaluation.settings import Evaluation
 from backward_search.gallery.engines.index import EngineSettings
@@ -18,8 +27,12 @@ from backward_search.solvers.registry import SOLVERS
 from backward_search.storage.paths import RunPaths
 from backward_search.student.network import StudentConfig
 
+Asking = EvaluateOptions | VisualizeOptions
+Searching = DistillOptions | Asking
+OnRun = TrainOptions | EmbedOptions | IndexOptions | ChangeOptions | Searching
 
-def run_name(options: RunOptions) -> RunName:
+
+def run_name(options: OnRun) -> RunName:
     """What the run is called that the options name."""
     return RunName(
         options.mname,
@@ -33,22 +46,22 @@ def run_name(options: RunOptions) -> RunName:
     )
 
 
-def run_paths(options: RunOptions) -> RunPaths:
+def run_paths(options: OnRun) -> RunPaths:
     """The folder of the run that the options name."""
     return RunPaths.of(options.weight_root, run_name(options).folder)
 
 
-def opened_run(options: RunOptions) -> Run:
+def opened_run(options: OnRun) -> Run:
     """The finished run that the options name; see `Run.open`."""
     return Run.open(run_name(options), options.weight_root, options.data_root)
 
 
-def solver(options: TaskOptions) -> Solver:
+def solver(options: Searching) -> Solver:
     """The solver with its settings."""
-    return made(SOLVERS.find(options.inverse_solver), vars(options))
+    return made(SOLVERS.find(options.inverse_solver), vars(options) | dict(getattr(options, "further", {})))
 
 
-def student_choice(options: TaskOptions) -> StudentChoice:
+def student_choice(options: Searching) -> StudentChoice:
     """Which student, beside its teacher and its attributes."""
     shape = StudentConfig(
         options.student_hidden, options.student_depth, options.student_output, options.student_lambdas
@@ -56,12 +69,12 @@ def student_choice(options: TaskOptions) -> StudentChoice:
     return StudentChoice(shape, options.student_reg, options.student_num_epoch - 1, options.student_loss)
 
 
-def engine_settings(options: EngineChoice) -> EngineSettings:
+def engine_settings(options: Asking | ExploreOptions) -> EngineSettings:
     """Which engine, and how it is searched."""
     return EngineSettings(options.engine, options.shortlist, options.nprobe, options.ef_search)
 
 
-def answer_config(options: AnswerOptions, method: str) -> AnswerConfig:
+def answer_config(options: Asking, method: str) -> AnswerConfig:
     """How queries are answered by a method."""
     return AnswerConfig(
         solver(options),
@@ -74,7 +87,7 @@ def answer_config(options: AnswerOptions, method: str) -> AnswerConfig:
     )
 
 
-def run_source(options: AnswerOptions, run: Run, *, omit_tagless: bool = True) -> RunSource:
+def run_source(options: Asking, run: Run, *, omit_tagless: bool = True) -> RunSource:
     """The gallery that the options name, with what is known of it."""
     device, engine = find_device(options.device), engine_settings(options)
     return RunSource(run, options.split, device=device, engine=engine, omit_tagless=omit_tagless)
@@ -97,19 +110,19 @@ def evaluation(options: EvaluateOptions) -> Evaluation:
     )
 
 
-def task_of(options: AnswerOptions, source: RunSource, *, strict: bool = False) -> Task:
+def task_of(options: Asking, source: RunSource, *, strict: bool = False) -> Task:
     """The queries of the query file."""
     return Task.load(
         source, options.conditioned, condition=options.condition, strict=strict, lambda_=options.inverse_lambda
     )
 
 
-def _given(options: AnswerOptions, knob: Knob) -> Any:
+def _given(options: Asking, knob: Knob) -> Any:
     """What a knob's option says; None or "" for nothing."""
-    return getattr(options, knob.option, None)
+    return getattr(options, knob.option, options.further.get(knob.option))
 
 
-def _value(options: AnswerOptions, knob: Knob) -> float | str | None:
+def _value(options: Asking, knob: Knob) -> float | str | None:
     given = _given(options, knob)
     if not isinstance(given, str):
         return None if given is None else float(given)
@@ -118,7 +131,7 @@ def _value(options: AnswerOptions, knob: Knob) -> float | str | None:
     return AUTO if given == AUTO else number(f"--{knob.option}", given)
 
 
-def _word(options: AnswerOptions, knob: Knob) -> str:
+def _word(options: Asking, knob: Knob) -> str:
     """How a knob that is not as usual was written; "" for one that is."""
     given = _given(options, knob)
     return "" if given in (None, "") or (not isinstance(given, str) and given == knob.default) else f"{given}"

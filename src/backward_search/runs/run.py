@@ -218,11 +218,10 @@ def name_of(paths: RunPaths) -> RunName | None:
 def _completed(name: RunName, content: dict[str, Any], folder: str) -> RunName | None:
     """A name that was read from a folder, with what a name cannot carry."""
     model = content["model"]
-    named = dataclasses.replace(name, encoder_model=model["encoder_model"])
-    for kind in (name.category_type, ",".join(model["classes"])):
-        if (full := dataclasses.replace(named, category_type=kind)).folder == folder:
-            return full
-    return None
+    listed = "-".join(model["classes"]) == name.category_type
+    kind = ",".join(model["classes"]) if listed else name.category_type
+    full = dataclasses.replace(name, encoder_model=model["encoder_model"], category_type=kind)
+    return full if full.folder == folder else None
 
 
 def _there_are(name: RunName, weight_root: str | Path) -> str:

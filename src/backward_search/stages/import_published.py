@@ -15,7 +15,6 @@ from backward_search.cli import (
     EmbedOptions,
     EvaluateOptions,
     ImportOptions,
-    RunOptions,
     next_command,
     parse,
 )
@@ -40,7 +39,7 @@ from backward_search.student.network import Student
 
 LOG = logging.getLogger(__name__)
 
-Wanted = TypeVar("Wanted", bound=RunOptions)
+Wanted = TypeVar("Wanted", EmbedOptions, DistillOptions)
 
 HEAD_BATCH = 4096
 """Embeddings that go through the heads at once."""

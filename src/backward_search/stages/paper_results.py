@@ -9,13 +9,13 @@ from backward_search.errors import UserError
 from backward_search.evaluation.settings import Evaluation
 from backward_search.methods.protocol import STUDENT, TRAINING
 from backward_search.paper.tables import Cell
-from backward_search.paper.tasks import Settings
 from backward_search.readers.glyphs import source as glyphs
 from backward_search.runs.students import student_paths
 from backward_search.stages.distill import distill
 from backward_search.stages.embed import embed
 from backward_search.stages.evaluate import measure
 from backward_search.stages.generate_queries import generate_queries
+from backward_search.stages.paper_settings import Settings
 from backward_search.stages.prepare import prepare
 from backward_search.stages.train import train
 from backward_search.storage.atomic import read_json
@@ -97,7 +97,7 @@ def make_missing(settings: Settings, evaluation: EvaluateOptions, *, data_only: 
         "A1": lambda: prepare(glyphs.source(evaluation.data, evaluation.seed), evaluation.data),
         "A2": lambda: generate_queries(settings.queries),
         "B1": lambda: train(settings.training),
-        "C1": lambda: embed(settings.embedding),
+        "C1": lambda: embed(settings.run),
         "D1": lambda: distill(settings.distillation),
     }
     for script in _missing(evaluation):

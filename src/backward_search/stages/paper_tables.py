@@ -15,9 +15,10 @@ from backward_search.evaluation.result_tables import mean_in_words
 from backward_search.methods.registry import METHODS
 from backward_search.model.encoders import has_weights
 from backward_search.paper.tables import Cell, PaperTable, markdown, write_table
-from backward_search.paper.tasks import PaperTask, Settings, tasks_of
+from backward_search.paper.tasks import PaperTask, tasks_of
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
+from backward_search.stages.paper_settings import Settings
 from backward_search.storage.atomic import read_json, write_csv
 from backward_search.storage.paths import DataPaths, TablePaths
 

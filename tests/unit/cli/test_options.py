@@ -3,7 +3,10 @@
 import pytest
 
 from backward_search.cli import EvaluateOptions, TrainOptions, VisualizeOptions, parse
+from backward_search.cli.translation import answer_config, solver
 from backward_search.errors import OptionError
+from backward_search.solvers.adam import Adam
+from backward_search.solvers.manifold import Manifold
 
 
 def test_what_is_not_named_comes_from_the_data_set():
@@ -61,9 +64,21 @@ def test_a_malformed_command_line_is_one_line_and_code_2(capsys):
 
 
 def test_a_strength_speaks_of_the_methods_that_have_one():
-    options = parse(VisualizeOptions, "", ["--dataset_name", "glyphs", "--strength", "0.7"])
-    weights = [options.weight_of(name) for name in ("best", "concept_null", "teacher", "unchanged", "student")]
-    assert weights == [0.7, 0.7, 0, 0, 0]
+    options = parse(VisualizeOptions, "", ["--dataset_name", "glyphs", "--strength", "0.7", "--shift", "0.4"])
+    knobs = {name: answer_config(options, name).knobs for name in ("best", "concept_null", "teacher", "class_shift")}
+    assert knobs == {
+        "best": {"strength": 0.7, "shift": 0.4},
+        "concept_null": {"strength": 0.7},
+        "teacher": {},
+        "class_shift": {"shift": 0.4},
+    }
+
+
+def test_options_become_the_solver_they_name():
+    words = ["--dataset_name", "glyphs", "--inverse_lr", "0.1", "--inverse_earlystopping", "False"]
+    assert solver(parse(EvaluateOptions, "", words)) == Adam(0.5, 0.1, early_stopping=False)
+    manifold = [*words, "--inverse_solver", "manifold", "--target_probability", "0.7"]
+    assert solver(parse(EvaluateOptions, "", manifold)) == Manifold(0.7)
 
 
 @pytest.mark.parametrize("fixed", [{"bogus": 1}, {"num_epoch": "24"}, {"inverse_lambda": "much"}, {"engine": None}])
@@ -71,3 +86,21 @@ def test_what_a_program_passes_is_checked_as_what_is_typed(fixed):
     with pytest.raises(OptionError, match=next(iter(fixed))):
         parse(VisualizeOptions, None, [], dataset_name="glyphs", **fixed)
     assert parse(VisualizeOptions, None, [], dataset_name="glyphs", inverse_lambda=2).inverse_lambda == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "hint"),
+    [
+        (VisualizeOptions, ["--method", "best"], "did you mean --methods?"),
+        (EvaluateOptions, ["--inverse_lamda", "1"], "did you mean --inverse_lambda?"),
+        (TrainOptions, ["--inverse_lambda", "1"], "--inverse_lambda is an option of D1"),
+        (TrainOptions, ["--xyzzy", "1"], "unrecognized arguments: --xyzzy 1 (see --help)"),
+    ],
+)
+def test_an_unknown_option_is_hinted_at(kind, words, hint, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(kind, "", ["--dataset_name", "glyphs", *words])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert hint in said
+    assert len(said.splitlines()) == 1

@@ -1,28 +1,48 @@
-"""The options of E2, E3 and F1: figures, tables and the explorer."""
+"""The options of E2."""
 
 from dataclasses import dataclass
 
-from backward_search.cli.answering import AnswerOptions, EngineChoice
-from backward_search.cli.definition import (
+from backward_search.cli.answering_groups import (
+    AskingOptions,
+    EngineChoice,
+    SolverOptions,
+    StudentOptions,
+    TaskOptions,
+    refusal,
+)
+from backward_search.cli.definition import not_negative, number, option, require
+from backward_search.cli.groups import (
+    DatasetOptions,
     DeviceOptions,
     ModelOptions,
     PictureOptions,
-    ProtocolOptions,
+    PlaceOptions,
+    RunOptions,
+    SplitOptions,
     WeightOptions,
-    number,
-    option,
-    require,
 )
-from backward_search.data import registry
 from backward_search.methods.registry import METHODS
 
 FORMATS = ("png", "svg", "pdf")
-
 MAPS = ("tsne", "umap", "pca")
 
 
 @dataclass(frozen=True)
-class VisualizeOptions(PictureOptions, AnswerOptions):
+class VisualizeOptions(
+    PictureOptions,
+    AskingOptions,
+    SplitOptions,
+    EngineChoice,
+    StudentOptions,
+    SolverOptions,
+    TaskOptions,
+    RunOptions,
+    ModelOptions,
+    WeightOptions,
+    DeviceOptions,
+    DatasetOptions,
+    PlaceOptions,
+):
     """Which queries are drawn, and how."""
 
     query_key: str = option("indices of the queries in their query file, such as 3 or 3,17,100", "10")
@@ -68,70 +88,22 @@ class VisualizeOptions(PictureOptions, AnswerOptions):
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
-        super().check()
         several = len(self.query_keys) > 1 or self.random > 1
         chosen = [name for name in ("random", "query", "query_image") if getattr(self, name)]
         require(len(chosen) < 2, f"--{' and --'.join(chosen)} name different queries: pass one of them")
         need = self.query or self.query_image
         require(not need or bool(self.condition), f"--condition has to say what is wanted of {need}")
-        require(self.random >= 0, f"--random {self.random} must not be negative")
-        require(self.path_rows >= 0, f"--path_rows {self.path_rows} must not be negative")
+        not_negative(self, "random", "path_rows")
         require(2 <= self.width <= 40, f"--width {self.width} must lie between 2 and 40 inches")
         require(not (self.output and several), "--output is the file of one picture: name one query")
         require(self.picture_format in FORMATS, f"--output {self.output} does not end in one of {', '.join(FORMATS)}")
         for name in self.named_methods:
             require(name in METHODS, f"--methods {name} is not one of {', '.join(METHODS)}")
-            require(not self.refusal(name), self.refusal(name))
+            words = refusal(name, self.engine, self.rerank)
+            require(not words, words)
         if self.path_lambdas:
             _numbers("--path_lambdas", self.path_lambdas)
 
 
 def _numbers(name: str, text: str) -> list[float]:
     return [number(name, word) for word in text.split(",")]
-
-
-@dataclass(frozen=True)
-class ExploreOptions(WeightOptions, PictureOptions, DeviceOptions, EngineChoice):
-    """Where the explorer listens, what it may take, and what finds the hits of every run."""
-
-    host: str = option("the address it listens at; others than this machine can reach 0.0.0.0", "127.0.0.1")
-    port: int = option("the port it listens at", 7860)
-    hits: int = option("hits that are shown", 12)
-    upload_mb: int = option("the largest image file that is taken, in megabytes", 20)
-
-    def check(self) -> None:
-        """Refuse values that cannot be meant."""
-        super().check()
-        require(0 < self.port < 2**16, f"--port {self.port} must lie between 1 and 65535")
-        require(self.hits > 0, f"--hits {self.hits} must be positive")
-        require(self.upload_mb > 0, f"--upload_mb {self.upload_mb} must be positive")
-
-
-@dataclass(frozen=True)
-class PaperTableOptions(ProtocolOptions, ModelOptions):
-    """What the paper's tables are made of."""
-
-    dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
-    tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
-    train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
-    pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
-    num_epoch: int | None = option("training epochs (default: the data set's)", None)
-    recipe: str | None = option("how the models were trained (default: the data set's)", None)
-    table_root: str = option("folder of the tables", "fig/tables")
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The data sets that the tables speak of."""
-        return tuple(self.dataset_name.split(",")) if self.dataset_name else ("CUB", "APY", "wikiart", "glyphs")
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """The tables to make, in order."""
-        return tuple(sorted(set(self.tables.split(","))))
-
-    def check(self) -> None:
-        """Refuse values that cannot be meant."""
-        super().check()
-        for name in self.datasets:
-            registry.find(name, self.data_root)
-        require(set(self.numbers) <= set("123456"), f"--tables {self.tables} is not a list such as 1,4 of 1 to 6")

@@ -1,0 +1,38 @@
+"""The options of C2."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.answering_groups import engine_names
+from backward_search.cli.definition import not_negative, option, positive, require
+from backward_search.cli.groups import (
+    SPLITS,
+    DatasetOptions,
+    DeviceOptions,
+    ModelOptions,
+    PlaceOptions,
+    RunOptions,
+    WeightOptions,
+)
+
+
+@dataclass(frozen=True)
+class IndexOptions(RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions):
+    """How a gallery's index is built."""
+
+    engine: str = option("what the index is for; exact needs none, and begins the gallery alone", choices=engine_names)
+    split: str = option("the split whose images the gallery begins with", "test", choices=SPLITS)
+    hnsw_m: int = option("links of an image in an HNSW graph (faiss-hnsw, milvus)", 32)
+    hnsw_ef_construction: int = option("candidates looked at for those links", 80)
+    ivf_lists: int = option("cells of the inverted file (faiss-ivfpq); 0 takes about 2 sqrt(N)", 0)
+    pq_bytes: int = option("bytes an image is compressed to (faiss-ivfpq)", 32)
+    milvus_uri: str = option("address of a Milvus cluster, such as http://host:19530 (default: a file beside)", "")
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(self.hnsw_m > 1, f"--hnsw_m {self.hnsw_m} must be at least 2")
+        positive(self, "hnsw_ef_construction", "pq_bytes")
+        not_negative(self, "ivf_lists")
+        require(
+            not self.milvus_uri or "://" in self.milvus_uri,
+            f"--milvus_uri {self.milvus_uri} is no address: write http://host:19530, or leave it out for a file",
+        )

@@ -1,0 +1,29 @@
+"""The options of C3."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.definition import option, positive, require
+from backward_search.cli.groups import (
+    SPLITS,
+    DatasetOptions,
+    DeviceOptions,
+    ModelOptions,
+    PlaceOptions,
+    RunOptions,
+    WeightOptions,
+)
+
+
+@dataclass(frozen=True)
+class ChangeOptions(RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions):
+    """Which images come to a gallery and which leave it."""
+
+    add: str = option("a folder of images, or a text file of one image path per line", "")
+    remove: str = option("a text file of one key (<folder>/<file>) per line", "")
+    split: str = option("the split whose images the gallery began with", "test", choices=SPLITS)
+    batch_size: int = option("images embedded at once", 256)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(bool(self.add or self.remove), "nothing to do: pass --add, --remove, or both")
+        positive(self, "batch_size")

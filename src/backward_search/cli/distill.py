@@ -1,0 +1,36 @@
+"""The options of D1."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.answering_groups import SolverOptions, StudentOptions, TaskOptions
+from backward_search.cli.definition import option, require
+from backward_search.cli.groups import (
+    DatasetOptions,
+    DeviceOptions,
+    ModelOptions,
+    PlaceOptions,
+    RunOptions,
+    WeightOptions,
+)
+
+
+@dataclass(frozen=True)
+class DistillOptions(
+    StudentOptions,
+    SolverOptions,
+    TaskOptions,
+    RunOptions,
+    ModelOptions,
+    WeightOptions,
+    DeviceOptions,
+    DatasetOptions,
+    PlaceOptions,
+):
+    """How the student is trained."""
+
+    batch_size: int = option("embeddings in a step", 512)
+    onnx: bool = option("write the student as an ONNX file too (requirements-onnx.txt)", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")

@@ -1,0 +1,37 @@
+"""The options of C1."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.definition import option, positive, require
+from backward_search.cli.groups import (
+    SPLITS,
+    DatasetOptions,
+    DeviceOptions,
+    ModelOptions,
+    NetworkOptions,
+    PlaceOptions,
+    RunOptions,
+    WeightOptions,
+)
+
+
+@dataclass(frozen=True)
+class EmbedOptions(
+    NetworkOptions, RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions
+):
+    """Which images are embedded, and how."""
+
+    batch_size: int = option("images at once, in each process", 256)
+    split: str = option("which splits, comma-separated", "train,test")
+    image_folder: str = option("embed the images below this folder instead", "")
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits to embed."""
+        return tuple(self.split.split(","))
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        positive(self, "batch_size")
+        for name in self.splits:
+            require(name in SPLITS, f"--split {name} does not exist: train, test, or train,test")

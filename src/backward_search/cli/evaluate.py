@@ -1,0 +1,88 @@
+"""The options of E1."""
+
+import math
+from dataclasses import dataclass
+
+from backward_search.cli.answering_groups import (
+    AskingOptions,
+    EngineChoice,
+    SolverOptions,
+    StudentOptions,
+    TaskOptions,
+    refusal,
+)
+from backward_search.cli.definition import option, require
+from backward_search.cli.groups import (
+    DatasetOptions,
+    DeviceOptions,
+    ModelOptions,
+    PlaceOptions,
+    ProtocolOptions,
+    RunOptions,
+    SplitOptions,
+    WeightOptions,
+)
+from backward_search.errors import OptionError
+from backward_search.methods.registry import METHODS
+
+
+@dataclass(frozen=True)
+class EvaluateOptions(
+    ProtocolOptions,
+    AskingOptions,
+    SplitOptions,
+    EngineChoice,
+    StudentOptions,
+    SolverOptions,
+    TaskOptions,
+    RunOptions,
+    ModelOptions,
+    WeightOptions,
+    DeviceOptions,
+    DatasetOptions,
+    PlaceOptions,
+):
+    """What is evaluated."""
+
+    method: str = option(lambda: f"what answers a query: {', '.join(METHODS)}", "", choices=lambda: ("", *METHODS))
+    evaluation_distill: bool = option("older name of --method student", False)
+    search_random: bool = option("older name of --method random", False)
+    omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
+    save_result: bool = option("write each query's hits as a CSV too", False)
+    inverse_lambda: float = option(
+        "weight of the distance to the query: larger stays closer; several, comma-separated, are a --sweep",
+        of_dataset="inverse_lambda",
+        list_goes_to="sweep",
+    )
+    sweep: str = option("evaluate the teacher under each of these lambdas, comma-separated, in one search", "")
+
+    @property
+    def lambdas(self) -> list[float]:
+        """The lambdas under which the teacher is evaluated: those of the sweep, or the one."""
+        try:
+            values = [float(word) for word in self.sweep.split(",") if word.strip()]
+        except ValueError:
+            raise OptionError(f"--sweep {self.sweep} is not a list of numbers such as 0.1,0.5,1") from None
+        require(all(0 <= value < math.inf for value in values), f"--sweep {self.sweep} must not be negative")
+        return list(dict.fromkeys(values)) or [self.inverse_lambda]
+
+    @property
+    def chosen_method(self) -> str:
+        """The method, whichever of its names was used."""
+        older = [name for name, on in (("student", self.evaluation_distill), ("random", self.search_random)) if on]
+        wanted = {name for name in (self.method, *older) if name}
+        require(
+            len(wanted) < 2, f"--method, --evaluation_distill and --search_random disagree: {', '.join(sorted(wanted))}"
+        )
+        return wanted.pop() if wanted else "teacher"
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        method = self.chosen_method
+        words = refusal(method, self.engine, self.rerank)
+        require(not words, words)
+        strong = bool(METHODS.find(method).tried)
+        require(strong or not self.strength, f"--strength is for concept_null and best, not {method}: --rerank")
+        require(method == "teacher" or not self.sweep, f"--sweep is for the teacher, and --method is {method}")
+        several = len(self.lambdas) > 1
+        require(not several or self.inverse_solver == "adam", "--sweep is for --inverse_solver adam")

@@ -1,0 +1,158 @@
+"""The options that several scripts share, in groups: where data lie, which data set, which run, where it works."""
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+from backward_search.cli.definition import not_negative, option, positive, require
+from backward_search.data import registry
+from backward_search.data.registry import DatasetEntry
+from backward_search.runs.names import ENCODING_SIZE, MNAME
+from backward_search.storage.paths import DataPaths
+from backward_search.training.recipe import RECIPES
+
+SPLITS = ("train", "test")
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+class NamesDataset(Protocol):
+    """Options that name a data set."""
+
+    @property
+    def data_root(self) -> str:
+        """Where data sets lie."""
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set."""
+
+    @property
+    def entry(self) -> DatasetEntry:
+        """Its registry entry."""
+
+
+class NamesAttributes(NamesDataset, Protocol):
+    """Options that name a category type too."""
+
+    @property
+    def category_type(self) -> str:
+        """Which attributes."""
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """Where data lie, and whether results may be replaced."""
+
+    data_root: str = option("folder of the data sets", "data")
+    overwrite: bool = option("replace results of other settings", False)
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Which data set."""
+
+    dataset_name: str = option("the data set: CUB, APY, wikiart, glyphs, or the name of one of your own")
+    seed: int = option("seed of everything random", 0)
+
+    @property
+    def entry(self: NamesDataset) -> DatasetEntry:
+        """The data set's registry entry."""
+        return registry.find(self.dataset_name, self.data_root)
+
+    @property
+    def data(self: NamesDataset) -> DataPaths:
+        """The data set's files."""
+        return DataPaths.of(self.data_root, self.dataset_name)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(0 <= self.seed < 2**32, f"--seed {self.seed} must lie between 0 and 2^32")
+
+
+@dataclass(frozen=True)
+class WeightOptions:
+    """Where trained models lie."""
+
+    weight_root: str = option("folder of the trained models", "weight")
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """Where pictures go."""
+
+    result_root: str = option("folder of the pictures", "result")
+
+
+@dataclass(frozen=True)
+class ProtocolOptions:
+    """By which rules is judged."""
+
+    protocol: str = option(
+        "paper, or strict: no condition that the query meets, the query's image no hit, no label among the tags",
+        "paper",
+        choices=("paper", "strict"),
+    )
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """Where the networks run."""
+
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What models are called, and what works on them."""
+
+    mname: str = option("first part of a run's name", MNAME)
+    encoding_size: int = option("size E of the embedding", ENCODING_SIZE)
+    n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        positive(self, "encoding_size")
+        not_negative(self, "n_workers")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which trained model of a data set."""
+
+    category_type: str = option("which attributes are trained", of_dataset="default_category_type")
+    encoder_model: str = option("the encoder: a torchvision name, or timm:NAME", of_dataset="encoder_model")
+    num_epoch: int = option("training epochs", of_dataset="num_epoch")
+    recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
+    enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
+
+    @property
+    def attributes(self: NamesAttributes) -> tuple[str, ...]:
+        """The attributes the run is trained on."""
+        return self.entry.attributes_of(self.category_type)
+
+    def check(self: NamesAttributes) -> None:
+        """Refuse values that cannot be meant."""
+        self.entry.attributes_of(self.category_type)
+        positive(self, "num_epoch")
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """How images go through the network."""
+
+    precision: str = option(
+        "fp32, bf16 in the encoder, or auto: bf16 on CUDA, but not to train as in the paper", "auto"
+    )
+    compile: bool = option("let torch.compile make the network faster; the first steps take a minute", False)
+    skip_unreadable: bool = option("leave images that cannot be read out, and list them", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(self.precision in PRECISIONS, f"--precision {self.precision} is not one of {', '.join(PRECISIONS)}")
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """Among which images."""
+
+    split: str = option("the split of queries and gallery", "test", choices=SPLITS)

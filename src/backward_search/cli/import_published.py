@@ -1,0 +1,18 @@
+"""The options of A0."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.definition import not_negative, option
+from backward_search.cli.groups import PlaceOptions, WeightOptions
+
+
+@dataclass(frozen=True)
+class ImportOptions(WeightOptions, PlaceOptions):
+    """Which of the authors' files are imported."""
+
+    source: str = option("the folder of what the authors published; those below it are searched too")
+    epoch: int = option("the epoch whose weights are taken where a run has several (0: the last)", 0)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        not_negative(self, "epoch")

@@ -1,0 +1,36 @@
+"""The options of E3."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.definition import option, require
+from backward_search.cli.groups import DeviceOptions, ModelOptions, PlaceOptions, ProtocolOptions, WeightOptions
+from backward_search.data import registry
+
+
+@dataclass(frozen=True)
+class PaperTableOptions(ProtocolOptions, ModelOptions, WeightOptions, DeviceOptions, PlaceOptions):
+    """What the paper's tables are made of."""
+
+    dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
+    tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
+    train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
+    pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
+    num_epoch: int | None = option("training epochs (default: the data set's)", None)
+    recipe: str | None = option("how the models were trained (default: the data set's)", None)
+    table_root: str = option("folder of the tables", "fig/tables")
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets that the tables speak of."""
+        return tuple(self.dataset_name.split(",")) if self.dataset_name else ("CUB", "APY", "wikiart", "glyphs")
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The tables to make, in order."""
+        return tuple(sorted(set(self.tables.split(","))))
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        for name in self.datasets:
+            registry.find(name, self.data_root)
+        require(set(self.numbers) <= set("123456"), f"--tables {self.tables} is not a list such as 1,4 of 1 to 6")

@@ -1,0 +1,76 @@
+"""The options of A1, of each data set."""
+
+import os
+from dataclasses import dataclass
+
+from backward_search.cli.definition import option, positive, require
+from backward_search.cli.groups import DatasetOptions, PlaceOptions
+
+
+@dataclass(frozen=True)
+class PreparingOptions:
+    """How a data set is prepared."""
+
+    check_only: bool = option("report on the raw data and write nothing but the report", False)
+    n_workers: int = option("processes that write images (default: number of cores)", os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class FetchingOptions:
+    """Whether what its owners publish is fetched."""
+
+    download: bool = option("fetch first what the data set's owners publish", False)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        fetches_and_checks = self.download and getattr(self, "check_only", False)
+        require(not fetches_and_checks, "--check_only writes nothing but its report: leave --download out, or it")
+
+
+@dataclass(frozen=True)
+class PrepareOptions(PreparingOptions, DatasetOptions, PlaceOptions):
+    """Of glyphs; each A1 script names its data set itself."""
+
+
+@dataclass(frozen=True)
+class DownloadOptions(FetchingOptions, PreparingOptions, DatasetOptions, PlaceOptions):
+    """Of WikiArt."""
+
+
+@dataclass(frozen=True)
+class CubOptions(FetchingOptions, PreparingOptions, DatasetOptions, PlaceOptions):
+    """Of CUB."""
+
+    as_published: bool = option("give each image its neighbour's tags, as the published tables do (11,787 rows)", False)
+
+
+@dataclass(frozen=True)
+class ApyOptions(FetchingOptions, PreparingOptions, DatasetOptions, PlaceOptions):
+    """Of aPY."""
+
+    with_yahoo: bool = option("take the twelve aYahoo classes in (not part of the paper's experiment)", False)
+
+
+@dataclass(frozen=True)
+class CustomOptions(PreparingOptions, DatasetOptions, PlaceOptions):
+    """Of the user's own images."""
+
+    source: str = option("a folder of one folder per class, a .csv, a .parquet or an .npz file")
+    path_column: str = option("the column of the image paths", "path")
+    image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
+    label_columns: str = option("the label columns, comma-separated (default: all that have no other role)", "")
+    tags_column: str = option("the column of comma-separated tags", "tags")
+    split_column: str = option("the column that says train or test", "split")
+    group_column: str = option("images of one group stay on one side of the split", "")
+    test_size: float = option("share of the images that become the test split", 0.2)
+    image_size: int = option("side of the network's input in pixels", 224)
+    augment: bool = option("random crops and flips in training", True)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(0 < self.test_size < 1, f"--test_size {self.test_size} must lie between 0 and 1")
+        positive(self, "image_size")
+        require(
+            not self.image_column or self.source.lower().endswith(".parquet"),
+            f"--image_column {self.image_column} is for a .parquet file, and --source is {self.source}",
+        )

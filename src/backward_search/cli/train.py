@@ -1,0 +1,44 @@
+"""The options of B1."""
+
+from dataclasses import dataclass
+
+from backward_search.cli.definition import not_negative, option, positive, require
+from backward_search.cli.groups import (
+    DatasetOptions,
+    DeviceOptions,
+    ModelOptions,
+    NetworkOptions,
+    PlaceOptions,
+    RunOptions,
+    WeightOptions,
+)
+
+
+@dataclass(frozen=True)
+class TrainOptions(
+    NetworkOptions, RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions
+):
+    """How a model is trained."""
+
+    batch_size: int = option("images in a step, over all processes", 64)
+    lr: float | None = option("peak learning rate (default: the recipe's; for the paper's, the data set's)", None)
+    weight_decay: float | None = option("L2 penalty (default: the recipe's)", None)
+    lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
+    lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
+    holdout: float = option(
+        "share of the training images kept from training, to calibrate the heads and choose strengths",
+        of_dataset="holdout",
+    )
+    pretrained: bool = option("start the encoder from ImageNet weights", True)
+    image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
+    verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
+    checkpoint_step: int = option("steps between two checkpoints inside an epoch; there is one after each, too", 1000)
+    use_epoch: str = option("the epoch whose weights the later stages use", "last", choices=("last", "best"))
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
+        require(0 <= self.holdout < 1, f"--holdout {self.holdout} must be at least 0 and less than 1")
+        not_negative(self, "weight_decay")
+        positive(self, "image_size", "lr_scheduler_gamma", "verbose_step", "checkpoint_step", "lr_scheduler_step")
+        require(self.lr is None or self.lr > 0, f"--lr {self.lr} must be positive")
