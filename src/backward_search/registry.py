@@ -45,7 +45,7 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
 
     def added(self) -> list[Thing]:
         """What does not come with the package."""
-        _load_others()
+        load_others()
         return list(self._things.values())
 
     def unregister(self, name: str) -> None:
@@ -70,20 +70,20 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         if name in self._places:
             module, _, attribute = self._places[name].partition(":")
             return getattr(importlib.import_module(f"backward_search.{module}"), attribute)  # type: ignore[no-any-return]
-        _load_others()
+        load_others()
         return self._things[name]
 
     def __iter__(self) -> Iterator[str]:
-        _load_others()
+        load_others()
         return iter([*self._places, *self._things])
 
     def __len__(self) -> int:
-        _load_others()
+        load_others()
         return len(self._places) + len(self._things)
 
 
 @cache
-def _load_others() -> None:
+def load_others() -> None:
     """Import what other packages add; one that cannot be imported is named and left out."""
     for entry in sorted(metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         try:

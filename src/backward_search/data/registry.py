@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from backward_search.errors import OptionError
+from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.paths import DataPaths, checked_name
 
@@ -149,6 +150,7 @@ def is_registered(name: str) -> bool:
 
 def names(data_root: str | Path) -> list[str]:
     """The known data sets: those registered, then those prepared below `data_root` on the user's own images."""
+    load_others()
     root = DataPaths.of(data_root, "any").root
     own = sorted(path.parent.parent.name for path in root.glob("*/attributions/dataset.json"))
     return [*_REGISTERED, *(name for name in own if name not in _REGISTERED)]
@@ -166,6 +168,8 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
     Raises:
         OptionError: there is no such data set; the message names the nearest.
     """
+    if name not in _REGISTERED:
+        load_others()
     registered = _REGISTERED.get(name)
     if isinstance(registered, DatasetEntry):
         return registered

@@ -12,9 +12,10 @@ from backward_search.drawing.space import Space, Way
 from backward_search.drawing.walks import NAMES, Walk, flattened, spots, stops, walks
 from backward_search.evaluation.metrics import tag_similarity
 from backward_search.gallery.memory import Gallery, Hits
+from backward_search.methods.asking import STUDENT
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import STUDENT, Method
+from backward_search.methods.protocol import Method
 from backward_search.methods.registry import METHODS
 from backward_search.runs.question import Question
 from backward_search.runs.task import Task

@@ -17,9 +17,10 @@ from backward_search.explorer.state import State
 from backward_search.explorer.uploads import Uploads
 from backward_search.gallery.engines.index import EXACT, EngineSettings
 from backward_search.gallery.memory import Hits
+from backward_search.methods.asking import STUDENT
 from backward_search.methods.assembler import Assembler, why_exact
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import STUDENT, Method
+from backward_search.methods.protocol import Method
 from backward_search.methods.registry import DRAWN, METHODS
 from backward_search.once import Once
 from backward_search.runs.defaults import usual_config
@@ -179,7 +180,7 @@ class ExploredRun:
         if not state.choices:
             return None
         task, solver = self._task_of(state), self._config.solver
-        own = state.strength if self.method(state) == "teacher" else None
+        own = state.strength if METHODS.find(self.method(state)).searches else None
         value = knob_value(solver) if own is None else own
         embedding = self.embedding(state)
         conditions = task.conditions.to(embedding.device, embedding.dtype)

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from backward_search.errors import MissingError
 from backward_search.gallery.memory import Engine, Gallery
 from backward_search.library.checks import class_ids, finite_rows, matrix
+from backward_search.methods.asking import LABELS, STUDENT
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import LABELS, STUDENT
 from backward_search.methods.source import Embedded
 from backward_search.model.network import Head
 from backward_search.once import Once

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import ExactEngine, Hits
+from backward_search.methods.asking import Ask, Moved
 from backward_search.methods.config import AUTO, AnswerConfig
 from backward_search.methods.knowledge import Knowledge
-from backward_search.methods.protocol import Ask, Method, Moved
+from backward_search.methods.protocol import Method
 from backward_search.methods.registry import METHODS
 from backward_search.methods.source import Source
 from backward_search.methods.strength import choose_strength

@@ -9,10 +9,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from backward_search.gallery.memory import CosineScorer
+from backward_search.methods.asking import TRAINING, Ask, Moved
 from backward_search.methods.config import AUTO
 from backward_search.methods.knowledge import Knowledge
 from backward_search.methods.moving import SHIFT
-from backward_search.methods.protocol import TRAINING, Ask, Method, Moved, Term
+from backward_search.methods.protocol import Method, Term
 from backward_search.solvers.protocol import Knob
 
 

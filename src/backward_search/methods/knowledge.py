@@ -10,9 +10,9 @@ from torch.nn.functional import normalize, pad
 from backward_search.conditions.batch import Conditions, padded
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import Gallery
+from backward_search.methods.asking import Ask
 from backward_search.methods.concept import ClassMeans, Likeness
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import Ask
 from backward_search.methods.scoring import Likelihood, Probability
 from backward_search.methods.source import Embedded, Source
 from backward_search.once import Once

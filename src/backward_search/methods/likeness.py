@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from backward_search.gallery.memory import Gallery, Hits
+from backward_search.methods.asking import LABELS, TRAINING, Ask
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.knowledge import Knowledge
-from backward_search.methods.protocol import LABELS, TRAINING, Ask, Method, Term
+from backward_search.methods.protocol import Method, Term
 from backward_search.methods.scoring import Passed
 
 FIRST = 4

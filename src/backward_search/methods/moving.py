@@ -4,9 +4,10 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from backward_search.methods.asking import STUDENT, TRAINING, Ask, Moved
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.knowledge import Knowledge
-from backward_search.methods.protocol import STUDENT, TRAINING, Ask, Method, Moved
+from backward_search.methods.protocol import Method
 from backward_search.solvers.protocol import Knob, SearchResult, knob_value
 
 SHIFT = Knob("shift", "shift", "shift", "share of the shift from class to class", 0.0, 2.0, 1.0)

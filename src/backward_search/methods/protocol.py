@@ -1,71 +1,21 @@
 """What a method is: it moves queries, scores images, and says what it needs and which number sets its strength."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import CosineScorer, Gallery, Hits, Scorer
+from backward_search.methods.asking import TRAINING, Ask, Moved
 from backward_search.methods.config import AnswerConfig
+from backward_search.methods.knowledge import Knowledge
 from backward_search.methods.scoring import Likelihood, WeightedSum
 from backward_search.solvers.protocol import Knob, knob_value, turned
 
-if TYPE_CHECKING:  # which puts methods and what they need together
-    from backward_search.methods.knowledge import Knowledge
-
-TRAINING, LABELS, STUDENT = "training", "labels", "student"
-NEEDS = (TRAINING, LABELS, STUDENT)
-"""What a method can need beside the heads and the gallery: training images, the gallery's true labels, a student."""
-
 Term = tuple[float, Scorer]
 """A weight, and what it weighs."""
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Some queries as a method gets them.
-
-    Attributes:
-        queries: embeddings (B, E).
-        conditions: theirs, on their device and in their precision.
-        config: the settings; no knob is yet to be chosen.
-        knobs: the value of the solver's knob for each query (B,), in place of the solver's own.
-    """
-
-    queries: Tensor
-    conditions: Conditions
-    config: AnswerConfig
-    knobs: Tensor | None = None
-
-    def at(self, rows: slice) -> "Ask":
-        """Some of them."""
-        some = torch.arange(len(self.queries), device=self.queries.device)[rows]
-        knobs = None if self.knobs is None else self.knobs[rows]
-        return Ask(self.queries[rows], self.conditions.at(some), self.config, knobs)
-
-
-@dataclass(frozen=True)
-class Moved:
-    """Where a method moved queries.
-
-    Attributes:
-        embeddings: (B, E).
-        steps: gradient evaluations of each (B,) int64.
-        stopped: whether each stopped early (B,) bool.
-    """
-
-    embeddings: Tensor
-    steps: Tensor
-    stopped: Tensor
-
-    @classmethod
-    def at_once(cls, embeddings: Tensor) -> "Moved":
-        """By a method that makes no steps."""
-        steps = torch.zeros(len(embeddings), dtype=torch.int64)
-        return cls(embeddings, steps, torch.zeros(len(embeddings), dtype=torch.bool))
 
 
 class Method:
@@ -109,11 +59,11 @@ class Method:
         """Further settings that its hits depend on, for the record of a result."""
         return {}
 
-    def move(self, known: "Knowledge", ask: Ask) -> Moved:
+    def move(self, known: Knowledge, ask: Ask) -> Moved:
         """The queries as the method moves them."""
         return Moved.at_once(ask.queries)
 
-    def terms(self, known: "Knowledge", ask: Ask, moved: Tensor) -> list[Term]:
+    def terms(self, known: Knowledge, ask: Ask, moved: Tensor) -> list[Term]:
         """What is added up to the score of an image, at least one term.
 
         Args:
@@ -123,7 +73,7 @@ class Method:
         """
         return [(1.0, CosineScorer(moved, known.gallery.vectors))]
 
-    def scorer(self, known: "Knowledge", ask: Ask, moved: Tensor) -> Scorer:
+    def scorer(self, known: Knowledge, ask: Ask, moved: Tensor) -> Scorer:
         """What scores gallery images for each query: the terms, and by `rerank` the condition's log-probability."""
         terms = self.terms(known, ask, moved)
         if ask.config.rerank:
@@ -131,11 +81,11 @@ class Method:
         (weight, first), *others = terms
         return first if not others and weight == 1 else WeightedSum(terms)
 
-    def find(self, known: "Knowledge", ask: Ask, moved: Tensor, k: int, gallery: Gallery) -> Hits:
+    def find(self, known: Knowledge, ask: Ask, moved: Tensor, k: int, gallery: Gallery) -> Hits:
         """The `k` best images of a gallery for each query; see `terms`."""
         return gallery.best(self.scorer(known, ask, moved), k)
 
-    def way(self, known: "Knowledge", ask: Ask) -> list[Tensor]:
+    def way(self, known: Knowledge, ask: Ask) -> list[Tensor]:
         """For each query the points of its way (n + 1, E), from itself to where it is moved."""
         return list(torch.stack([ask.queries, self.move(known, ask).embeddings], dim=1))
 

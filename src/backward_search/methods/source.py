@@ -89,7 +89,7 @@ class Source(Protocol):
         """Why what a method needs is not there, in words; "" where it is.
 
         Args:
-            need: of `protocol.NEEDS`.
+            need: of `asking.NEEDS`.
             names: the conditioned attributes.
             config: the settings.
         """

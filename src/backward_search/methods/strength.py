@@ -7,9 +7,10 @@ from torch import Tensor
 
 from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import ranked
+from backward_search.methods.asking import Ask
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.knowledge import Knowledge
-from backward_search.methods.protocol import Ask, Method
+from backward_search.methods.protocol import Method
 from backward_search.methods.source import Embedded
 
 QUERIES, GALLERY, HITS = 500, 10_000, 10

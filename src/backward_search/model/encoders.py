@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from backward_search.data.registry import Preprocessing
 from backward_search.errors import MissingError, OptionError
 from backward_search.model.torchvision_models import models
+from backward_search.registry import Registry
 
 LOG = logging.getLogger(__name__)
 
@@ -75,17 +76,32 @@ class SmallCNN(nn.Sequential):
         super().__init__(*layers[:-1], nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * widths[-1], widths[-1]))
 
 
-_OWN: dict[str, Callable[[], nn.Module]] = {"small_cnn": SmallCNN}
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder that can be named.
+
+    Attributes:
+        build: makes the module from images (B, 3, H, W), normalised, to features (B, d); it is told whether to start
+            from pretrained weights, and whether ConvNeXt keeps its last LayerNorm.
+        has_weights: whether there are pretrained weights.
+    """
+
+    build: Callable[[bool, bool], nn.Module]
+    has_weights: bool = False
+
+
+ENCODERS: Registry[Encoder] = Registry("encoder", {})
+"""By name, but for those of timm; another package adds one by `ENCODERS.register(name, Encoder(build))`."""
 
 
 def encoder_names() -> list[str]:
     """The names that `build_encoder` takes, besides `timm:` and the name of a model of timm."""
-    return [*_TORCHVISION, *_ALIASES, *_OWN]
+    return list(ENCODERS)
 
 
 def has_weights(name: str) -> bool:
     """Whether an encoder can start from pretrained weights."""
-    return name not in _OWN
+    return name.startswith(_TIMM) or name not in ENCODERS or ENCODERS[name].has_weights
 
 
 def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> nn.Module:
@@ -103,20 +119,33 @@ def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> n
         OptionError: the name is unknown.
         MissingError: the pretrained weights cannot be downloaded.
     """
-    if name in _OWN:
-        return _OWN[name]()
     if name.startswith(_TIMM):
         return _of_timm(name.removeprefix(_TIMM), pretrained)
-    name = _ALIASES.get(name, name)
-    if name not in _TORCHVISION:
+    if name not in ENCODERS:
         raise OptionError(
             f"--encoder_model {name} is not known: known are {', '.join(encoder_names())}, and {_TIMM}NAME"
         )
-    row = _TORCHVISION[name]
-    network = _torchvision(row, pretrained)
-    head = getattr(network, row.classifier)
-    setattr(network, row.classifier, _without_classifier(head, final_norm))
-    return network
+    return ENCODERS[name].build(pretrained, final_norm)
+
+
+def _of_torchvision(row: _Torchvision) -> Encoder:
+    """A model of torchvision without its classifier."""
+
+    def build(pretrained: bool, final_norm: bool) -> nn.Module:
+        """The network, whose classifier is replaced."""
+        network = _torchvision(row, pretrained)
+        head = getattr(network, row.classifier)
+        setattr(network, row.classifier, _without_classifier(head, final_norm))
+        return network
+
+    return Encoder(build, has_weights=True)
+
+
+for _name, _row in _TORCHVISION.items():
+    ENCODERS.register(_name, _of_torchvision(_row))
+for _alias, _name in _ALIASES.items():
+    ENCODERS.register(_alias, ENCODERS[_name])
+ENCODERS.register("small_cnn", Encoder(lambda _pretrained, _final_norm: SmallCNN()))
 
 
 def _torchvision(row: _Torchvision, pretrained: bool) -> nn.Module:

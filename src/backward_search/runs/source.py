@@ -11,8 +11,8 @@ from backward_search.data.tables import Table, Tags
 from backward_search.errors import MissingError
 from backward_search.gallery.engines.index import EngineSettings
 from backward_search.gallery.memory import Gallery
+from backward_search.methods.asking import STUDENT, TRAINING
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import STUDENT, TRAINING
 from backward_search.methods.source import Embedded
 from backward_search.once import Once
 from backward_search.runs.heads import frozen_heads

@@ -6,7 +6,7 @@ The steps are those of the solvers for batches, which call this where `is_light`
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeGuard
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -16,12 +16,48 @@ from backward_search.conditions.batch import Conditions
 from backward_search.solvers.heads import FrozenHeads
 from backward_search.solvers.protocol import Heads, SearchResult
 
-if TYPE_CHECKING:  # they call this module
-    from backward_search.solvers.adam import Adam
-    from backward_search.solvers.manifold import Manifold
-
 PATIENCE = 10
 """A query is frozen once it has failed to improve more than this many times in a row."""
+
+
+class AdamSettings(Protocol):
+    """What this needs of `adam.Adam`."""
+
+    @property
+    def lr(self) -> float:
+        """Learning rate."""
+
+    @property
+    def max_itr(self) -> int:
+        """Most steps."""
+
+    @property
+    def early_stopping(self) -> bool:
+        """Whether to freeze a query that no longer improves."""
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Decay rates."""
+
+    @property
+    def eps(self) -> float:
+        """Guard against division by zero."""
+
+
+class ManifoldSettings(Protocol):
+    """What this needs of `manifold.Manifold`."""
+
+    @property
+    def target_probability(self) -> float:
+        """The probability to reach."""
+
+    @property
+    def step(self) -> float:
+        """Longest step."""
+
+    @property
+    def max_itr(self) -> int:
+        """Most gradient evaluations."""
 
 
 def is_light(heads: Heads, queries: Tensor) -> TypeGuard[FrozenHeads]:
@@ -118,7 +154,7 @@ def _products(of: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
 
 
 def descend_one(
-    heads: FrozenHeads, query: Tensor, conditions: Conditions, config: "Adam", lambda_: float
+    heads: FrozenHeads, query: Tensor, conditions: Conditions, config: AdamSettings, lambda_: float
 ) -> SearchResult:
     """Move one query (1, E) by Adam; see `adam.backward_search`.
 
@@ -156,7 +192,7 @@ def descend_one(
 class _Adam:
     """The running sums of gradients and of their squares, in the form that takes the fewest passes over the numbers."""
 
-    def __init__(self, z: np.ndarray, config: "Adam") -> None:
+    def __init__(self, z: np.ndarray, config: AdamSettings) -> None:
         self._first, self._second, self._way = np.zeros_like(z), np.zeros_like(z), np.empty_like(z)
         self._beta1, self._beta2 = (np.array(beta, z.dtype) for beta in config.betas)
         self._schedule = _schedule(config.lr, config.eps, config.betas, config.max_itr, z.dtype)
@@ -192,7 +228,7 @@ def _schedule(
 
 
 def follow_one(
-    heads: FrozenHeads, query: Tensor, conditions: Conditions, spread: Tensor, config: "Manifold"
+    heads: FrozenHeads, query: Tensor, conditions: Conditions, spread: Tensor, config: ManifoldSettings
 ) -> SearchResult:
     """Move one query (1, E) by the manifold solver; see `manifold.manifold_search`.
 

@@ -21,8 +21,8 @@ from backward_search.evaluation.result_tables import depth, difference_table, re
 from backward_search.evaluation.settings import Evaluation
 from backward_search.evaluation.sweep import write_sweep
 from backward_search.gallery.memory import recall
+from backward_search.methods.asking import STUDENT, TRAINING
 from backward_search.methods.assembler import Answer, Assembler
-from backward_search.methods.protocol import STUDENT, TRAINING
 from backward_search.runs.index import index_facts
 from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, check_range, student_paths

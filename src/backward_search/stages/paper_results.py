@@ -7,7 +7,7 @@ from backward_search.cli import EvaluateOptions
 from backward_search.cli.translation import evaluation, opened_run, run_paths
 from backward_search.errors import UserError
 from backward_search.evaluation.settings import Evaluation
-from backward_search.methods.protocol import STUDENT, TRAINING
+from backward_search.methods.asking import STUDENT, TRAINING
 from backward_search.paper.tables import Cell
 from backward_search.readers.glyphs import source as glyphs
 from backward_search.runs.students import student_paths

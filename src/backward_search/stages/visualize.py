@@ -10,9 +10,9 @@ from backward_search.cli import VisualizeOptions
 from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
 from backward_search.drawing.exhibit import draw, save
 from backward_search.drawing.exhibits import Asked, Figure, Shown, answered, exhibit, space, table, walked
+from backward_search.methods.asking import STUDENT
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import STUDENT
 from backward_search.methods.registry import DRAWN, METHODS
 from backward_search.runs.question import Question, from_file, from_outside, from_table
 from backward_search.runs.run import Run

@@ -16,7 +16,7 @@ from backward_search.errors import UserError
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import Choice, State, from_link
 from backward_search.explorer.uploads import Uploads
-from backward_search.methods.protocol import Ask
+from backward_search.methods.asking import Ask
 from backward_search.stages.explore import explorer_of
 
 

@@ -8,9 +8,9 @@ from backward_search.conditions.batch import Conditions
 from backward_search.errors import MissingError, OptionError
 from backward_search.gallery.memory import Gallery
 from backward_search.library.memory import MemorySource
+from backward_search.methods.asking import Ask
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import Aim, AnswerConfig
-from backward_search.methods.protocol import Ask
 from backward_search.methods.registry import METHODS
 from backward_search.methods.strength import Trial, chosen
 from backward_search.solvers.adam import Adam

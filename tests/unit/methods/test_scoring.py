@@ -10,10 +10,10 @@ from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import CosineScorer, Gallery, recall
 from backward_search.gallery.vectors import Vectors
 from backward_search.library.memory import MemorySource
+from backward_search.methods.asking import Ask
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.knowledge import Knowledge
-from backward_search.methods.protocol import Ask
 from backward_search.methods.registry import METHODS
 from backward_search.methods.scoring import Likelihood, WeightedSum
 from backward_search.solvers.adam import Adam
