@@ -3,7 +3,7 @@
 Reads:  embeddings and logits (C1).
 Writes: weight/<run>/galleries/<split>/: gallery.json, the index, its manifest.
 
-FAISS needs `pip install -r requirements-faiss.txt`, Milvus `pip install -r requirements-milvus.txt`. E1, E2 and F1 take
+FAISS needs `pip install ".[faiss]"`, Milvus `pip install ".[milvus]"`. E1, E2 and F1 take
 the same --engine. A cluster that asks for a token takes it from the environment variable MILVUS_TOKEN.
 
     python C2.Build-Index.py --dataset_name wikiart --category_type stylegenre --engine faiss-hnsw

@@ -4,7 +4,7 @@ Reads:  the runs of --weight_root that C1 has embedded; the data sets they were 
         (C2). A run without one cannot be chosen, and the page says which command builds it.
 Writes: figures below --result_root, and the images that were dropped in, in `result/explorer/`.
 
-    pip install -r requirements-web.txt
+    pip install ".[web]"
     python F1.Search-Explorer.py                       (then open http://127.0.0.1:7860; seconds to start)
     python F1.Search-Explorer.py --host 0.0.0.0 --port 8000
     python F1.Search-Explorer.py --engine faiss-hnsw

@@ -5,28 +5,21 @@ TASK := $(GLYPHS) --num_condition 2
 RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-recipemodern-final
 
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2)
 
-.PHONY: help demo figures explore test test-browser lint types check clean
+.PHONY: help demo figures explore test test-quick test-extras test-browser lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
 
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	@touch $@
 
-.venv/installed-web: .venv/installed requirements-web.txt
-	$(BIN)/python -m pip install --quiet -r requirements-web.txt
-	@touch $@
-
-.venv/installed-browser: .venv/installed-dev .venv/installed-web requirements-browser.txt
-	$(BIN)/python -m pip install --quiet -r requirements-browser.txt
-	@touch $@
-
-.venv/installed-dev: .venv/installed requirements-dev.txt
-	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+.venv/installed-%: .venv/installed pyproject.toml # what an extra of pyproject.toml adds
+	$(BIN)/python -m pip install --quiet -e ".[$*]"
 	@touch $@
 
 demo: .venv/installed ## install, then run every stage on the demo data set
@@ -45,13 +38,19 @@ figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make
 	$(FIGURE) --path --search_topk 5 --output fig/Figure1.png
 	$(FIGURE) --output fig/Figure2.png
 
-test: .venv/installed-dev ## run the tests (a few minutes)
-	$(BIN)/python -m pytest
-
 explore: .venv/installed-web ## serve the explorer on the trained runs at http://127.0.0.1:7860
 	$(BIN)/python F1.Search-Explorer.py
 
-test-browser: .venv/installed-browser ## run the explorer's tests in a headless Chromium
+test: .venv/installed-dev ## run the tests (a few minutes)
+	$(PYTEST)
+
+test-quick: .venv/installed-dev ## run the quick tests, while working (a minute)
+	$(PYTEST) -m "not slow and not browser" tests/unit src
+
+test-extras: .venv/installed-dev .venv/installed-all ## run the tests that need extras; none may be left out
+	BACKWARD_SEARCH_EXTRAS=all $(PYTEST) -m "not browser" $$(grep -rlE '\bneeds\(|\bmissing\(' tests --include='test_*.py')
+
+test-browser: .venv/installed-dev .venv/installed-browser ## run the explorer's tests in a headless Chromium
 	@for name in "$${CHROMIUM:-chromium}" chromium chromium-browser google-chrome; do \
 		command -v "$$name" >/dev/null && exit 0; done; \
 		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1

@@ -9,7 +9,7 @@ any genre but one. The image files are 64 pictures of 224 pixels under many name
 - `images`: the same until their thumbnails are drawn too, which are made when they are first asked for.
 
 At last the slider is dragged to and fro for two seconds, with an event every 16 ms: how many grids a second appear,
-and how long the last one takes from the last event. The browser needs requirements-browser.txt and a Chromium; where
+and how long the last one takes from the last event. The browser needs the extra `browser` and a Chromium; where
 they are missing, the engine is timed alone, and the table says so.
 
 Reads:  nothing.
@@ -37,6 +37,7 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 import numpy as np
 import torch
+from backward_search.explorer.engine import STRENGTHS, Engine
 from PIL import Image
 from torch import Tensor
 
@@ -44,7 +45,6 @@ from backward_search.cli import ENGINES, ExploreOptions, IndexOptions, Visualize
 from backward_search.data import registry
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.tables import Samples, write_tables
-from backward_search.explorer.engine import STRENGTHS, Engine
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import Choice, State
 from backward_search.explorer.uploads import Uploads
@@ -285,7 +285,7 @@ def report(figures: dict[str, dict[str, Any]]) -> None:
         drag = f"{own['per_second']:10.1f}{own['lag']:7.0f}" if "lag" in own else ""
         print(f"{method:<18}{times}{drag}")
     if not any("grid" in own for own in figures.values()):
-        print("no browser: pip install -r requirements-browser.txt, and apt-get install chromium")
+        print('no browser: pip install ".[browser]", and apt-get install chromium')
 
 
 if __name__ == "__main__":

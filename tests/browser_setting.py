@@ -4,12 +4,13 @@ import os
 import shutil
 
 import pytest
+from extras import needs
 
 
 def chromium() -> str:
     """Its program; the test is skipped, with what to install, where there is none."""
-    pytest.importorskip("gradio", reason="the page needs Gradio: pip install -r requirements-web.txt")
-    pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")
+    needs("web", "gradio")
+    needs("browser", "playwright")
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if name and (path := shutil.which(name))), None)
     if found is None:

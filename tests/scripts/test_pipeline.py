@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from extras import needs
 from scripts_by_name import script
 
 from backward_search.cli import DistillOptions, EmbedOptions, EvaluateOptions, next_command, parse
@@ -366,7 +367,7 @@ def test_a_damaged_table_is_named(copied, content):
 
 
 def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(copied):
-    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    needs("faiss")
     task = words(copied, "--method", "unchanged")
     engine = ["--engine", "faiss-hnsw"]
     with pytest.raises(UserError, match=r"C2\.Build-Index\.py .*--engine faiss-hnsw"):
@@ -395,7 +396,7 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
 
 
 def test_the_library_searches_a_run_through_an_engine(copied):
-    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    needs("faiss")
     from backward_search import open_run
 
     script("C2")(words(copied, "--engine", "faiss-flat"))
@@ -461,7 +462,7 @@ def test_a_program_finds_the_very_hits_that_e1_writes(trained, opened, method, o
 
 
 def test_images_are_added_to_a_gallery_and_removed(copied):
-    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    needs("faiss")
     from backward_search.gallery.engines.index import EngineSettings
     from backward_search.gallery.stored import StoredGallery
 

@@ -29,7 +29,7 @@ class DistillOptions(
     """How the student is trained."""
 
     batch_size: int = option("embeddings in a step", 512)
-    onnx: bool = option("write the student as an ONNX file too (requirements-onnx.txt)", False)
+    onnx: bool = option("write the student as an ONNX file too (needs the extra onnx)", False)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

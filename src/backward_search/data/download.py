@@ -11,6 +11,7 @@ from pathlib import Path
 
 from backward_search.data import registry
 from backward_search.errors import DataError, MissingError, OptionError
+from backward_search.extras import how_to_install
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.fetching import Patience, Remote, fetch_file
 from backward_search.storage.paths import DataPaths
@@ -114,7 +115,7 @@ class HubDownload:
         except ImportError:
             raise MissingError(
                 f"{self.repo_id} is fetched with huggingface_hub, which is not installed: "
-                f"pip install 'huggingface_hub>=0.23', or else {self.alternatives}"
+                f"{how_to_install('download')}, or else {self.alternatives}"
             ) from None
         LOG.info("fetching %s of %s from the Hugging Face Hub", ", ".join(self.patterns), self.repo_id)
         if not sys.stderr.isatty():

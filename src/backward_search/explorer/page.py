@@ -16,12 +16,13 @@ from backward_search.errors import OptionError, UserError
 from backward_search.explorer.exploration import Explorer
 from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
 from backward_search.explorer.state import METHOD
+from backward_search.extras import how_to_install
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 try:
     import gradio as gr
 except ImportError:
-    raise OptionError("the explorer needs Gradio: pip install -r requirements-web.txt") from None
+    raise OptionError(f"the explorer needs Gradio: {how_to_install('web')}") from None
 
 from backward_search.explorer.handlers import Handlers, guarded
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
 from backward_search.errors import MissingError, OptionError
+from backward_search.extras import how_to_install
 from backward_search.model.torchvision_models import models
 from backward_search.registry import Registry
 
@@ -166,7 +167,7 @@ def _timm(name: str) -> ModuleType:
     try:
         timm = importlib.import_module("timm")
     except ImportError:
-        raise OptionError(f"--encoder_model {_TIMM}{name} needs timm: pip install -r requirements-timm.txt") from None
+        raise OptionError(f"--encoder_model {_TIMM}{name} needs timm: {how_to_install('timm')}") from None
     if not timm.is_model(name.split(".")[0]):
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         raise OptionError(

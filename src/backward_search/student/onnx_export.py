@@ -1,4 +1,4 @@
-"""The student as an ONNX file, for programs without PyTorch; needs onnx (requirements-onnx.txt)."""
+"""The student as an ONNX file, for programs without PyTorch; needs the extra onnx."""
 
 import copy
 import importlib.util
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError
+from backward_search.extras import need
 from backward_search.storage.atomic import replacing
 from backward_search.student.network import Student
 
@@ -53,8 +54,7 @@ def require_onnx() -> None:
     Raises:
         MissingError: onnx is not installed.
     """
-    if importlib.util.find_spec("onnx") is None:
-        raise MissingError("--onnx needs onnx: pip install -r requirements-onnx.txt")
+    need("onnx", "onnx", "--onnx")
 
 
 def _compare(network: torch.nn.Module, example: torch.Tensor, file: Path) -> None:

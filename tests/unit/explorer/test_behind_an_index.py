@@ -12,9 +12,10 @@ import pytest
 import torch
 from explored import lay_explored
 from explored import opened as opened_run
+from extras import needs
 from scripts_by_name import script
 
-pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+needs("faiss")
 
 from backward_search.errors import MissingError, UserError
 from backward_search.explorer.pictures import Map
@@ -139,7 +140,7 @@ def test_where_no_run_has_an_index_the_explorer_does_not_start(laid, tmp_path):
 
 
 def test_the_page_keeps_the_run_it_has_when_one_without_an_index_is_chosen(laid, tmp_path):
-    pytest.importorskip("gradio", reason="the page needs Gradio: pip install -r requirements-web.txt")
+    needs("web", "gradio")
     from backward_search.explorer.handlers import Handlers
 
     explorer = explorer_of(replace(laid, engine=KIND), tmp_path)

@@ -10,8 +10,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from extras import needs
 
-pytest.importorskip("gradio", reason="the page needs Gradio: pip install -r requirements-web.txt")
+needs("web", "gradio")
 
 import uvicorn
 from explored import MOST, lay_explored

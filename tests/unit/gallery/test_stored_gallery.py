@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from extras import missing, needs
 
 from backward_search.errors import DataError, MissingError
 from backward_search.gallery.contents import Contents, Shard
@@ -76,7 +77,7 @@ def leave(stored: StoredGallery) -> None:
 @pytest.mark.parametrize("kind", ["exact", "faiss-hnsw", "milvus"])
 def test_images_come_and_go(tmp_path, kind):
     if kind not in engines():
-        pytest.skip(f"the package of {kind} is not installed")
+        missing(f"the package of {kind} is not installed")
     stored = begin(tmp_path, *({kind} - {"exact"}))
     stored.add(keys(60, 20), images(60, 20), logits(20))
     stored.add(keys(80, 5), images(80, 5), logits(5))
@@ -92,7 +93,7 @@ def test_images_come_and_go(tmp_path, kind):
 
 
 def test_an_index_that_is_built_again_has_what_was_added(tmp_path):
-    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    needs("faiss")
     stored = begin(tmp_path, "faiss-flat")
     stored.add(keys(60, 20), images(60, 20), logits(20))
     stored.build("faiss-flat", BUILD, {})
@@ -198,7 +199,7 @@ def test_a_killed_addition_leaves_the_old_or_the_new_state(tmp_path):
 
 
 def test_a_change_killed_at_many_lines_leaves_a_state_that_it_passes_through(tmp_path):
-    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    needs("faiss")
     stored = begin(tmp_path, "faiss-flat", "faiss-hnsw")
     np.save(stored.folder.parent / "add.npy", images(60, 20))
     points = 40

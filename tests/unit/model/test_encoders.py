@@ -1,9 +1,8 @@
 """Every encoder has the promised size, no classifier left, and gradients only where they are asked for."""
 
-import importlib.util
-
 import pytest
 import torch
+from extras import needs
 from torch import nn
 
 from backward_search.data.registry import Preprocessing
@@ -37,7 +36,6 @@ SIZES = {
     "densenet121": 1024,
     "small_cnn": 128,
 }
-NEEDS_TIMM = pytest.mark.skipif(importlib.util.find_spec("timm") is None, reason="timm is not installed")
 
 
 def test_every_encoder_is_listed():
@@ -117,15 +115,15 @@ def test_torchvision_weights_expect_the_data_sets_look():
     assert not has_weights("small_cnn")
 
 
-@NEEDS_TIMM
 def test_any_model_of_timm_is_an_encoder_with_the_look_of_its_weights():
+    needs("timm")
     with torch.device("meta"):
         assert feature_size(build_encoder("timm:resnet10t", pretrained=False), 64) == 512
     look = weights_look("timm:vit_tiny_patch16_224.augreg_in21k", Preprocessing(size=224, fit="squeeze"))
     assert (look.mean, look.std, look.fit) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "squeeze")
 
 
-@NEEDS_TIMM
 def test_a_model_that_timm_does_not_know_names_the_nearest():
+    needs("timm")
     with pytest.raises(OptionError, match="did you mean resnet18"):
         build_encoder("timm:resnet_18", pretrained=False)

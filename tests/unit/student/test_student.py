@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from extras import needs
 from made_heads import CLASSES, E, trained_heads
 
 from backward_search.solvers import adam
@@ -130,8 +131,8 @@ def test_a_student_of_a_range_of_lambdas_moves_less_under_a_larger_one():
 
 @pytest.mark.parametrize("output", ["tanh", "residual"])
 def test_the_onnx_file_answers_as_the_student(tmp_path, output):
-    pytest.importorskip("onnx")
-    runtime = pytest.importorskip("onnxruntime")
+    needs("onnx")
+    runtime = needs("onnx", "onnxruntime")
     student = Student(E, CLASSES[:2], StudentConfig(hidden=32, depth=3, output=output)).eval()
     file = export_student(student, tmp_path / "student.onnx")
     inputs = torch.rand(5, E + 8)

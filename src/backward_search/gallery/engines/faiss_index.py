@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from backward_search.errors import DataError, OptionError
+from backward_search.extras import need
 from backward_search.gallery.engines.index import (
     BuildSettings,
     EngineKind,
@@ -17,7 +18,6 @@ from backward_search.gallery.engines.index import (
     FieldsOf,
     Place,
     Segment,
-    need,
     unit_blocks,
 )
 from backward_search.gallery.memory import Engine, Scorer
@@ -44,7 +44,7 @@ class FaissIndex:
         Raises:
             MissingError: FAISS is not installed.
         """
-        need("faiss", "requirements-faiss.txt")
+        need("faiss", "faiss")
         self._folder, self._kind, self._settings = folder, kind, settings
 
     def build(self, vectors: Vectors, fields: FieldsOf) -> None:

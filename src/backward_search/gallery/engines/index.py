@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import util
 from pathlib import Path
 from typing import Protocol
 
@@ -10,7 +9,6 @@ import numpy as np
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from backward_search.errors import MissingError
 from backward_search.gallery.memory import Engine, Scorer
 from backward_search.gallery.vectors import Vectors
 from backward_search.progress import progress
@@ -180,13 +178,3 @@ def unit_blocks(vectors: Vectors, rows: slice) -> Iterator[tuple[slice, np.ndarr
     for start in progress(starts, "indexing", "block"):
         block = slice(start, min(start + ADDED_AT_ONCE, rows.stop))
         yield block, normalize(vectors.block(block), dim=1).cpu().numpy()
-
-
-def need(module: str, requirements: str) -> None:
-    """Refuse an engine whose package is not installed.
-
-    Raises:
-        MissingError: it is not.
-    """
-    if util.find_spec(module) is None:
-        raise MissingError(f"{module} is not installed: pip install -r {requirements}")

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from backward_search.errors import DataError
+from backward_search.extras import need
 from backward_search.gallery.engines.index import (
     BuildSettings,
     EngineKind,
@@ -21,7 +22,6 @@ from backward_search.gallery.engines.index import (
     FieldsOf,
     Place,
     Segment,
-    need,
     unit_blocks,
 )
 from backward_search.gallery.memory import Engine, Scorer
@@ -85,9 +85,9 @@ class MilvusIndex:
         Raises:
             MissingError: the client is not installed.
         """
-        need("pymilvus", "requirements-milvus.txt")
+        need("pymilvus", "milvus")
         if "://" not in uri:
-            need("milvus_lite", "requirements-milvus.txt")
+            need("milvus_lite", "milvus")
         self._uri, self._name, self._classes, self._settings = uri, collection, classes, settings
         self._opened: Any = None
 

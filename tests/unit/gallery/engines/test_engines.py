@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from extras import needs
 
 from backward_search.errors import OptionError, UserError
 from backward_search.gallery.engines.index import BuildSettings, EngineSettings, Fields, Segment, Selected
@@ -29,12 +30,12 @@ def fields(rows: slice) -> Fields:
 
 def make(kind, folder, settings=SETTINGS):
     if kind == "milvus":
-        pytest.importorskip("pymilvus", reason="needs pip install -r requirements-milvus.txt")
-        pytest.importorskip("milvus_lite", reason="needs pip install -r requirements-milvus.txt")
+        needs("milvus", "pymilvus")
+        needs("milvus", "milvus_lite")
         from backward_search.gallery.engines.milvus_index import MilvusIndex
 
         return MilvusIndex(str(folder / "milvus.db"), "gallery", CLASSES, settings)
-    pytest.importorskip("faiss", reason="needs pip install -r requirements-faiss.txt")
+    needs("faiss")
     from backward_search.gallery.engines.faiss_index import FaissIndex
 
     return FaissIndex(folder, kind, settings)
@@ -137,7 +138,7 @@ def test_milvus_filters_by_label_and_probability_and_forgets(tmp_path):
 
 
 def test_a_milvus_that_never_answers_is_an_error_not_a_hang(monkeypatch):
-    pytest.importorskip("pymilvus", reason="needs pip install -r requirements-milvus.txt")
+    needs("milvus", "pymilvus")
     from backward_search.gallery.engines import milvus_index
 
     monkeypatch.setattr(milvus_index, "WAIT", 1.0)
