@@ -6,11 +6,7 @@ from backward_search.errors import MissingError
 
 
 def how_to_install(extra: str) -> str:
-    """What installs an extra, in words.
-
-    >>> how_to_install("faiss")
-    'pip install ".[faiss]" in the project\\'s folder, or "backward-search[faiss]"'
-    """
+    """What installs an extra, in words."""
     return f'pip install ".[{extra}]" in the project\'s folder, or "backward-search[{extra}]"'
 
 
