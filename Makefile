@@ -5,7 +5,7 @@ TASK := $(GLYPHS) --num_condition 2
 RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-recipemodern-final
 
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2)
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
 .PHONY: help demo figures explore test test-quick test-extras test-browser lint types check clean
 .DEFAULT_GOAL := help

@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import torch
+from backward_search.solvers.teacher import Teacher
 from search import LAMBDA, SEED, TASKS, E, synthetic, trained
 from torch import Tensor
 
@@ -30,7 +31,6 @@ from backward_search.gallery.memory import Gallery
 from backward_search.model.network import Head
 from backward_search.solvers.adam import SearchConfig
 from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.teacher import Teacher
 from backward_search.storage.atomic import write_json
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student, StudentConfig

@@ -26,17 +26,17 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "src"), str(Path(__fil
 
 import numpy as np
 import torch
+from backward_search.conditions.wishes import Wishes
+from backward_search.methods.answers import Answer, Answerer
 from search import LEARNT, TASKS, E, synthetic, trained
 
 from backward_search.conditions.language import Wanted
-from backward_search.conditions.wishes import Wishes
 from backward_search.data.query_generation import Query
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.tables import Table, Tags
 from backward_search.evaluation.intervals import estimates
 from backward_search.evaluation.measures import measured, per_query_rows
 from backward_search.gallery.memory import Gallery
-from backward_search.methods.answers import Answer, Answerer
 from backward_search.runs.task import Task
 from backward_search.solvers.adam import SearchConfig
 from backward_search.solvers.heads import FrozenHeads

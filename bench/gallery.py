@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 import torch
+from backward_search.gallery.engines.opening import open_index
 
 from backward_search.errors import UserError
 from backward_search.gallery.engines.index import BuildSettings, Fields, SearchSettings, Segment
-from backward_search.gallery.engines.opening import open_index
 from backward_search.gallery.memory import Gallery, recall
 from backward_search.gallery.vectors import Vectors
 from backward_search.storage.atomic import write_json

@@ -27,6 +27,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
 import numpy as np
+from backward_search.methods.answers import Answerer
 from fashion import fashion, styled
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -35,7 +36,6 @@ from matplotlib.figure import Figure
 from backward_search.cli import EvaluateOptions, parse
 from backward_search.evaluation.intervals import estimates
 from backward_search.evaluation.measures import measured
-from backward_search.methods.answers import Answerer
 from backward_search.methods.registry import METHODS
 from backward_search.methods.strength import tried
 from backward_search.runs.run import Run

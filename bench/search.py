@@ -26,17 +26,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import torch
+from backward_search.methods.answers import Answerer
+from backward_search.methods.background import Background
+from backward_search.solvers.teacher import Teacher
 from torch import Tensor, nn
 
 from backward_search.gallery.memory import Gallery
-from backward_search.methods.answers import Answerer
-from backward_search.methods.background import Background
 from backward_search.methods.concept import ClassMeans
 from backward_search.model.network import Head
 from backward_search.solvers.adam import SearchConfig
 from backward_search.solvers.heads import FrozenHeads
 from backward_search.solvers.manifold import ManifoldConfig, covariance
-from backward_search.solvers.teacher import Teacher
 from backward_search.storage.atomic import write_json
 from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
