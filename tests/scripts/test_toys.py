@@ -1,12 +1,14 @@
 """Things from outside the package, one of each kind, through the scripts, the library and the explorer."""
 
 import csv
+import importlib
 import json
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from scripts_by_name import script
-from toys import toy_dataset, toy_encoder, toy_engine, toy_method, toy_solver  # noqa: F401  they register themselves
 
 from backward_search import METHODS, SOLVERS, open_run
 from backward_search.cli import EvaluateOptions, ExploreOptions, parse
@@ -21,9 +23,11 @@ from backward_search.storage.paths import DataPaths
 
 @pytest.fixture(scope="module")
 def toys():
-    """All of them registered, for this module alone."""
-    registry.register("flat", toy_dataset.ENTRY)
-    yield
+    """All of them imported, which registers them, for this module alone."""
+    names = ("toy_dataset", "toy_encoder", "toy_engine", "toy_method", "toy_solver")
+    yield SimpleNamespace(**{name: importlib.import_module(f"toys.{name}") for name in names})
+    for name in names:
+        del sys.modules[f"toys.{name}"]
     METHODS.unregister("nearer")
     SOLVERS.unregister("signs")
     ENGINES.unregister("unit")
@@ -36,7 +40,7 @@ def trained(toys, tmp_path_factory):
     folder = tmp_path_factory.mktemp("toys")
     roots = ["--data_root", str(folder / "data"), "--weight_root", str(folder / "weight")]
     paths = DataPaths.of(folder / "data", "flat")
-    prepare(toy_dataset.source(paths), paths)
+    prepare(toys.toy_dataset.source(paths), paths)
     script("A2")(["--dataset_name", "flat", *roots[:2], "--num_queries", "20"])
     words = ["--dataset_name", "flat", *roots]
     script("B1")([*words, "--batch_size", "16", "--n_workers", "0", "--encoding_size", "12"])
@@ -71,7 +75,7 @@ def searched(folder, words, k=10, **settings):
         (
             ["--inverse_solver", "signs", "--signs_steps", "9"],
             "teacher-signs9.0",
-            {"solver": toy_solver.Signs(9.0)},
+            {"solver": "signs", "steps": 9.0},
         ),
         (
             ["--method", "unchanged", "--engine", "unit"],
@@ -114,14 +118,14 @@ def test_e2_draws_them(trained):
     assert {row["method"] for row in rows} == {"unchanged", "nearer", "teacher", "t_0", "t_5"}
 
 
-def test_the_explorer_offers_the_method_with_its_slider(trained, tmp_path):
+def test_the_explorer_offers_the_method_with_its_slider(toys, trained, tmp_path):
     _, words = trained
     roots = {"data_root": words[3], "weight_root": words[5], "result_root": str(tmp_path)}
     explorer = explorer_of(ExploreOptions(**roots, device="cpu", hits=5), tmp_path)
     run = explorer.loaded(next(iter(explorer.runs)))
     state = State("", 2, choices={"colour": Choice(("blue",))}, method="nearer")
     assert "nearer" in run.methods(state)
-    assert run.slider(state) == toy_method.Nearer.knobs[0]
+    assert run.slider(state) == toys.toy_method.Nearer.knobs[0]
     assert run.strength(state) == 0.5
     moved = run.view(State("", 2, choices=state.choices, method="nearer", strength=1.0))
     assert all(hit.labels[0] == "blue" for hit in moved.found)

@@ -13,8 +13,9 @@ from backward_search.errors import MissingError
 from backward_search.gallery.memory import Engine, Gallery
 from backward_search.library.checks import class_ids, finite_rows, matrix
 from backward_search.methods.asking import LABELS, STUDENT
+from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.source import Embedded
+from backward_search.methods.source import Embedded, means_of
 from backward_search.model.network import Head
 from backward_search.once import Once
 from backward_search.solvers.heads import FrozenHeads
@@ -68,6 +69,8 @@ class MemorySource:
         self.gallery = Gallery(vectors, engine, shortlist)
         self.students = {tuple(names): FrozenStudent(copy.deepcopy(each)) for names, each in (students or {}).items()}
         self._once = Once()
+        self.known_mean: Tensor | None = None
+        self.known_means: dict[str, Tensor] | None = None
         self.shown = self._embedded("gallery", vectors, truth or {})
         self.training: Embedded | None = None
         self.held_out: Tensor | None = None
@@ -78,6 +81,13 @@ class MemorySource:
     def trained(self) -> Embedded:
         """The training images; the gallery, where there are none."""
         return self.shown if self.training is None else self.training
+
+    def means(self, names: Sequence[str]) -> ClassMeans:
+        """The class means of the training images in some attributes: those that were saved, or made now."""
+        if self.known_means is None or self.known_mean is None:
+            return means_of(self.trained, names, self.classes)
+        place = self.shown.embeddings
+        return ClassMeans(self.known_mean.to(place), {name: self.known_means[name].to(place) for name in names})
 
     def heads(self, names: Sequence[str], *, calibrated: bool) -> Heads:
         """The heads of some attributes: our own in one product, any others as modules."""
@@ -186,11 +196,12 @@ def _frozen(name: str, head: Any, vectors: Tensor, classes: int) -> nn.Module:
         raise ValueError(
             f"the head of {name} does not take embeddings of {vectors.shape[1]} numbers: {reason}"
         ) from None
-    if not isinstance(found, Tensor) or found.shape != (len(vectors[:LOOKED_AT]), classes):
+    count = len(vectors[:LOOKED_AT])
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != count:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise ValueError(
-            f"the head of {name} gives {shape} for {len(vectors[:LOOKED_AT])} embeddings: {classes} are named"
-        )
+        raise ValueError(f"the head of {name} gives {shape} for {count} embeddings: expected ({count}, {classes})")
+    if found.shape[1] != classes:
+        raise ValueError(f"the head of {name} knows {found.shape[1]} classes, {classes} are named")
     if not bool(found.isfinite().all()):
         raise ValueError(f"the head of {name} gives logits that are no finite numbers")
     if classes > 1 and bool((found >= 0).all()) and bool(((found.sum(1) - 1).abs() < 1e-3).all()):

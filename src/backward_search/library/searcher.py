@@ -16,11 +16,13 @@ from backward_search.library.checks import number_of, queries_of
 from backward_search.library.found import Found, Way
 from backward_search.library.memory import Embedder, MemorySource, StudentKey
 from backward_search.library.settings import settled
+from backward_search.library.storing import load, save
 from backward_search.methods.assembler import Answer, Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.registry import METHODS
 from backward_search.methods.source import Source
 from backward_search.solvers.adam import Adam
+from backward_search.solvers.protocol import knob_value
 from backward_search.student.network import Student
 
 Condition = str | Mapping[str, Value]
@@ -215,17 +217,26 @@ class Searcher:
         return [name for name in METHODS if not self.assembler.refusal(name, names, self.usual)]
 
     def save(self, folder: str | Path) -> Path:
-        """Write heads, labels, embeddings and what was found to a folder; see `storing.save`."""
-        from backward_search.library.storing import save
+        """Write heads, labels, embeddings and class means to a folder; see `storing.save`.
 
-        return save(self, Path(folder))
+        Raises:
+            ValueError: this searcher is over a run, or its keys are neither texts nor whole numbers.
+        """
+        source = self.assembler.source
+        if not isinstance(source, MemorySource):
+            raise ValueError("this searcher is over a run, which lies on disk: open it again by open_run")
+        return save(source, self.keys, knob_value(self.usual.solver), Path(folder))
 
     @classmethod
     def load(cls, folder: str | Path, *, heads: Mapping[str, Any] | None = None) -> "Searcher":
-        """Read what `save` wrote; see `storing.load`."""
-        from backward_search.library.storing import load
+        """Read what `save` wrote; see `storing.load`.
 
-        return load(Path(folder), heads)
+        Raises:
+            MissingError: there is none, or a head or a file is missing.
+            DataError: a file is damaged, or does not fit the others.
+        """
+        source, keys, lambda_ = load(Path(folder), heads)
+        return cls.over(source, keys, AnswerConfig(Adam(lambda_)))
 
     def _asked(
         self, queries: Any, condition: Condition | Sequence[Condition]

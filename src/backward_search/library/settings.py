@@ -82,8 +82,7 @@ def _solver(usual: Solver, rest: dict[str, Any]) -> tuple[Solver, Any]:
     own = {field: rest.pop(field) for field in kind.settings if field in rest}
     if own and named is not usual and not isinstance(named, str):
         raise OptionError(f"{min(own)} stands beside a solver that has it: set it there")
-    start = usual if kind is type(usual) else None
-    start = named if start is None and not isinstance(named, str) else start
+    start = (usual if kind is type(usual) else None) if isinstance(named, str) else named
     each = None
     field = next(name for name, option in kind.settings.items() if option == kind.knob.option)
     if kind.each and not isinstance(own.get(field, 0.0), int | float | np.number):

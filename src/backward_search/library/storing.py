@@ -1,57 +1,53 @@
 """A searcher on disk: tensors as safetensors, arrays as .npy, the rest as JSON; nothing that a reader would execute."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError, MissingError, UserError
+from backward_search.library.checks import finite_rows
 from backward_search.library.memory import MemorySource
 from backward_search.methods.source import Embedded
 from backward_search.model.network import Head
-from backward_search.solvers.protocol import knob_value
 from backward_search.storage.atomic import read_json, write_array, write_json
 from backward_search.storage.mapped import mapped
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.student.network import Student, StudentConfig
 
-if TYPE_CHECKING:
-    from backward_search.library.searcher import Searcher
-
 FORMAT = 1
+MAIN = "searcher.json"
 AGAIN = "save the searcher again"
 
 
-def save(searcher: "Searcher", folder: Path) -> Path:
-    """Write a searcher over a gallery in memory.
+def save(source: MemorySource, keys: Sequence[Any] | None, lambda_: float, folder: Path) -> Path:
+    """Write the parts of a searcher.
 
     `searcher.json` holds labels, keys and temperatures; `heads.safetensors` and `students.safetensors` the weights;
-    `gallery.npy` and `training.npy` the embeddings, with their class ids and logits beside them. Our own heads, linear
-    layers and chains of linear layers, ReLU, Tanh and Sigmoid come back by themselves; of any other module the weights
-    are written, and `load` has to be given the module.
+    `gallery.npy` and `training.npy` the embeddings, with their class ids and logits beside them;
+    `means.safetensors` the class means. Our own heads, linear layers and chains of linear layers, ReLU, Tanh and
+    Sigmoid come back by themselves; of any other module the weights are written, and `load` has to be given the module.
 
     Args:
-        searcher: made of embeddings, not over a run, which lies on disk already.
+        source: the parts.
+        keys: of the gallery.
+        lambda_: of a search, unless one is given.
         folder: where to; it is made.
 
     Raises:
-        ValueError: the searcher is over a run or an engine, or its keys are neither texts nor whole numbers.
+        ValueError: the keys are neither texts nor whole numbers.
     """
-    source = searcher.assembler.source
-    if not isinstance(source, MemorySource):
-        raise ValueError("this searcher is over a run, which lies on disk: open it again by open_run")
-    keys = searcher.keys
     if keys is not None and not all(isinstance(key, str | int) for key in keys):
         raise ValueError("keys have to be texts or whole numbers to be saved")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "searcher.json").unlink(missing_ok=True)
-    content: dict[str, Any] = {"format": FORMAT, "labels": source.classes, "keys": keys}
-    content |= {"temperatures": source.temperatures, "lambda": knob_value(searcher.usual.solver)}
+    (folder / MAIN).unlink(missing_ok=True)
+    content: dict[str, Any] = {"format": FORMAT, "labels": source.classes, "keys": keys, "lambda": lambda_}
+    content["temperatures"] = source.temperatures
     content["heads"] = {name: described(module) for name, module in source.modules.items()}
     _save_states(folder / "heads.safetensors", source.modules)
     content["students"] = _save_students(folder, source)
@@ -60,48 +56,80 @@ def save(searcher: "Searcher", folder: Path) -> Path:
             content[what] = _save_images(folder, what, images, list(source.classes))
     if source.held_out is not None:
         write_array(folder / "held_out.npy", source.held_out.cpu().numpy())
-    write_json(folder / "searcher.json", content)
+    content["held_out"] = source.held_out is not None
+    save_tensors(folder / "means.safetensors", _means(source))
+    write_json(folder / MAIN, content)  # last: without it nothing has been saved
     return folder
 
 
-def load(folder: Path, heads: Mapping[str, Any] | None = None) -> "Searcher":
-    """Read a searcher that `save` wrote.
+def load(folder: Path, heads: Mapping[str, Any] | None = None) -> tuple[MemorySource, list[Any] | None, float]:
+    """Read what `save` wrote: the parts, the keys, and lambda.
 
     Args:
         folder: its folder.
         heads: modules of the saved shapes, for the heads that are no chain of known layers; their weights are replaced.
 
     Raises:
-        MissingError: there is none, or a head is missing.
+        MissingError: there is none, or a head or a file is missing.
         DataError: a file is damaged, or does not fit the others.
     """
-    from backward_search.library.searcher import Searcher
-
-    if not (folder / "searcher.json").exists():
+    if not (folder / MAIN).exists():
         raise MissingError(f"no searcher in {folder}: name the folder that save() wrote")
-    content = read_json(folder / "searcher.json")
+    content = read_json(folder / MAIN)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{folder / 'searcher.json'} is no searcher of this version: {AGAIN}")
+        raise DataError(f"{folder / MAIN} is no searcher of this version: {AGAIN}")
     try:
-        modules = _load_heads(folder, content["heads"], heads or {})
-        training = content.get("training")
-        held_out = folder / "held_out.npy"
-        searcher = Searcher(
-            modules,
-            content["labels"],
-            _array(folder, "gallery"),
-            content["keys"],
-            truth=_ids(folder, "gallery", content["gallery"]),
-            training=None if training is None else (_array(folder, "training"), _ids(folder, "training", training)),
-            held_out=torch.from_numpy(np.array(mapped(held_out, AGAIN))) if held_out.exists() else None,
-            temperatures=content["temperatures"],
-            students=_load_students(folder, content["students"]),
-            lambda_=content["lambda"],
-        )
+        source = _source(folder, content, heads or {})
+        lambda_, keys = float(content["lambda"]), content["keys"]
+        if keys is not None and len(keys) != len(source.gallery):
+            raise ValueError(f"{len(keys)} keys for {len(source.gallery)} images")
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{folder} holds no whole searcher ({error}): {AGAIN}") from None
-    _know(searcher, folder, content)
-    return searcher
+        if isinstance(error, UserError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{folder} holds no whole searcher ({reason}): {AGAIN}") from None
+    return source, keys, lambda_
+
+
+def _source(folder: Path, content: Mapping[str, Any], heads: Mapping[str, Any]) -> MemorySource:
+    training, gallery = content.get("training"), _array(folder, "gallery")
+    source = MemorySource(
+        _load_heads(folder, content["heads"], heads),
+        content["labels"],
+        gallery,
+        truth=_ids(folder, "gallery", content["gallery"]),
+        training=None if training is None else (_array(folder, "training"), _ids(folder, "training", training)),
+        held_out=_array(folder, "held_out") if content["held_out"] else None,
+        temperatures=content["temperatures"],
+        students=_load_students(folder, content["students"], gallery.shape[1]),
+    )
+    for what, images in (("gallery", source.shown), ("training", source.training)):
+        for number, name in enumerate(content[what]["attributes"] if images is not None else ()):
+            logits = _array(folder, f"{what}-logits-{number}")
+            if images is None or logits.shape != (len(images.embeddings), len(source.classes[name])):
+                raise ValueError(f"{what}-logits-{number}.npy has the shape {tuple(logits.shape)}")
+            finite_rows(logits, f"{what}-logits-{number}.npy")
+            source.keep_logits(what, name, logits)
+    means, _ = load_tensors(folder / "means.safetensors")
+    source.known_means = {name: means[f"class {number}"] for number, name in enumerate(source.classes)}
+    source.known_mean = means["mean"]
+    _check_means(source)
+    return source
+
+
+def _means(source: MemorySource) -> dict[str, Tensor]:
+    """The mean of the training embeddings, and by attribute's number those of its classes less it."""
+    found = source.means(list(source.classes))
+    each = {f"class {number}": found.centred[name] for number, name in enumerate(source.classes)}
+    return {"mean": found.mean, **each}
+
+
+def _check_means(source: MemorySource) -> None:
+    width = source.shown.embeddings.shape[1]
+    for name, means in (source.known_means or {}).items():
+        if means.shape != (len(source.classes[name]), width):
+            raise ValueError(f"means.safetensors has {tuple(means.shape)} for {name}")
+        finite_rows(means, f"the class means of {name}")
 
 
 def described(module: nn.Module) -> list[dict[str, Any]] | None:
@@ -168,18 +196,15 @@ def _save_students(folder: Path, source: MemorySource) -> list[dict[str, Any]]:
     return found
 
 
-def _load_students(folder: Path, stored: list[dict[str, Any]]) -> dict[tuple[str, ...], Student]:
+def _load_students(folder: Path, stored: list[dict[str, Any]], size: int) -> dict[tuple[str, ...], Student]:
+    """The students by their attributes, of embeddings of a size."""
     students = {}
     tensors = load_tensors(folder / "students.safetensors")[0] if stored else {}
     for number, each in enumerate(stored):
         own = {key.removeprefix(f"{number}."): value for key, value in tensors.items() if key.startswith(f"{number}.")}
-        lambdas = each["lambda_range"]
-        shape = StudentConfig(
-            each["hidden"], each["depth"], each["output"], None if lambdas is None else tuple(lambdas)
-        )
-        classes = each["classes"]
-        width = next(iter(own.values())).shape[1] - sum(classes) - (lambdas is not None)
-        student = Student(width, classes, shape)
+        lambdas = None if each["lambda_range"] is None else tuple(each["lambda_range"])
+        shape = StudentConfig(each["hidden"], each["depth"], each["output"], lambdas)
+        student = Student(size, each["classes"], shape)
         student.load_state_dict(own)
         students[tuple(each["attributes"])] = student
     return students
@@ -198,15 +223,6 @@ def _save_images(folder: Path, what: str, images: Embedded, names: list[str]) ->
 def _ids(folder: Path, what: str, stored: Mapping[str, Any]) -> dict[str, Tensor]:
     numbers = {name: number for number, name in enumerate(stored["attributes"])}
     return {name: _array(folder, f"{what}-ids-{numbers[name]}") for name in stored["labelled"]}
-
-
-def _know(searcher: "Searcher", folder: Path, content: Mapping[str, Any]) -> None:
-    """Put the stored logits where they are looked for, so that no head is asked again."""
-    source = searcher.assembler.source
-    assert isinstance(source, MemorySource)
-    for what in ("gallery", "training"):
-        for number, name in enumerate(content.get(what, {}).get("attributes", [])):
-            source.keep_logits(what, name, _array(folder, f"{what}-logits-{number}"))
 
 
 def _array(folder: Path, stem: str) -> Tensor:

@@ -83,7 +83,7 @@ class Knowledge:
     @property
     def class_means(self) -> ClassMeans:
         """Of the training embeddings."""
-        return self._shared("means", self._class_means)
+        return self._shared("means", lambda: self._source.means(self.names))
 
     @property
     def means(self) -> Tensor:
@@ -165,11 +165,6 @@ class Knowledge:
         """The way from the mean of all images to those that meet each condition, unit vectors (B, E)."""
         shares = ask.conditions.shares(self.calibrated_logits(ask.queries))
         return normalize(torch.bmm(shares, self.means).sum(0), dim=1)
-
-    def _class_means(self) -> ClassMeans:
-        trained = self.trained
-        ids = {name: trained.assumed(name) for name in self.names}
-        return ClassMeans.of(trained.embeddings, ids, {name: len(self._source.classes[name]) for name in self.names})
 
     def _stacked_means(self) -> Tensor:
         centred = [self.class_means.centred[name] for name in self.names]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from backward_search.gallery.memory import Gallery
+from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
 from backward_search.solvers.protocol import Heads
 from backward_search.student.frozen import FrozenStudent
@@ -44,6 +45,12 @@ class Embedded:
         return opinion if known is None else torch.where(known < 0, opinion, known)
 
 
+def means_of(trained: Embedded, names: Sequence[str], classes: Mapping[str, Sequence[str]]) -> ClassMeans:
+    """The class means of training images, the head's opinion standing for labels that nobody knows."""
+    ids = {name: trained.assumed(name) for name in names}
+    return ClassMeans.of(trained.embeddings, ids, {name: len(classes[name]) for name in names})
+
+
 class Source(Protocol):
     """Where the parts of an answer come from. What is costly is made when it is asked for; the assembler keeps it."""
 
@@ -74,6 +81,9 @@ class Source(Protocol):
     @property
     def classes(self) -> Mapping[str, Sequence[str]]:
         """By attribute the names of its classes."""
+
+    def means(self, names: Sequence[str]) -> ClassMeans:
+        """The class means of the training embeddings in some attributes."""
 
     def heads(self, names: Sequence[str], *, calibrated: bool) -> Heads:
         """The heads of some attributes."""

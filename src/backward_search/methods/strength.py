@@ -83,8 +83,10 @@ def choose_strength(known: Knowledge, method: Method, config: AnswerConfig) -> f
 
     For "precision" it is the smallest that attains the share of the precision@10 of the largest; for "context" the
     largest that keeps the share of the context@10 (mean cosine of query and hits) of the smallest. The query's own
-    image is no hit.
+    image is no hit. Among fewer than two images nothing can be chosen: it is the middle of the slider then.
     """
+    if len(known.trained.embeddings) < 2:
+        return (method.knobs[0].least + method.knobs[0].most) / 2
     return chosen(Trial.drawn(known, config.seed), method, config)
 
 

@@ -12,8 +12,9 @@ from backward_search.errors import MissingError
 from backward_search.gallery.engines.index import EngineSettings
 from backward_search.gallery.memory import Gallery
 from backward_search.methods.asking import STUDENT, TRAINING
+from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.source import Embedded
+from backward_search.methods.source import Embedded, means_of
 from backward_search.once import Once
 from backward_search.runs.heads import frozen_heads
 from backward_search.runs.index import split_engine
@@ -97,6 +98,10 @@ class RunSource:
     def classes(self) -> Mapping[str, Sequence[str]]:
         """By attribute the names of its classes."""
         return self.run.classes
+
+    def means(self, names: Sequence[str]) -> ClassMeans:
+        """The class means of the training split in some attributes."""
+        return means_of(self.trained, names, self.classes)
 
     def heads(self, names: Sequence[str], *, calibrated: bool) -> FrozenHeads:
         """The heads of some attributes."""

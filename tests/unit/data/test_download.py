@@ -256,7 +256,7 @@ def test_a_library_content_with_what_is_there_is_not_believed(hub, paths):
 
 def test_without_the_library_it_says_what_to_install(paths, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingError, match=rf"not installed: pip install 'huggingface_hub.*', or else {ELSEWHERE}$"):
+    with pytest.raises(MissingError, match=rf'not installed: pip install "\.\[download\]" .*, or else {ELSEWHERE}$'):
         fetch("wikiart", paths, [SHARDS])
 
 

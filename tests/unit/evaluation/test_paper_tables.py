@@ -6,7 +6,8 @@ import pytest
 
 from backward_search.cli import PaperTableOptions, parse
 from backward_search.paper.tables import Cell, PaperTable, latex, markdown, write_table
-from backward_search.paper.tasks import Settings, tasks_of
+from backward_search.paper.tasks import tasks_of
+from backward_search.stages.paper_settings import Settings
 
 WAITS = Cell.not_run("python E1.py --dataset_name CUB")
 TABLE = PaperTable(

@@ -10,7 +10,7 @@ import torch
 from extras import needs
 
 from backward_search.errors import OptionError, UserError
-from backward_search.gallery.engines.index import BuildSettings, EngineSettings, Fields, Segment, Selected
+from backward_search.gallery.engines.index import BuildSettings, EngineSettings, Fields, Place, Segment, Selected
 from backward_search.gallery.memory import CosineScorer, Gallery, recall
 from backward_search.gallery.vectors import Vectors
 
@@ -181,8 +181,10 @@ def test_too_few_candidates_are_an_error_not_a_short_answer(tmp_path):
 
 
 def test_a_missing_package_is_named(tmp_path, monkeypatch):
-    from backward_search.gallery.engines import index
+    from backward_search.extras import util
+    from backward_search.gallery.engines.registry import ENGINES as KINDS
 
-    monkeypatch.setattr(index.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"faiss is not installed: pip install -r requirements-faiss\.txt"):
-        index.need("faiss", "requirements-faiss.txt")
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    for kind, module in (("faiss-flat", "faiss"), ("milvus", "pymilvus")):
+        with pytest.raises(UserError, match=rf'{module} is not installed: pip install "\.\[{module.strip("py")}\]"'):
+            KINDS[kind].index(Place(tmp_path / "a" / "b" / "c", BuildSettings(), {}))
