@@ -23,14 +23,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import torch
-from backward_search.solvers.teacher import Teacher
 from search import LAMBDA, SEED, TASKS, E, synthetic, trained
 from torch import Tensor
 
+from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import Gallery
 from backward_search.model.network import Head
-from backward_search.solvers.adam import SearchConfig
+from backward_search.solvers.adam import Adam
 from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.protocol import GivenGround
 from backward_search.storage.atomic import write_json
 from backward_search.student.distillation import DistillConfig, Distiller
 from backward_search.student.network import Student, StudentConfig
@@ -90,17 +91,18 @@ class Judge:
 
 def measure(heads: Sequence[Head], points: Tensor, judge: Judge, name: str, epochs: int) -> Row:
     """Train one student."""
-    frozen, search = FrozenHeads.of(heads, torch.device("cpu")), SearchConfig(LAMBDA)
+    ground, solver = GivenGround(FrozenHeads.of(heads, torch.device("cpu"))), Adam(LAMBDA)
     shape, loss = STUDENTS[name]
     torch.manual_seed(SEED)
     student = Student(E, [head[-1].out_features for head in heads], shape)
     start = time.perf_counter()
-    distiller = Distiller(student, frozen, points, search, DistillConfig(epochs, loss=loss))
+    distiller = Distiller(student, ground, points, solver, DistillConfig(epochs, loss=loss))
     teacher = TimedTeacher(distiller)
     for epoch in range(epochs):
         distiller.train_epoch(epoch)
     seconds = time.perf_counter() - start
-    taught = Teacher(frozen, search).search(judge.queries, judge.targets).embeddings
+    conditions = Conditions.of_ids(judge.targets, ground.heads.classes, judge.queries.dtype)
+    taught = solver.search(ground, judge.queries, conditions).embeddings
     with torch.inference_mode():
         moved = student.move(judge.queries, judge.targets)
     precisions = [judge.precision(found) for found in (judge.queries, taught, moved)]

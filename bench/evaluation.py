@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,22 +26,20 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "src"), str(Path(__fil
 
 import numpy as np
 import torch
-from backward_search.conditions.wishes import Wishes
-from backward_search.methods.answers import Answer, Answerer
 from search import LEARNT, TASKS, E, synthetic, trained
+from torch import Tensor
 
-from backward_search.conditions.language import Wanted
 from backward_search.data.query_generation import Query
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.tables import Table, Tags
 from backward_search.evaluation.intervals import estimates
 from backward_search.evaluation.measures import measured, per_query_rows
-from backward_search.gallery.memory import Gallery
+from backward_search.library.memory import MemorySource
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AnswerConfig
 from backward_search.runs.task import Task
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.adam import Adam
 from backward_search.storage.atomic import write_csv, write_json
-from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 
 GALLERY, QUERIES, LAMBDA, TOPK, TAGS, TAGS_EACH, TWINS = 16_289, 1000, 3.2, 10, 500, 8, 4
@@ -63,6 +61,16 @@ class Row:
     gradient_evaluations: float
 
 
+class MadeUp(MemorySource):
+    """A split in memory, with the table and the tags that a run's split has; every image is in the gallery."""
+
+    def __init__(self, table: Table, tags: Tags, embeddings: Tensor) -> None:
+        """Train the heads; the student stays as it begins."""
+        heads = dict(zip(ATTRIBUTES, trained(TASKS[2], *synthetic(TASKS[2], LEARNT)), strict=True))
+        super().__init__(heads, table.classes, embeddings, students={ATTRIBUTES: Student(E, TASKS[2])})
+        self.table, self.tags, self.embeddings, self.rows = table, tags, embeddings, np.arange(len(table))
+
+
 def made_up(seed: int = 0) -> Task:
     """The task, as `Task.load` puts one together."""
     rng = np.random.default_rng(seed)
@@ -79,29 +87,20 @@ def made_up(seed: int = 0) -> Task:
     queries = [
         Query(table.keys[row], tags[table.keys[row]], condition) for row, condition in zip(rows, wanted, strict=True)
     ]
-    each = [{name: Wanted({label: 1.0}) for name, label in query.condition.items()} for query in queries]
-    wishes, everything = Wishes.of(each, classes), np.arange(GALLERY)
-    kept = Tags(tags, tags, groups)
-    return Task(ATTRIBUTES, table, kept, queries, rows, wishes, None, everything, embeddings, torch.device("cpu"))
+    return Task.of(MadeUp(table, Tags(tags, tags, groups), embeddings), ATTRIBUTES, queries)
 
 
-def answerer_of(task: Task) -> Answerer:
-    """What answers, as `Task.answerers` puts it together; the gallery is normalised here, once."""
-    heads = FrozenHeads.of(trained(TASKS[2], *synthetic(TASKS[2], LEARNT)), task.device)
-    student = FrozenStudent(Student(E, TASKS[2]))
-    return Answerer(Gallery(task.embeddings), heads, SearchConfig(LAMBDA), student)
-
-
-def measure(task: Task, answerer: Answerer, method: str, folder: Path) -> Row:
-    """One evaluation."""
+def measure(task: Task, assembler: Assembler, method: str, folder: Path) -> Row:
+    """One evaluation; what is known of gallery and heads is put together before the clock starts, as E1 does it."""
     name, _, every_step = method.partition(", ")
-    answerer = replace(answerer, search=SearchConfig(LAMBDA, early_stopping=not every_step))
+    config, conditions = AnswerConfig(Adam(LAMBDA, early_stopping=not every_step)), task.conditions
+    assembler.answer(name, ATTRIBUTES, task.query_embeddings()[:1], conditions.at(torch.tensor([0])), config, TOPK)
     start = time.process_time()
-    hits, answer = _timed(lambda: answerer.answer(name, task.query_embeddings(), task.targets(name), TOPK))
+    hits, answer = _timed(lambda: assembler.answer(name, ATTRIBUTES, task.query_embeddings(), conditions, config, TOPK))
     measures, values = _timed(lambda: measured(task, answer.hits.rows.numpy(), strict=False))
-    files, _ = _timed(lambda: _write(values, answer, folder))
+    files, _ = _timed(lambda: _write(values, folder))
     total, cpu = hits + measures + files, time.process_time() - start
-    return Row(method, total, cpu, hits, measures, files, float(answer.steps.double().mean()))
+    return Row(method, total, cpu, hits, measures, files, float(answer.moved.steps.double().mean()))
 
 
 def _timed(call: Callable[[], Result]) -> tuple[float, Result]:
@@ -110,7 +109,7 @@ def _timed(call: Callable[[], Result]) -> tuple[float, Result]:
     return time.perf_counter() - start, result
 
 
-def _write(values: dict[str, np.ndarray], answer: Answer, folder: Path) -> None:
+def _write(values: dict[str, np.ndarray], folder: Path) -> None:
     write_json(folder / "results.json", {name: asdict(each) for name, each in estimates(values).items()})
     write_csv(folder / "results.queries.csv", ("query", *values), per_query_rows(values))
 
@@ -122,14 +121,10 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     parser.add_argument("--repeats", type=int, default=3, help="evaluations of each method")
     options = parser.parse_args(argv)
     task = made_up()
-    answerer = answerer_of(task)
+    assembler = Assembler(task.source)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [
-            min(
-                (measure(task, answerer, method, Path(folder)) for _ in range(options.repeats)), key=lambda r: r.seconds
-            )
-            for method in METHODS
-        ]
+        each = [[measure(task, assembler, method, Path(folder)) for _ in range(options.repeats)] for method in METHODS]
+        rows = [min(own, key=lambda row: row.seconds) for own in each]
     print("| method | seconds | CPU seconds | hits | measures | intervals and files | evaluations |")
     print("|---|---|---|---|---|---|---|")
     for row in rows:

@@ -9,7 +9,7 @@ any genre but one. The image files are 64 pictures of 224 pixels under many name
 - `images`: the same until their thumbnails are drawn too, which are made when they are first asked for.
 
 At last the slider is dragged to and fro for two seconds, with an event every 16 ms: how many grids a second appear,
-and how long the last one takes from the last event. The browser needs the extra `browser` and a Chromium; where
+and how long the last one takes from the last event. The browser needs requirements-browser.txt and a Chromium; where
 they are missing, the engine is timed alone, and the table says so.
 
 Reads:  nothing.
@@ -37,20 +37,21 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 import numpy as np
 import torch
-from backward_search.explorer.engine import STRENGTHS, Engine
 from PIL import Image
 from torch import Tensor
 
 from backward_search.cli import ENGINES, ExploreOptions, IndexOptions, VisualizeOptions, parse
+from backward_search.cli.translation import run_name, run_paths
 from backward_search.data import registry
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.tables import Samples, write_tables
-from backward_search.explorer.runs import trained_runs
+from backward_search.explorer.explored import ExploredRun
 from backward_search.explorer.state import Choice, State
-from backward_search.explorer.uploads import Uploads
 from backward_search.model.network import Head, ModelConfig
-from backward_search.runs.run import config_json, run_paths
+from backward_search.runs.run import config_json
+from backward_search.solvers.protocol import Knob
 from backward_search.stages.build_index import build_index
+from backward_search.stages.explore import explorer_of
 from backward_search.storage.atomic import write_array, write_csv, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import DataPaths
@@ -144,9 +145,8 @@ def lay_run(options: VisualizeOptions, images: int, ids: dict[str, Tensor]) -> N
     known = {name: trained(every[:images], ids[name][:images], k) for name, k in CLASSES.items()}
     heads = torch.nn.ModuleDict(known).eval()
     save_tensors(paths.weights, {f"heads.{name}": value for name, value in heads.state_dict().items()})
-    write_json(
-        paths.config, config_json(ModelConfig("small_cnn", E, CLASSES, 224), options.entry.preprocessing, classes)
-    )
+    model = ModelConfig("small_cnn", E, CLASSES, 224)
+    write_json(paths.config, config_json(run_name(options), model, options.entry.preprocessing, classes))
     tables = {split: options.data.table(split) for split in ("train", "test")} | {"classes": options.data.classes}
     Stage("B1", paths.manifest("B1"), {}, tables, [paths.weights]).finish()
     for split, first in (("train", 0), ("test", images)):
@@ -216,30 +216,30 @@ def quantiles(values: Sequence[float]) -> dict[str, float]:
     return {f"p{q}": float(np.quantile(values, q / 100)) for q in (50, 95)}
 
 
-def positions(method: str, repeats: int) -> list[float]:
+def positions(slider: Knob, repeats: int) -> list[float]:
     """Where the slider is put: spread over its range, each far from the one before."""
-    kind = STRENGTHS[method]
-    steps = np.linspace(kind.least, kind.most, repeats + 1)[1:]
+    steps = np.linspace(slider.least, slider.most, repeats + 1)[1:]
     return [round(float(step), 2) for step in np.random.default_rng(0).permutation(steps)]
 
 
-def engine_times(engine: Engine, state: State, repeats: int) -> dict[str, float]:
+def engine_times(explored: ExploredRun, state: State, repeats: int) -> dict[str, float]:
     """Milliseconds from states to their hits."""
-    values = positions(state.method, repeats) if state.method in STRENGTHS else [None] * repeats
+    slider = explored.slider(state)
+    values = [None] * repeats if slider is None else positions(slider, repeats)
     at = [dataclasses.replace(state, strength=value) for value in values]
-    engine.view(at[0])  # the first one loads
-    return quantiles([1000 * engine.view(one).seconds for one in at])
+    explored.view(at[0])  # the first one loads
+    return quantiles([1000 * explored.view(one).seconds for one in at])
 
 
-def page_times(page: Any, address: str, state: State, repeats: int) -> dict[str, Any]:
+def page_times(page: Any, address: str, state: State, slider: Knob, repeats: int) -> dict[str, Any]:
     """Milliseconds from the slider's events to the new grid and to its images."""
     page.goto(f"{address}?{state.link()}")
     page.wait_for_selector("#hits img")
     page.wait_for_timeout(1500)
-    values = positions(state.method, repeats)
+    values = positions(slider, repeats)
     page.evaluate(MOVE, values[-1])  # the first one loads
     taken = [page.evaluate(MOVE, value) for value in values]
-    way = np.linspace(STRENGTHS[state.method].least, STRENGTHS[state.method].most, 62)
+    way = np.linspace(slider.least, slider.most, 62)
     rate, lag = page.evaluate(DRAG, [round(float(value), 2) for value in (*way, *way[::-1])])
     grid, images = (quantiles([each[i] for each in taken]) for i in range(2))
     return {"grid": grid, "images": images, "per_second": rate, "lag": lag}
@@ -257,20 +257,21 @@ def main() -> None:
     figures: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         options = lay(Path(folder), arguments.images, arguments.engine)
-        (own,) = trained_runs(options).values()
-        engine = Engine(own, Uploads(Path(folder), 1))
+        explorer = explorer_of(options, Path(folder) / "thumbnails")
+        explored = explorer.loaded(explorer.first)
         choices = {"style": Choice(("style-03", "style-07")), "genre": Choice(("genre-02",), negated=True)}
-        first = State(engine.run.paths.name, 5, choices=choices)
-        states = [dataclasses.replace(first, method=method) for method in engine.methods(first)]
+        first = State(explorer.first, 5, choices=choices)
+        states = [dataclasses.replace(first, method=method) for method in explored.methods(first)]
         for state in states:
-            figures[state.method] = {"engine": engine_times(engine, state, arguments.repeats)}
+            figures[state.method] = {"engine": engine_times(explored, state, arguments.repeats)}
         with browser() as running:
             if running is not None:
                 with served(options) as address:
                     page = running.new_page(viewport={"width": 1280, "height": 1000})
                     for state in states:
-                        if state.method in STRENGTHS:
-                            figures[state.method] |= page_times(page, address, state, arguments.repeats)
+                        slider = explored.slider(state)
+                        if slider is not None:
+                            figures[state.method] |= page_times(page, address, state, slider, arguments.repeats)
     report(figures)
     if arguments.json is not None:
         write_json(arguments.json, figures)
@@ -285,7 +286,7 @@ def report(figures: dict[str, dict[str, Any]]) -> None:
         drag = f"{own['per_second']:10.1f}{own['lag']:7.0f}" if "lag" in own else ""
         print(f"{method:<18}{times}{drag}")
     if not any("grid" in own for own in figures.values()):
-        print('no browser: pip install ".[browser]", and apt-get install chromium')
+        print("no browser: pip install -r requirements-browser.txt, and apt-get install chromium")
 
 
 if __name__ == "__main__":

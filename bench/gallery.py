@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import numpy as np
 import torch
-from backward_search.gallery.engines.opening import open_index
 
 from backward_search.errors import UserError
-from backward_search.gallery.engines.index import BuildSettings, Fields, SearchSettings, Segment
+from backward_search.gallery.engines.index import BuildSettings, EngineSettings, Fields, Place, Segment
+from backward_search.gallery.engines.registry import ENGINES as INDEXED
 from backward_search.gallery.memory import Gallery, recall
 from backward_search.gallery.vectors import Vectors
 from backward_search.storage.atomic import write_json
@@ -141,12 +141,12 @@ def _index(
 ) -> dict[str, float]:
     place = folder / "run" / "galleries" / "bench" / f"{engine}-0"
     place.mkdir(parents=True, exist_ok=True)
-    index = open_index(engine, place, built, {})
+    index = INDEXED.find(engine).index(Place(place, built, {}))
     with Memory() as building:
         start = time.perf_counter()
         index.build(vectors, lambda rows: Fields([str(row) for row in range(rows.start, rows.stop)], {}, {}))
         build = time.perf_counter() - start
-    settings = SearchSettings()
+    settings = EngineSettings(engine)
     with Memory() as memory:
         start = time.perf_counter()
         gallery = Gallery(vectors, index.open([Segment(0, len(vectors))], None, settings), settings.shortlist)

@@ -27,21 +27,20 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
 import numpy as np
-from backward_search.methods.answers import Answerer
 from fashion import fashion, styled
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from backward_search.cli import EvaluateOptions, parse
+from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
 from backward_search.evaluation.intervals import estimates
 from backward_search.evaluation.measures import measured
+from backward_search.methods.assembler import Assembler
+from backward_search.methods.config import AUTO, AnswerConfig
 from backward_search.methods.registry import METHODS
-from backward_search.methods.strength import tried
-from backward_search.runs.run import Run
-from backward_search.runs.task import Task
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.manifold import ManifoldConfig
+from backward_search.solvers.adam import Adam
+from backward_search.solvers.manifold import Manifold
 from backward_search.storage.atomic import replacing, write_json
 
 LAMBDAS = (0.05, 0.1, 0.25, 0.5, 1.1, 1.6, 2.2, 3.2, 5.0, 8.0)
@@ -58,7 +57,6 @@ CONTEXT = {
 POINTS = {"unchanged": "kx", "class_mean": "ks", "predicted_filter": "kv", "label_filter": "k^", "best, auto": "k*"}
 """How methods without a strength are drawn."""
 SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10", "--recipe", "modern"]
-MANIFOLD = ["--inverse_solver", "manifold"]
 GROUPS = ("--group_column", "group")
 ALONE = ["--num_condition", "1"]
 BOTH = ["--num_condition", "2"]
@@ -113,41 +111,38 @@ def _script(name: str, *words: str) -> None:
     subprocess.run([sys.executable, str(PROJECT / name), *words], check=True)
 
 
-def settings(answerer: Answerer) -> Iterator[tuple[str, str, str, Answerer]]:
-    """Every curve and point: its curve, strength, method, and what answers."""
-    yield "unchanged", "", "unchanged", answerer
-    for method in ("class_mean", "predicted_filter", "label_filter"):
-        yield method, "", method, answerer
+def settings(usual: AnswerConfig) -> Iterator[tuple[str, str, str, AnswerConfig]]:
+    """Every curve and point: its curve, strength, method, and how it answers."""
+    for method in ("unchanged", "class_mean", "predicted_filter", "label_filter"):
+        yield method, "", method, usual
     for lambda_ in LAMBDAS:
-        searching = replace(answerer, search=SearchConfig(lambda_), weight=0.0)
+        searching = replace(usual, solver=Adam(lambda_))
         yield "teacher", f"lambda {lambda_}", "teacher", searching
-        yield f"teacher, rerank {RERANK}", f"lambda {lambda_}", "teacher", replace(searching, weight=RERANK)
+        yield f"teacher, rerank {RERANK}", f"lambda {lambda_}", "teacher", replace(searching, rerank=RERANK)
     for p in PROBABILITIES:
-        searching = replace(answerer, search=ManifoldConfig(p), weight=0.0)
+        searching = replace(usual, solver=Manifold(p))
         yield "manifold", f"probability {p}", "teacher", searching
-        yield f"manifold, rerank {RERANK}", f"probability {p}", "teacher", replace(searching, weight=RERANK)
+        yield f"manifold, rerank {RERANK}", f"probability {p}", "teacher", replace(searching, rerank=RERANK)
     for amount in AMOUNTS:
-        yield "class_shift", f"shift {amount}", "class_shift", replace(answerer, shift=amount, weight=0.0)
+        yield "class_shift", f"shift {amount}", "class_shift", replace(usual, knobs={"shift": amount})
     for method in ("concept_null", "best"):
-        for weight in (0.0, *tried(METHODS[method])):
-            yield method, f"strength {weight}", method, replace(answerer, weight=weight)
+        for value in (0.0, *METHODS.find(method).tried):
+            yield method, f"strength {value}", method, replace(usual, knobs={"strength": value})
 
 
 def measure(words: list[str]) -> tuple[str, dict[tuple[str, str], dict[str, np.ndarray]]]:
     """A task's name, and by curve and strength every measure of each query (B,)."""
-    options = parse(EvaluateOptions, None, [*words, "--method", "best", *MANIFOLD])
-    run = Run.open(options)
-    task = Task.load(run, options, options.split)
-    answerers = task.answerers(run, options, ["teacher"])
-    chosen = task.answerers(run, options, ["best"])["best"]
+    options = parse(EvaluateOptions, None, words)
+    task = task_of(options, run_source(options, opened_run(options)))
+    assembler, usual = Assembler(task.source), answer_config(options, "teacher")
+    chosen = assembler.settled("best", task.conditioned, replace(usual, knobs={"strength": AUTO}))
     found = {}
-    points = [*settings(answerers["teacher"]), ("best, auto", "the chosen weight", "best", chosen)]
-    queries, targets = task.query_embeddings(), task.targets("teacher")
-    for curve, strength, method, answerer in points:
-        answer = answerer.answer(method, queries, targets, 10)
+    for curve, strength, method, config in [*settings(usual), ("best, auto", "the chosen weight", "best", chosen)]:
+        answer = assembler.answer(method, task.conditioned, task.query_embeddings(), task.conditions, config, 10)
         values = measured(task, answer.hits.rows.numpy(), strict=False)
-        found[curve, strength] = values | {"gradient_evaluations": answer.steps.double().numpy()}
-    found["best, auto", "the chosen weight"]["weight"] = np.full(len(queries), chosen.weight)
+        found[curve, strength] = values | {"gradient_evaluations": answer.moved.steps.double().numpy()}
+    weight = float(chosen.knobs["strength"])
+    found["best, auto", "the chosen weight"]["weight"] = np.full(len(task.queries), weight)
     return f"{options.dataset_name} {'+'.join(task.conditioned)}", found
 
 

@@ -4,9 +4,9 @@ The heads (E = 256; one condition of 27 classes, or two of 27 and 11) learn a sy
 points in (-1, 1)^256, each the tanh of a centre for each label plus noise, for six epochs. Early stopping then
 behaves as with the heads of glyphs, some 14 evaluations a query. The published-style loop always makes its 100 steps:
 zero_grad, each head under autograd, torch's Adam, then for every query `.item()`, a comparison and a copy of its row.
-`teacher` is the search as every script makes it, `student` the distilled network; `manifold` is the manifold solver,
-to p = 0.95, with the covariance of the 4,000 points. `concept_null` moves nothing: its time is that of ranking a
-gallery of the 4,000 points.
+`teacher` is the search as every script makes it, from class ids to moved queries, `student` the distilled network
+likewise; `manifold` is the manifold solver, to p = 0.95, with the covariance of the 4,000 points. `concept_null` moves
+nothing: its time is that of ranking a gallery of the 4,000 points.
 
 Reads:  nothing.
 Writes: the rows as JSON, with --json FILE.
@@ -20,25 +20,24 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 import torch
-from backward_search.methods.answers import Answerer
-from backward_search.methods.background import Background
-from backward_search.solvers.teacher import Teacher
 from torch import Tensor, nn
 
-from backward_search.gallery.memory import Gallery
-from backward_search.methods.concept import ClassMeans
+from backward_search.conditions.batch import Conditions
+from backward_search.library.memory import MemorySource
+from backward_search.methods.assembler import Answer, Assembler
+from backward_search.methods.config import AnswerConfig
+from backward_search.methods.protocol import Moved
+from backward_search.methods.registry import METHODS
 from backward_search.model.network import Head
-from backward_search.solvers.adam import SearchConfig
-from backward_search.solvers.heads import FrozenHeads
-from backward_search.solvers.manifold import ManifoldConfig, covariance
+from backward_search.solvers.adam import Adam
+from backward_search.solvers.manifold import Manifold
 from backward_search.storage.atomic import write_json
-from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 
 E, LAMBDA, SEED = 256, 1.1, 0
@@ -66,20 +65,35 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """Heads and queries of one task on one device."""
+    """Heads and queries of one task on one device, and what answers by them."""
 
     heads: list[Head]
-    frozen: FrozenHeads
-    student: FrozenStudent
+    assembler: Assembler
     queries: Tensor
     targets: Tensor
-    spread: Tensor
-    ranking: Answerer
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The conditioned attributes."""
+        return tuple(self.assembler.source.classes)
 
     @property
     def weights(self) -> int:
         """The weights of the conditioned heads, without biases."""
         return sum(layer.weight.numel() for head in self.heads for layer in head if isinstance(layer, nn.Linear))
+
+    def moved(self, method: str, queries: Tensor, targets: Tensor, config: AnswerConfig) -> Moved:
+        """The queries (B, E) as a method moves them for class ids (B, A), not ranked."""
+        ask = self.assembler.asked(method, self.names, queries, self._conditions(targets), config).ask
+        return METHODS.find(method)().move(self.assembler.knowledge(self.names), ask)
+
+    def answer(self, method: str, queries: Tensor, targets: Tensor, config: AnswerConfig) -> Answer:
+        """The ten hits of each query among the points."""
+        return self.assembler.answer(method, self.names, queries, self._conditions(targets), config, 10)
+
+    def _conditions(self, targets: Tensor) -> Conditions:
+        classes = max(map(len, self.assembler.source.classes.values()))
+        return Conditions.of_ids(targets, classes, self.queries.dtype)
 
 
 def synthetic(classes: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
@@ -114,20 +128,17 @@ def prepared(classes: Sequence[int], device: torch.device) -> Setting:
     queries, _ = synthetic(classes, 1000)
     generator = torch.Generator().manual_seed(SEED + 1)
     targets = torch.stack([torch.randint(k, (1000,), generator=generator) for k in classes], dim=1)
-    student = FrozenStudent(Student(E, classes).to(device))
-    frozen, points, labels = FrozenHeads.of(heads, device), points.to(device), labels.to(device)
-    spread, ranking = covariance(points), ranks(classes, frozen, points, labels)
-    return Setting(heads, frozen, student, queries.to(device), targets.to(device), spread, ranking)
+    assembler = over(points, labels, heads, Student(E, classes), device)
+    return Setting(heads, assembler, queries.to(device), targets.to(device))
 
 
-def ranks(classes: Sequence[int], heads: FrozenHeads, points: Tensor, labels: Tensor) -> Answerer:
-    """What ranks a gallery of the points, as a run's answerer is put together."""
-    names = [str(a) for a in range(len(classes))]
-    ids = dict(zip(names, labels.T, strict=True))
-    means = ClassMeans.of(points, ids, dict(zip(names, classes, strict=True)))
-    logits = {name: part[:, :k] for name, part, k in zip(names, heads.logits(points), classes, strict=True)}
-    background = Background.of(means, names, points, logits, ids)
-    return Answerer(Gallery(points), heads, SearchConfig(LAMBDA), background=background, batch_size=1000)
+def over(points: Tensor, labels: Tensor, heads: Sequence[Head], student: Student, device: torch.device) -> Assembler:
+    """What answers over a gallery of labelled points, which are the training images too, as a run's is put together."""
+    named = {str(a): head for a, head in enumerate(heads)}
+    classes = {name: [str(i) for i in range(head[-1].out_features)] for name, head in named.items()}
+    training = points, dict(zip(named, labels.T, strict=True))
+    students = {tuple(named): student}
+    return Assembler(MemorySource(named, classes, points, training=training, students=students, device=device))
 
 
 def published_style(heads: Sequence[Head], queries: Tensor, targets: Tensor, early_stopping: bool) -> Tensor:
@@ -182,21 +193,22 @@ def matmul_speed(device: torch.device) -> float:
 
 def measure(setting: Setting, batch: int, early_stopping: bool, repeats: int) -> Iterator[Row]:
     """The rows of one task, batch and stopping rule."""
-    device, config = setting.queries.device, SearchConfig(LAMBDA, early_stopping=early_stopping)
+    device = setting.queries.device
+    config = AnswerConfig(Adam(LAMBDA, early_stopping=early_stopping), batch_size=1000)
+    along = replace(config, solver=Manifold())
 
     def part(repetition: int, size: int = batch) -> tuple[Tensor, Tensor]:
         start = repetition * size % 1000
         return setting.queries[start : start + size], setting.targets[start : start + size]
 
-    teacher = Teacher(setting.frozen, config)
-    manifold = Teacher(setting.frozen, ManifoldConfig(), setting.spread)
-    steps, arrived = (each.search(*part(0, 1000)).steps.double().mean().item() for each in (teacher, manifold))
+    every = (setting.moved("teacher", *part(0, 1000), each).steps for each in (config, along))
+    steps, arrived = (each.double().mean().item() for each in every)
     calls: dict[str, tuple[Callable[[int], object], float]] = {
         "published": (lambda i: published_style(setting.heads, *part(i), early_stopping), 100.0),
-        "teacher": (lambda i: teacher.search(*part(i)), steps),
-        "manifold": (lambda i: manifold.search(*part(i)), arrived),
-        "concept_null": (lambda i: setting.ranking.answer("concept_null", *part(i), 10), 0.0),
-        "student": (lambda i: setting.student.move(*part(i)), 0.0),
+        "teacher": (lambda i: setting.moved("teacher", *part(i), config), steps),
+        "manifold": (lambda i: setting.moved("teacher", *part(i), along), arrived),
+        "concept_null": (lambda i: setting.answer("concept_null", *part(i), config), 0.0),
+        "student": (lambda i: setting.moved("student", *part(i), config), 0.0),
     }
     for method, (call, evaluations) in calls.items():
         speed = matmul_speed(device)

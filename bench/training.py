@@ -35,9 +35,9 @@ from backward_search.data.registry import Preprocessing
 from backward_search.images.fitting import fit, normalise
 from backward_search.images.loading import Batch, ImageLoader, ImageRows
 from backward_search.images.opening import open_picture
+from backward_search.model.embedding import EmbeddingNetwork, outcomes
 from backward_search.model.network import Model, ModelConfig, classification_loss
 from backward_search.runs.run import find_device
-from backward_search.stages.embed import Network, outcomes
 from backward_search.storage.atomic import write_json
 from backward_search.training.trainer import Trainer, TrainingConfig
 
@@ -75,6 +75,7 @@ class Bench:
     batch_size: int
     workers: int
     repeats: int
+    precision: str
 
     def loader(self, seed: int | None) -> "Timed":
         """The loader of B1 (with a seed) or C1."""
@@ -203,8 +204,8 @@ def our_training(bench: Bench, loader: Timed | Memory) -> float:
 
 def our_embedding(bench: Bench, loader: Timed | Memory) -> float:
     """What C1 does with a split, but for the writing."""
-    bench.model.eval()
-    for outcome in outcomes(Network(bench.model), loader.epoch(), bench.look, bench.device):
+    network = EmbeddingNetwork(bench.model.eval(), bench.device, bench.precision)
+    for outcome in outcomes(network, loader.epoch(), bench.look, bench.device):
         outcome.numpy()
     return loader.waited if isinstance(loader, Timed) else 0.0
 
@@ -289,7 +290,7 @@ def measure_all(given: argparse.Namespace, device: torch.device, files: list[Pat
     labels = {name: rng.integers(count, size=len(files)) for name, count in CLASSES.items()}
     model = Model(ModelConfig(given.encoder, 256, CLASSES, given.image_size)).to(device)
     look = Preprocessing(size=given.image_size)
-    bench = Bench(files, labels, look, model, device, given.batch_size, given.n_workers, given.repeats)
+    bench = Bench(files, labels, look, model, device, given.batch_size, given.n_workers, given.repeats, given.precision)
     plain = {("B1", "plain"): lambda: plain_training(bench), ("C1", "plain"): lambda: plain_embedding(bench)}
     rows = bench.measure({key: loop for key, loop in plain.items() if key[0] in given.stages})
     model.mixed_precision = given.precision == "bf16" or (given.precision == "auto" and device.type == "cuda")

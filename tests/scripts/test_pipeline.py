@@ -572,8 +572,8 @@ def test_the_calibration_that_the_manifold_solver_wants_counts_once_in_the_other
         source = run_source(options, opened_run(options))
         task, assembler = task_of(options, source), Assembler(source)
         queries, config = task.query_embeddings(), answer_config(options, "class_shift")
-        ask = assembler.asked("class_shift", task.conditioned, queries, task.conditions, config)
-        known = assembler.knowledge(task.conditioned)
+        asked = assembler.asked("class_shift", task.conditioned, queries, task.conditions, config)
+        known, ask = asked.known, asked.ask
         moved.append(METHODS["class_shift"]().move(known, ask).embeddings)
         heads = known.calibrated_heads if config.solver.needs_training else known.heads
         wanted.append(heads.logits(queries)[:, :, :4])

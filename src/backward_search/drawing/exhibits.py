@@ -150,12 +150,11 @@ def answered(asked: Asked) -> list[Shown]:
     for name, config in asked.configs.items():
         how, conditions = METHODS.find(name)(), question.conditions(task)
         knobs = question.knobs(task) if how.searches else None
-        answer = asked.assembler.answer(
-            name, task.conditioned, question.embedding, conditions, config, asked.figure.k, knobs=knobs
-        )
+        inquiry = asked.assembler.asked(name, task.conditioned, question.embedding, conditions, config, knobs)
+        hits = inquiry.answer(asked.figure.k).hits
         title = {"teacher": "teacher (Backward Search)", "unchanged": "unchanged query"}.get(name, name)
         kind = "cos" if how.scores_cosines and not config.rerank else "score"
-        rows.append(asked.shown(name, title, _strength(asked, how, config), answer.hits, kind))
+        rows.append(asked.shown(name, title, _strength(asked, how, config), hits, kind))
     return rows
 
 

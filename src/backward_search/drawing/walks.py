@@ -57,7 +57,7 @@ def walks(
     count = len(strengths)
     knobs = None if None in strengths else query.new_tensor(strengths)
     queries, wanted = query.repeat(count, 1), conditions.repeated(count)
-    found = assembler.ways("teacher", names, queries, wanted, config, knobs=knobs)
+    found = assembler.asked("teacher", names, queries, wanted, config, knobs).ways()
     return [Walk(value, points) for value, points in zip(strengths, found, strict=True)]
 
 

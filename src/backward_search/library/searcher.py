@@ -168,9 +168,8 @@ class Searcher:
             raise ValueError(f"k is {k!r}: expected a whole number of at least 1")
         if words := self.assembler.refusal(method, names, how.config):
             raise OptionError(words)
-        most, knobs = min(k, len(self)), how.knobs(asked)
-        answer = self.assembler.answer(method, names, asked, conditions, how.config, most, knobs=knobs)
-        return self._found(answer)
+        inquiry = self.assembler.asked(method, names, asked, conditions, how.config, how.knobs(asked))
+        return self._found(inquiry.answer(min(k, len(self))))
 
     def explain(
         self, query: Any, condition: Condition, *, method: str = "teacher", k: int = 10, **settings: Any
@@ -193,7 +192,7 @@ class Searcher:
         asked, names, conditions = self._asked(query, condition)
         if len(asked) != 1:
             raise ValueError(f"{len(asked)} queries: explain takes one")
-        (points,) = self.assembler.ways(method, names, asked, conditions, how.config, knobs=how.knobs(asked))
+        (points,) = self.assembler.asked(method, names, asked, conditions, how.config, how.knobs(asked)).ways()
         with torch.no_grad():
             chances = self.assembler.knowledge(names).heads.logits(points).softmax(2)
         labels = {name: self.labels[name] for name in names}

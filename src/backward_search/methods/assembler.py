@@ -58,78 +58,6 @@ class Assembler:
         value = self._once(key, lambda: choose_strength(self.knowledge(names), how, config))
         return replace(config, knobs={**config.knobs, how.knobs[0].option: value})
 
-    @torch.no_grad()
-    def answer(
-        self,
-        method: str,
-        names: Sequence[str],
-        queries: Tensor,
-        conditions: Conditions,
-        config: AnswerConfig,
-        k: int,
-        *,
-        knobs: Tensor | None = None,
-    ) -> Answer:
-        """Answer queries.
-
-        Args:
-            method: a name of `registry.METHODS`.
-            names: the conditioned attributes, in the order of the conditions.
-            queries: embeddings (B, E).
-            conditions: theirs.
-            config: the settings.
-            k: hits per query.
-            knobs: the value of the solver's knob for each query (B,), in place of the solver's own.
-        """
-        how, known = METHODS.find(method)(), self.knowledge(names)
-        ask = self.asked(method, names, queries, conditions, config, knobs)
-        parts = []
-        for some in self._batches(how, ask):
-            moved = how.move(known, some)
-            parts.append((how.find(known, some, moved.embeddings, k, known.gallery), moved))
-        return Answer(*(_joined([part[i] for part in parts]) for i in range(2)))
-
-    @torch.no_grad()
-    def exactly(
-        self,
-        method: str,
-        names: Sequence[str],
-        queries: Tensor,
-        conditions: Conditions,
-        config: AnswerConfig,
-        k: int,
-        moved: Tensor,
-    ) -> Hits:
-        """The hits of queries that have been moved already (B, E), every image of the gallery scored; see `answer`."""
-        how, known = METHODS.find(method)(), self.knowledge(names)
-        ask, gallery, start, parts = (
-            self.asked(method, names, queries, conditions, config),
-            known.gallery.exact(),
-            0,
-            [],
-        )
-        for some in self._batches(how, ask):
-            part = moved[start : start + len(some.queries)]
-            parts.append(how.find(known, some, part, k, gallery))
-            start += len(part)
-        hits: Hits = _joined(parts)
-        return hits
-
-    @torch.no_grad()
-    def ways(
-        self,
-        method: str,
-        names: Sequence[str],
-        queries: Tensor,
-        conditions: Conditions,
-        config: AnswerConfig,
-        *,
-        knobs: Tensor | None = None,
-    ) -> list[Tensor]:
-        """For each query the points of its way (n + 1, E), from itself to where the method moves it; see `answer`."""
-        ask = self.asked(method, names, queries, conditions, config, knobs)
-        return METHODS.find(method)().way(self.knowledge(names), ask)
-
     def asked(
         self,
         method: str,
@@ -138,10 +66,26 @@ class Assembler:
         conditions: Conditions,
         config: AnswerConfig,
         knobs: Tensor | None = None,
-    ) -> Ask:
-        """The queries as a method gets them; see `answer`."""
+    ) -> "Asked":
+        """Some queries, ready to be answered.
+
+        Args:
+            method: a name of `registry.METHODS`.
+            names: the conditioned attributes, in the order of the conditions.
+            queries: embeddings (B, E).
+            conditions: theirs.
+            config: the settings.
+            knobs: the value of the solver's knob for each query (B,), in place of the solver's own.
+        """
         settled = self.settled(method, names, config)
-        return Ask(queries, conditions.to(queries.device, queries.dtype), settled, knobs)
+        ask = Ask(queries, conditions.to(queries.device, queries.dtype), settled, knobs)
+        return Asked(METHODS.find(method)(), self.knowledge(names), ask)
+
+    def answer(
+        self, method: str, names: Sequence[str], queries: Tensor, conditions: Conditions, config: AnswerConfig, k: int
+    ) -> "Answer":
+        """The `k` hits of each query; see `asked`."""
+        return self.asked(method, names, queries, conditions, config).answer(k)
 
     def refusal(self, method: str, names: Sequence[str], config: AnswerConfig) -> str:
         """Why a method cannot answer conditions on some attributes, in words; "" where it can."""
@@ -150,10 +94,55 @@ class Assembler:
             return words
         return next(filter(None, (self.source.lacks(need, names, config) for need in sorted(how.asks(config)))), "")
 
-    @staticmethod
-    def _batches(how: Method, ask: Ask) -> list[Ask]:
-        count, size = len(ask.queries), ask.config.batch_size
-        return [ask] if how.at_once or count <= size else [ask.at(slice(i, i + size)) for i in range(0, count, size)]
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries that a method is asked.
+
+    Attributes:
+        how: the method.
+        known: what is known under the conditioned attributes.
+        ask: the queries, with their conditions and settings.
+    """
+
+    how: Method
+    known: Knowledge
+    ask: Ask
+
+    @torch.no_grad()
+    def answer(self, k: int) -> Answer:
+        """Move each query, and find its `k` best images."""
+        parts = []
+        for some in self._batches():
+            moved = self.how.move(self.known, some)
+            parts.append((self.how.find(self.known, some, moved.embeddings, k, self.known.gallery), moved))
+        return Answer(*(_joined([part[i] for part in parts]) for i in range(2)))
+
+    @torch.no_grad()
+    def exactly(self, k: int, moved: Tensor) -> Hits:
+        """The `k` best images of queries that have been moved already (B, E), every image of the gallery scored."""
+        gallery, start, parts = self.known.gallery.exact(), 0, []
+        for some in self._batches():
+            part = moved[start : start + len(some.queries)]
+            parts.append(self.how.find(self.known, some, part, k, gallery))
+            start += len(part)
+        hits: Hits = _joined(parts)
+        return hits
+
+    @torch.no_grad()
+    def ways(self) -> list[Tensor]:
+        """For each query the points of its way (n + 1, E), from itself to where the method moves it."""
+        return self.how.way(self.known, self.ask)
+
+    def first(self, count: int) -> "Asked":
+        """The first of the queries."""
+        return replace(self, ask=self.ask.at(slice(count)))
+
+    def _batches(self) -> list[Ask]:
+        count, size = len(self.ask.queries), self.ask.config.batch_size
+        if self.how.at_once or count <= size:
+            return [self.ask]
+        return [self.ask.at(slice(i, i + size)) for i in range(0, count, size)]
 
 
 def why_exact(how: "Method | type[Method]") -> str:

@@ -22,7 +22,7 @@ from backward_search.evaluation.settings import Evaluation
 from backward_search.evaluation.sweep import write_sweep
 from backward_search.gallery.memory import recall
 from backward_search.methods.asking import STUDENT, TRAINING
-from backward_search.methods.assembler import Answer, Assembler
+from backward_search.methods.assembler import Answer, Asked, Assembler
 from backward_search.runs.index import index_facts
 from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, check_range, student_paths
@@ -161,31 +161,28 @@ class _Answers:
             queries, conditions = queries.repeat(times, 1), conditions.repeated(times)
             lambdas = [_lambda(each_one) for each_one in each]
             knobs = queries.new_tensor(lambdas).repeat_interleave(len(task.queries))
-        config = assembler.settled(one.method, task.conditioned, one.config)
-        asked = (one.method, task.conditioned, queries, conditions.to(queries.device, queries.dtype), config, one.asked)
-        answer, seconds = _timed(assembler, *asked, knobs=knobs)
+        asked = assembler.asked(one.method, task.conditioned, queries, conditions, one.config, knobs)
+        answer, seconds = _timed(asked, one.asked)
         parts = [answer.part(slice(i * len(task.queries), (i + 1) * len(task.queries))) for i in range(times)]
-        facts = {"seconds_per_query": seconds, **_strength_fact(one, config)}
+        facts = {"seconds_per_query": seconds, **_strength_fact(one, asked.ask.config)}
         found: list[dict[str, Any]] = [{}] * times
         if not one.exact:
-            exact = assembler.exactly(*asked, moved=answer.moved.embeddings)
+            exact = asked.exactly(one.asked, answer.moved.embeddings)
             found = _recalls(one, answer.hits.rows, exact.rows, times)
         return cls(parts, [facts | more for more in found])
 
 
-def _timed(assembler: Assembler, *asked: Any, knobs: Tensor | None) -> tuple[Answer, float]:
+def _timed(asked: Asked, k: int) -> tuple[Answer, float]:
     """An answer, and the wall-clock seconds of each query, moving and ranking.
 
     What is known is put together before the clock starts, as by the answer to one query; so is, on a GPU, what the
     first call of a kernel loads, by an answer to all of them.
     """
-    method, names, queries, conditions, config, k = asked
-    first = slice(None) if queries.is_cuda else slice(1)
-    some = conditions.at(torch.arange(len(queries), device=queries.device)[first])
-    assembler.answer(method, names, queries[first], some, config, k, knobs=None if knobs is None else knobs[first])
+    queries = asked.ask.queries
+    asked.first(len(queries) if queries.is_cuda else 1).answer(k)
     _wait(queries)
     start = time.perf_counter()
-    answer = assembler.answer(*asked, knobs=knobs)
+    answer = asked.answer(k)
     _wait(queries)
     return answer, (time.perf_counter() - start) / len(queries)
 

@@ -182,7 +182,8 @@ def test_hits_of_moved_queries_are_found_again_without_moving_them(setting):
     targets = torch.stack([torch.randint(k, (20,)) for k in CLASSES[:2]], dim=1)
     found = answer(assembler, "teacher", embeddings[:20], targets, config(), 10)
     conditions = Conditions.of_ids(targets, max(CLASSES[:2]), E_TYPE)
-    again = assembler.exactly("teacher", NAMES, embeddings[:20], conditions, config(), 10, moved=found.moved.embeddings)
+    asked = assembler.asked("teacher", NAMES, embeddings[:20], conditions, config())
+    again = asked.exactly(10, found.moved.embeddings)
     assert torch.equal(again.rows, found.hits.rows)
 
 
