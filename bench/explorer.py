@@ -9,7 +9,7 @@ any genre but one. The image files are 64 pictures of 224 pixels under many name
 - `images`: the same until their thumbnails are drawn too, which are made when they are first asked for.
 
 At last the slider is dragged to and fro for two seconds, with an event every 16 ms: how many grids a second appear,
-and how long the last one takes from the last event. The browser needs requirements-browser.txt and a Chromium; where
+and how long the last one takes from the last event. The browser needs the extra `browser` and a Chromium; where
 they are missing, the engine is timed alone, and the table says so.
 
 Reads:  nothing.
@@ -286,7 +286,7 @@ def report(figures: dict[str, dict[str, Any]]) -> None:
         drag = f"{own['per_second']:10.1f}{own['lag']:7.0f}" if "lag" in own else ""
         print(f"{method:<18}{times}{drag}")
     if not any("grid" in own for own in figures.values()):
-        print("no browser: pip install -r requirements-browser.txt, and apt-get install chromium")
+        print("no browser: pip install '.[browser]', and apt-get install chromium")
 
 
 if __name__ == "__main__":

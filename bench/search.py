@@ -30,9 +30,9 @@ from torch import Tensor, nn
 
 from backward_search.conditions.batch import Conditions
 from backward_search.library.memory import MemorySource
+from backward_search.methods.asking import Moved
 from backward_search.methods.assembler import Answer, Assembler
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.protocol import Moved
 from backward_search.methods.registry import METHODS
 from backward_search.model.network import Head
 from backward_search.solvers.adam import Adam
