@@ -40,7 +40,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from backward_search.cli import ENGINES, ExploreOptions, IndexOptions, VisualizeOptions, parse
+from backward_search.cli import ExploreOptions, IndexOptions, VisualizeOptions, parse
+from backward_search.cli.answering_groups import engine_names
 from backward_search.cli.translation import run_name, run_paths
 from backward_search.data import registry
 from backward_search.data.registry import DatasetEntry
@@ -250,7 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=16_289, help="in the gallery [16289]")
     parser.add_argument("--repeats", type=int, default=100, help="positions of each slider [100]")
-    parser.add_argument("--engine", choices=ENGINES, default="exact", help="what finds the hits [exact]")
+    parser.add_argument("--engine", choices=engine_names(), default="exact", help="what finds the hits [exact]")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # as the server does

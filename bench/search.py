@@ -65,17 +65,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Setting:
-    """Heads and queries of one task on one device, and what answers by them."""
+    """Heads of the conditioned attributes, the most classes of one, queries, and what answers them, on one device."""
 
     heads: list[Head]
+    names: tuple[str, ...]
+    classes: int
     assembler: Assembler
     queries: Tensor
     targets: Tensor
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The conditioned attributes."""
-        return tuple(self.assembler.source.classes)
 
     @property
     def weights(self) -> int:
@@ -92,8 +89,7 @@ class Setting:
         return self.assembler.answer(method, self.names, queries, self._conditions(targets), config, 10)
 
     def _conditions(self, targets: Tensor) -> Conditions:
-        classes = max(map(len, self.assembler.source.classes.values()))
-        return Conditions.of_ids(targets, classes, self.queries.dtype)
+        return Conditions.of_ids(targets, self.classes, self.queries.dtype)
 
 
 def synthetic(classes: Sequence[int], count: int) -> tuple[Tensor, Tensor]:
@@ -129,7 +125,8 @@ def prepared(classes: Sequence[int], device: torch.device) -> Setting:
     generator = torch.Generator().manual_seed(SEED + 1)
     targets = torch.stack([torch.randint(k, (1000,), generator=generator) for k in classes], dim=1)
     assembler = over(points, labels, heads, Student(E, classes), device)
-    return Setting(heads, assembler, queries.to(device), targets.to(device))
+    names = tuple(assembler.source.classes)
+    return Setting(heads, names, max(classes), assembler, queries.to(device), targets.to(device))
 
 
 def over(points: Tensor, labels: Tensor, heads: Sequence[Head], student: Student, device: torch.device) -> Assembler:

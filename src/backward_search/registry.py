@@ -32,6 +32,7 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
             own: by name where it is, `module:attribute`; imported when it is first asked for.
         """
         self._what, self._places, self._things = what, dict(own), dict[str, Thing]()
+        self._imported = dict[str, Thing]()
 
     def register(self, name: str, thing: Thing) -> Thing:
         """Add a thing and return it.
@@ -64,12 +65,19 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
         return self[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in list(self)
+        if name in self._places:
+            return True
+        load_others()
+        return name in self._things
 
     def __getitem__(self, name: str) -> Thing:
+        if name in self._imported:
+            return self._imported[name]
         if name in self._places:
             module, _, attribute = self._places[name].partition(":")
-            return getattr(importlib.import_module(f"backward_search.{module}"), attribute)  # type: ignore[no-any-return]
+            return self._imported.setdefault(
+                name, getattr(importlib.import_module(f"backward_search.{module}"), attribute)
+            )
         load_others()
         return self._things[name]
 

@@ -117,6 +117,11 @@ class FrozenHeads:
         return [(weight.numpy(), bias[:, 0].numpy()) for weight, bias in self.layers]
 
     @cached_property
+    def weights(self) -> list[list[np.ndarray]]:
+        """The weights of each layer, attribute by attribute (out, in); see `arrays`."""
+        return [list(weight) for weight, _ in self.arrays]
+
+    @cached_property
     def _transposed(self) -> tuple[tuple[Tensor, Tensor], ...]:
         """The layers with weights (A, in, out), views of the others."""
         return tuple((weight.mT, bias) for weight, bias in self.layers)

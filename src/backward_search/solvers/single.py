@@ -92,38 +92,45 @@ class SingleObjective:
             heads: the conditioned heads, on the CPU.
             conditions: of one query, on the CPU.
         """
-        (w1, self._b1), (w2, self._b2), (w3, self._b3) = heads.arrays
+        (w1, self._b1), (_, self._b2), (_, self._b3) = heads.arrays
         self._hidden1, self._hidden2, self._logits = (bias.copy() for _, bias in heads.arrays)
         self._slope1, self._slope2, self._slope3 = (bias.copy() for _, bias in heads.arrays)
         self._zeros1, self._zeros2 = (np.zeros(bias.shape, bias.dtype) for bias in (self._b1, self._b2))
         self._w1 = w1.reshape(-1, w1.shape[2])  # (A x 256, E), of all attributes in one product
         self._flat1, self._flat_slope1 = self._hidden1.reshape(-1), self._slope1.reshape(-1)
-        self._forward2 = list(zip(w2, self._hidden1, self._hidden2, strict=True))
-        self._forward3 = list(zip(w3, self._hidden2, self._logits, strict=True))
-        self._backward3 = list(zip(self._slope3, w3, self._slope2, strict=True))
-        self._backward2 = list(zip(self._slope2, w2, self._slope1, strict=True))
+        _, each_w2, each_w3 = heads.weights
+        hidden1, hidden2, logits = list(self._hidden1), list(self._hidden2), list(self._logits)
+        slope1, slope2, slope3 = list(self._slope1), list(self._slope2), list(self._slope3)
+        self._forward2 = list(zip(each_w2, hidden1, hidden2, strict=True))
+        self._forward3 = list(zip(each_w3, hidden2, logits, strict=True))
+        self._backward3 = list(zip(slope3, each_w3, slope2, strict=True))
+        self._backward2 = list(zip(slope2, each_w2, slope1, strict=True))
         wanted, any_of, self._share = condition_arrays(conditions, w1.dtype)
         due = wanted * self._share[:, None]
-        self._attributes = list(zip(self._logits, self._slope3, wanted, due, any_of.tolist(), self._share, strict=True))
-        self._ones = np.ones(w3.shape[1], w3.dtype)
+        self._attributes = list(zip(logits, slope3, wanted, due, any_of.tolist(), self._share, strict=True))
+        self._ones = np.ones(heads.classes, w1.dtype)
 
     def __call__(self, z: np.ndarray, gradient: np.ndarray) -> np.floating:
         """The loss in nats at a point (E,); its gradient goes into an array (E,)."""
-        hidden1, hidden2, slope1, slope2 = self._hidden1, self._hidden2, self._slope1, self._slope2
-        np.dot(self._w1, z, self._flat1)
+        hidden1, hidden2, slope1, slope2, dot = self._hidden1, self._hidden2, self._slope1, self._slope2, np.dot
+        dot(self._w1, z, self._flat1)
         hidden1 += self._b1
         np.maximum(hidden1, self._zeros1, out=hidden1)
-        _products(self._forward2)
+        for weight, below, above in self._forward2:
+            dot(weight, below, above)
         hidden2 += self._b2
         np.maximum(hidden2, self._zeros2, out=hidden2)
-        _products(self._forward3)
+        for weight, below, above in self._forward3:
+            dot(weight, below, above)
         self._logits += self._b3
         loss = self._loss_and_slope()
-        _products(self._backward3)
-        slope2 *= np.sign(hidden2, out=hidden2)  # the derivative of a rectified unit
-        _products(self._backward2)
-        slope1 *= np.sign(hidden1, out=hidden1)
-        np.dot(self._flat_slope1, self._w1, gradient)
+        for above, weight, below in self._backward3:
+            dot(above, weight, below)
+        slope2 *= np.sign(hidden2, hidden2)  # the derivative of a rectified unit
+        for above, weight, below in self._backward2:
+            dot(above, weight, below)
+        slope1 *= np.sign(hidden1, hidden1)
+        dot(self._flat_slope1, self._w1, gradient)
         return loss
 
     def _loss_and_slope(self) -> np.floating:
@@ -131,7 +138,7 @@ class SingleObjective:
         loss: np.floating = self._share.dtype.type(0)
         for logits, p, wanted, due, any_of, share in self._attributes:
             logits -= logits[logits.argmax()]  # in a quarter of the time of max()
-            np.exp(logits, out=p)
+            np.exp(logits, p)
             total = np.dot(p, self._ones)
             p *= share / total
             if any_of:
@@ -147,12 +154,6 @@ class SingleObjective:
         return loss
 
 
-def _products(of: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> None:
-    """Products of two, each into the third."""
-    for left, right, out in of:
-        np.dot(left, right, out)
-
-
 def descend_one(
     heads: FrozenHeads, query: Tensor, conditions: Conditions, config: AdamSettings, lambda_: float
 ) -> SearchResult:
@@ -165,15 +166,15 @@ def descend_one(
         config: how far and how fast, but for lambda.
         lambda_: the weight of the distance.
     """
-    objective, start = SingleObjective(heads, conditions), query[0].detach().numpy()
+    objective, start = SingleObjective(heads, conditions), query.detach().numpy()[0]
     z, kept, adam = start.copy(), start.copy(), _Adam(start, config)
     gradient, way, signs = (np.empty_like(z) for _ in range(3))
     pull = np.array(lambda_ / len(z), z.dtype)
     best, failures, step = start.dtype.type(np.inf), 0, 0
     while step < config.max_itr and failures <= PATIENCE:
         loss = objective(z, gradient)
-        np.subtract(z, start, out=way)
-        np.sign(way, out=signs)
+        np.subtract(z, start, way)
+        np.sign(way, signs)
         signs *= pull
         gradient += signs
         loss += np.dot(signs, way)
@@ -199,15 +200,15 @@ class _Adam:
 
     def move(self, z: np.ndarray, gradient: np.ndarray, step: int) -> None:
         """Make one step, counted from 0, from a point (E,) in place; the gradient (E,) is used up."""
-        way, (lr, eps) = self._way, self._schedule[step]
-        self._first *= self._beta1
-        self._first += gradient
+        first, second, way, (lr, eps) = self._first, self._second, self._way, self._schedule[step]
+        first *= self._beta1
+        first += gradient
         gradient *= gradient
-        self._second *= self._beta2
-        self._second += gradient
-        np.sqrt(self._second, out=way)
+        second *= self._beta2
+        second += gradient
+        np.sqrt(second, way)
         way += eps
-        np.divide(self._first, way, out=way)
+        np.divide(first, way, way)
         way *= lr
         z -= way
 
@@ -240,7 +241,7 @@ def follow_one(
         config: how far and how fast.
     """
     objective, matrix = SingleObjective(heads, conditions), spread.to(query).numpy()
-    z = query[0].detach().numpy().copy()
+    z = query.detach().numpy()[0].copy()
     gradient, tiny = np.empty_like(z), np.finfo(z.dtype).tiny
     floor, enough = conditions.floor().item(), -math.log(config.target_probability)
     kept, best = z, z.dtype.type(np.inf)
@@ -258,8 +259,8 @@ def follow_one(
 
 def condition_arrays(conditions: Conditions, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of one query: targets (A, K), which of them are sets (A,), and the share of each attribute in the loss (A,)."""
-    wanted = conditions.wanted[:, 0].numpy().astype(dtype)
-    any_of = np.zeros(len(wanted), bool) if conditions.any_of is None else conditions.any_of[:, 0].numpy()
+    wanted = conditions.wanted.numpy()[:, 0].astype(dtype)
+    any_of = np.zeros(len(wanted), bool) if conditions.any_of is None else conditions.any_of.numpy()[:, 0]
     if conditions.weight is None:
         return wanted, any_of, np.full(len(wanted), 1 / len(wanted), dtype)
     weight = conditions.weight[:, 0].double().numpy()
@@ -268,4 +269,4 @@ def condition_arrays(conditions: Conditions, dtype: np.dtype) -> tuple[np.ndarra
 
 def _result(z: np.ndarray, steps: int, loss: np.floating, stopped: bool, by: str = "no improvement") -> SearchResult:
     made, least, early = (torch.from_numpy(np.array([value])) for value in (steps, loss, stopped))
-    return SearchResult(torch.from_numpy(z)[None], made, least, early, stopped_by=by)
+    return SearchResult(torch.from_numpy(z[None]), made, least, early, stopped_by=by)
