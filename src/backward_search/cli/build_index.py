@@ -2,25 +2,25 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli.answering_groups import engine_names
+from backward_search.cli import answering_groups, groups
 from backward_search.cli.definition import not_negative, option, positive, require
-from backward_search.cli.groups import (
-    SPLITS,
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    PlaceOptions,
-    RunOptions,
-    WeightOptions,
-)
 
 
 @dataclass(frozen=True)
-class IndexOptions(RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions):
+class IndexOptions(
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
     """How a gallery's index is built."""
 
-    engine: str = option("what the index is for; exact needs none, and begins the gallery alone", choices=engine_names)
-    split: str = option("the split whose images the gallery begins with", "test", choices=SPLITS)
+    engine: str = option(
+        "what the index is for; exact needs none, and begins the gallery alone", choices=answering_groups.engine_names
+    )
+    split: str = option("the split whose images the gallery begins with", "test", choices=groups.SPLITS)
     hnsw_m: int = option("links of an image in an HNSW graph (faiss-hnsw, milvus)", 32)
     hnsw_ef_construction: int = option("candidates looked at for those links", 80)
     ivf_lists: int = option("cells of the inverted file (faiss-ivfpq); 0 takes about 2 sqrt(N)", 0)

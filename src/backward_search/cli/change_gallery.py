@@ -2,25 +2,24 @@
 
 from dataclasses import dataclass
 
+from backward_search.cli import groups
 from backward_search.cli.definition import option, positive, require
-from backward_search.cli.groups import (
-    SPLITS,
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    PlaceOptions,
-    RunOptions,
-    WeightOptions,
-)
 
 
 @dataclass(frozen=True)
-class ChangeOptions(RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions):
+class ChangeOptions(
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
     """Which images come to a gallery and which leave it."""
 
     add: str = option("a folder of images, or a text file of one image path per line", "")
     remove: str = option("a text file of one key (<folder>/<file>) per line", "")
-    split: str = option("the split whose images the gallery began with", "test", choices=SPLITS)
+    split: str = option("the split whose images the gallery began with", "test", choices=groups.SPLITS)
     batch_size: int = option("images embedded at once", 256)
 
     def check(self) -> None:

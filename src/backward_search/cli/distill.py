@@ -2,29 +2,21 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli.answering_groups import SolverOptions, StudentOptions, TaskOptions
+from backward_search.cli import answering_groups, groups
 from backward_search.cli.definition import option, require
-from backward_search.cli.groups import (
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    PlaceOptions,
-    RunOptions,
-    WeightOptions,
-)
 
 
 @dataclass(frozen=True)
 class DistillOptions(
-    StudentOptions,
-    SolverOptions,
-    TaskOptions,
-    RunOptions,
-    ModelOptions,
-    WeightOptions,
-    DeviceOptions,
-    DatasetOptions,
-    PlaceOptions,
+    answering_groups.StudentOptions,
+    answering_groups.SolverOptions,
+    answering_groups.TaskOptions,
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
 ):
     """How the student is trained."""
 

@@ -2,22 +2,19 @@
 
 from dataclasses import dataclass
 
+from backward_search.cli import groups
 from backward_search.cli.definition import option, positive, require
-from backward_search.cli.groups import (
-    SPLITS,
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    NetworkOptions,
-    PlaceOptions,
-    RunOptions,
-    WeightOptions,
-)
 
 
 @dataclass(frozen=True)
 class EmbedOptions(
-    NetworkOptions, RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions
+    groups.NetworkOptions,
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
 ):
     """Which images are embedded, and how."""
 
@@ -34,4 +31,4 @@ class EmbedOptions(
         """Refuse values that cannot be meant."""
         positive(self, "batch_size")
         for name in self.splits:
-            require(name in SPLITS, f"--split {name} does not exist: train, test, or train,test")
+            require(name in groups.SPLITS, f"--split {name} does not exist: train, test, or train,test")

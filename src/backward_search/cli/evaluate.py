@@ -3,44 +3,27 @@
 import math
 from dataclasses import dataclass
 
-from backward_search.cli.answering_groups import (
-    AskingOptions,
-    EngineChoice,
-    SolverOptions,
-    StudentOptions,
-    TaskOptions,
-    refusal,
-)
+from backward_search.cli import answering_groups, groups
 from backward_search.cli.definition import option, require
-from backward_search.cli.groups import (
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    PlaceOptions,
-    ProtocolOptions,
-    RunOptions,
-    SplitOptions,
-    WeightOptions,
-)
 from backward_search.errors import OptionError
 from backward_search.methods.registry import METHODS
 
 
 @dataclass(frozen=True)
 class EvaluateOptions(
-    ProtocolOptions,
-    AskingOptions,
-    SplitOptions,
-    EngineChoice,
-    StudentOptions,
-    SolverOptions,
-    TaskOptions,
-    RunOptions,
-    ModelOptions,
-    WeightOptions,
-    DeviceOptions,
-    DatasetOptions,
-    PlaceOptions,
+    groups.ProtocolOptions,
+    answering_groups.AskingOptions,
+    groups.SplitOptions,
+    answering_groups.EngineChoice,
+    answering_groups.StudentOptions,
+    answering_groups.SolverOptions,
+    answering_groups.TaskOptions,
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
 ):
     """What is evaluated."""
 
@@ -79,7 +62,7 @@ class EvaluateOptions(
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         method = self.chosen_method
-        words = refusal(method, self.engine, self.rerank)
+        words = answering_groups.refusal(method, self.engine, self.rerank)
         require(not words, words)
         strong = bool(METHODS.find(method).tried)
         require(strong or not self.strength, f"--strength is for concept_null and best, not {method}: --rerank")

@@ -2,13 +2,18 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli.answering_groups import EngineChoice
+from backward_search.cli import answering_groups, groups
 from backward_search.cli.definition import option, positive, require
-from backward_search.cli.groups import DeviceOptions, PictureOptions, PlaceOptions, WeightOptions
 
 
 @dataclass(frozen=True)
-class ExploreOptions(WeightOptions, PictureOptions, DeviceOptions, EngineChoice, PlaceOptions):
+class ExploreOptions(
+    groups.WeightOptions,
+    groups.PictureOptions,
+    groups.DeviceOptions,
+    answering_groups.EngineChoice,
+    groups.PlaceOptions,
+):
     """Where the explorer listens, what it may take, and what finds the hits of every run."""
 
     host: str = option("the address it listens at; others than this machine can reach 0.0.0.0", "127.0.0.1")

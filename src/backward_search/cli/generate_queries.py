@@ -2,21 +2,20 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli.answering_groups import conditioned_attributes
+from backward_search.cli import answering_groups, groups
 from backward_search.cli.definition import option, positive
-from backward_search.cli.groups import SPLITS, DatasetOptions, PlaceOptions, ProtocolOptions
 
 
 @dataclass(frozen=True)
-class QueryOptions(ProtocolOptions, DatasetOptions, PlaceOptions):
+class QueryOptions(groups.ProtocolOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Which queries are drawn; all data sets that are prepared, and all tasks, unless named."""
 
     category_type: str = option("which attributes", of_dataset="default_category_type")
     condition_on: str = option("condition on these attributes, comma-separated (default: every prefix)", "")
     num_queries: int = option("queries of a task", 1000)
-    split: str = option("the split the queries and their candidates come from", "test", choices=SPLITS)
+    split: str = option("the split the queries and their candidates come from", "test", choices=groups.SPLITS)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
-        conditioned_attributes(self.entry.attributes_of(self.category_type), 1, self.condition_on)
+        answering_groups.conditioned_attributes(self.entry.attributes_of(self.category_type), 1, self.condition_on)
         positive(self, "num_queries")

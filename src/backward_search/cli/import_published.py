@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from backward_search.cli import groups
 from backward_search.cli.definition import not_negative, option
-from backward_search.cli.groups import PlaceOptions, WeightOptions
 
 
 @dataclass(frozen=True)
-class ImportOptions(WeightOptions, PlaceOptions):
+class ImportOptions(groups.WeightOptions, groups.PlaceOptions):
     """Which of the authors' files are imported."""
 
     source: str = option("the folder of what the authors published; those below it are searched too")

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from backward_search.cli import groups
 from backward_search.cli.definition import option, require
-from backward_search.cli.groups import DeviceOptions, ModelOptions, PlaceOptions, ProtocolOptions, WeightOptions
 from backward_search.data import registry
 
 
 @dataclass(frozen=True)
-class PaperTableOptions(ProtocolOptions, ModelOptions, WeightOptions, DeviceOptions, PlaceOptions):
+class PaperTableOptions(
+    groups.ProtocolOptions, groups.ModelOptions, groups.WeightOptions, groups.DeviceOptions, groups.PlaceOptions
+):
     """What the paper's tables are made of."""
 
     dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")

@@ -3,8 +3,8 @@
 import os
 from dataclasses import dataclass
 
+from backward_search.cli import groups
 from backward_search.cli.definition import option, positive, require
-from backward_search.cli.groups import DatasetOptions, PlaceOptions
 
 
 @dataclass(frozen=True)
@@ -28,31 +28,31 @@ class FetchingOptions:
 
 
 @dataclass(frozen=True)
-class PrepareOptions(PreparingOptions, DatasetOptions, PlaceOptions):
+class PrepareOptions(PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Of glyphs; each A1 script names its data set itself."""
 
 
 @dataclass(frozen=True)
-class DownloadOptions(FetchingOptions, PreparingOptions, DatasetOptions, PlaceOptions):
+class DownloadOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Of WikiArt."""
 
 
 @dataclass(frozen=True)
-class CubOptions(FetchingOptions, PreparingOptions, DatasetOptions, PlaceOptions):
+class CubOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Of CUB."""
 
     as_published: bool = option("give each image its neighbour's tags, as the published tables do (11,787 rows)", False)
 
 
 @dataclass(frozen=True)
-class ApyOptions(FetchingOptions, PreparingOptions, DatasetOptions, PlaceOptions):
+class ApyOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Of aPY."""
 
     with_yahoo: bool = option("take the twelve aYahoo classes in (not part of the paper's experiment)", False)
 
 
 @dataclass(frozen=True)
-class CustomOptions(PreparingOptions, DatasetOptions, PlaceOptions):
+class CustomOptions(PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Of the user's own images."""
 
     source: str = option("a folder of one folder per class, a .csv, a .parquet or an .npz file")

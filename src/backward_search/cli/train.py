@@ -2,21 +2,19 @@
 
 from dataclasses import dataclass
 
+from backward_search.cli import groups
 from backward_search.cli.definition import not_negative, option, positive, require
-from backward_search.cli.groups import (
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    NetworkOptions,
-    PlaceOptions,
-    RunOptions,
-    WeightOptions,
-)
 
 
 @dataclass(frozen=True)
 class TrainOptions(
-    NetworkOptions, RunOptions, ModelOptions, WeightOptions, DeviceOptions, DatasetOptions, PlaceOptions
+    groups.NetworkOptions,
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
 ):
     """How a model is trained."""
 

@@ -2,25 +2,8 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli.answering_groups import (
-    AskingOptions,
-    EngineChoice,
-    SolverOptions,
-    StudentOptions,
-    TaskOptions,
-    refusal,
-)
+from backward_search.cli import answering_groups, groups
 from backward_search.cli.definition import not_negative, number, option, require
-from backward_search.cli.groups import (
-    DatasetOptions,
-    DeviceOptions,
-    ModelOptions,
-    PictureOptions,
-    PlaceOptions,
-    RunOptions,
-    SplitOptions,
-    WeightOptions,
-)
 from backward_search.methods.registry import METHODS
 
 FORMATS = ("png", "svg", "pdf")
@@ -29,19 +12,19 @@ MAPS = ("tsne", "umap", "pca")
 
 @dataclass(frozen=True)
 class VisualizeOptions(
-    PictureOptions,
-    AskingOptions,
-    SplitOptions,
-    EngineChoice,
-    StudentOptions,
-    SolverOptions,
-    TaskOptions,
-    RunOptions,
-    ModelOptions,
-    WeightOptions,
-    DeviceOptions,
-    DatasetOptions,
-    PlaceOptions,
+    groups.PictureOptions,
+    answering_groups.AskingOptions,
+    groups.SplitOptions,
+    answering_groups.EngineChoice,
+    answering_groups.StudentOptions,
+    answering_groups.SolverOptions,
+    answering_groups.TaskOptions,
+    groups.RunOptions,
+    groups.ModelOptions,
+    groups.WeightOptions,
+    groups.DeviceOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
 ):
     """Which queries are drawn, and how."""
 
@@ -99,7 +82,7 @@ class VisualizeOptions(
         require(self.picture_format in FORMATS, f"--output {self.output} does not end in one of {', '.join(FORMATS)}")
         for name in self.named_methods:
             require(name in METHODS, f"--methods {name} is not one of {', '.join(METHODS)}")
-            words = refusal(name, self.engine, self.rerank)
+            words = answering_groups.refusal(name, self.engine, self.rerank)
             require(not words, words)
         if self.path_lambdas:
             _numbers("--path_lambdas", self.path_lambdas)

@@ -7,14 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from backward_search.errors import DataError
+from backward_search.runs.names import FORM, RunName
 from backward_search.storage.atomic import file_hash
 
-RUN_FORM = "CIR_Model-dataset<name>-cate<type>-basemodel<encoder>-encodingsize<E>-enc_update<bool>-num_epoch<n>-final"
-
-_RUN = re.compile(
-    r"(?P<mname>.+)-dataset(?P<dataset_name>.+?)-cate(?P<category_type>.+?)-basemodel(?P<encoder_model>.+?)"
-    r"-encodingsize(?P<encoding_size>\d+)-enc_update(?P<enc_update>True|False)-num_epoch(?P<num_epoch>\d+)(?:-final)?"
-)
 _WEIGHTS = re.compile(r"model_(\d+)\.pth")
 _EMBEDDINGS = re.compile(r"inference_(?P<name>.+)_(?P<split>train|test)_embedding_epoch(?P<epoch>\d+)\.npy")
 _STUDENT = re.compile(r"student_model_epoch(\d+)\.pth")
@@ -90,7 +85,7 @@ def find_runs(source: Path) -> tuple[list[PublishedRun], list[Path]]:
     runs: dict[str, PublishedRun] = {}
     strays = []
     for file in sorted(_candidates(source)):
-        name = next((folder.name for folder in file.parents if _RUN.fullmatch(folder.name)), None)
+        name = next((folder.name for folder in file.parents if _published(folder.name)), None)
         if name is None or not runs.setdefault(name, PublishedRun(name, run_settings(name))).add(file):
             strays.append(file)
     return [runs[name] for name in sorted(runs)], strays
@@ -112,11 +107,16 @@ def run_settings(name: str) -> dict[str, Any]:
     {'mname': 'CIR_Model', 'dataset_name': 'CUB', 'category_type': 'birds', 'encoder_model': 'vit_b',
      'encoding_size': 256, 'enc_update': True, 'num_epoch': 30}
     """
-    found = _RUN.fullmatch(name)
+    found = _published(name)
     if found is None:
-        raise DataError(f"{name} is not the name of a published run, expected {RUN_FORM}")
-    numbers = {key: int(found[key]) for key in ("encoding_size", "num_epoch")}
-    return {**found.groupdict(), **numbers, "enc_update": found["enc_update"] == "True"}
+        raise DataError(f"{name} is not the name of a published run, expected {FORM}")
+    return {setting: value for setting, value in found.in_json.items() if setting != "recipe"}
+
+
+def _published(name: str) -> RunName | None:
+    """The settings in the name of a folder, if it is one of the authors', who had one recipe."""
+    found = RunName.read(name)
+    return found if found is not None and found.recipe == "paper" else None
 
 
 def student_settings(file: Path) -> StudentSettings | None:

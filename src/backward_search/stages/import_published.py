@@ -25,8 +25,9 @@ from backward_search.errors import DataError, MissingError, StaleError, UserErro
 from backward_search.model.network import Model, ModelConfig
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.published.embeddings import read_embeddings
-from backward_search.published.folders import RUN_FORM, PublishedRun, StudentSettings, find_runs
+from backward_search.published.folders import PublishedRun, StudentSettings, find_runs
 from backward_search.published.weights import model_state, student_state
+from backward_search.runs.names import FORM
 from backward_search.runs.run import Run, config_json
 from backward_search.runs.students import student_paths
 from backward_search.stages.distill import student_stage
@@ -62,7 +63,7 @@ def import_published(options: ImportOptions) -> Path:
     for file in strays:
         LOG.warning("not imported: %s: neither its name nor its folder's is that of a published run's file", file)
     if not runs:
-        raise DataError(f"no published run below {source}: expected folders named {RUN_FORM}")
+        raise DataError(f"no published run below {source}: expected folders named {FORM}")
     importer = _Importer(options)
     for run in runs:
         importer.take(run)
