@@ -93,3 +93,10 @@ def test_nobody_asks_for_a_solver_a_method_or_an_engine_by_its_name():
         if asking.search(line)
     ]
     assert not found
+
+
+@pytest.mark.parametrize("room", ["methods", "solvers", "conditions", "gallery", "student", "library", "runs"])
+def test_what_answers_does_not_time_itself(room):
+    for file in (file for file in MODULES if room_of(file) == room):
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"^import time|perf_counter|cuda\.synchronize", text, re.MULTILINE), file
