@@ -115,7 +115,7 @@ def measure(name: str, recipe: str, seed: int, options: Sequence[object], folder
 
 def largest_fall(history: Path) -> float:
     """How far the mean test accuracy fell from one epoch to the next at worst: how steady a training was."""
-    rows = np.genfromtxt(history, delimiter=",", names=True)
+    rows = np.atleast_1d(np.genfromtxt(history, delimiter=",", names=True))
     names = [name for name in rows.dtype.names if name.startswith("test_accuracy")]
     means = np.mean([rows[name] for name in names], axis=0)
     return float(-np.diff(means, prepend=means[0]).min())
