@@ -108,26 +108,15 @@ def test_the_programs_of_the_readme_run_on_it(installed, tmp_path):
         assert done.stdout
 
 
-def checked(installed: Path, folder: Path, text: str) -> subprocess.CompletedProcess[str]:
-    pytest.importorskip("mypy", reason="needs mypy: pip install '.[dev]'")
-    (folder / "project.py").write_text(text)
-    words = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--config-file=",
-        "--cache-dir",
-        str(folder / "cache"),
-        "project.py",
-    ]
-    return subprocess.run(words, cwd=folder, env=alone(installed), capture_output=True, text=True, check=False)
-
-
 def test_an_outside_project_is_checked_against_its_types(installed, tmp_path):
-    good, bad = checked(installed, tmp_path, OUTSIDE), checked(installed, tmp_path, WRONG)
-    mine = [line for line in good.stdout.splitlines() if line.startswith("project.py")]
-    assert not mine, good.stdout
-    said = [line for line in bad.stdout.splitlines() if line.startswith("project.py:5")]
-    assert any("k" in line and "int" in line for line in said), bad.stdout
-    assert any("Incompatible return value" in line for line in said), bad.stdout
+    pytest.importorskip("mypy", reason="needs mypy: pip install '.[dev]'")
+    for name, text in (("good.py", OUTSIDE), ("bad.py", WRONG)):
+        (tmp_path / name).write_text(text)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", str(tmp_path / "cache")]
+    words = [*mypy, "good.py", "bad.py"]
+    done = subprocess.run(words, cwd=tmp_path, env=alone(installed), capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert not [line for line in lines if line.startswith("good.py")], done.stdout
+    said = [line for line in lines if line.startswith("bad.py:5")]
+    assert any("k" in line and "int" in line for line in said), done.stdout
+    assert any("Incompatible return value" in line for line in said), done.stdout
