@@ -1,3 +1,0 @@
-"""What is not collected: modules that register something when they are imported, for one test alone."""
-
-collect_ignore_glob = ["toys/*"]
