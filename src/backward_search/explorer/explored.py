@@ -150,23 +150,22 @@ class ExploredRun:
 
     def strength(self, state: State) -> float | None:
         """Where the slider stands: the state's own strength or its method's; None without condition or slider."""
-        if self.slider(state) is None:
+        if not state.choices:
             return None
-        value = METHODS.find(self.method(state))().strength(self._config_of(state))
-        assert isinstance(value, float | int)
-        return float(value)
+        how: Method = METHODS.find(self.method(state))()
+        return self._standing(how, self._config_of(how, state))
 
     def view(self, state: State) -> View:
         """What the state's method finds; without a condition, what is like the query."""
-        method = self.method(state) if state.choices else UNCHANGED
+        how: Method = METHODS.find(self.method(state) if state.choices else UNCHANGED)()
         start = time.perf_counter()
-        embedding, task = self.embedding(state), self._task_of(state)
-        config = self._config_of(state) if state.choices else self._config
-        answer = self._assembler.answer(
-            method, task.conditioned, embedding, task.conditions, config, self.settings.hits
-        )
-        found = self._found(answer.hits, task, self._own_tags(state), conditioned=bool(state.choices))
-        return View(method, found, self.strength(state), time.perf_counter() - start)
+        embedding, task, config = self.embedding(state), self._task_of(state), self._config_of(how, state)
+        hits = self._assembler.answer(
+            how.name, task.conditioned, embedding, task.conditions, config, self.settings.hits
+        ).hits
+        found = self._found(hits, task, self._own_tags(state), conditioned=bool(state.choices))
+        strength = self._standing(how, config) if state.choices else None
+        return View(how.name, found, strength, time.perf_counter() - start)
 
     def embedding(self, state: State) -> Tensor:
         """The query's embedding (1, E); that of an image from outside is made on the spot."""
@@ -261,13 +260,18 @@ class ExploredRun:
         conditions = Conditions.of([clauses], {name: self.table.classes[name] for name in clauses})
         return replace(self._task, conditioned=tuple(clauses), conditions=conditions)
 
-    def _config_of(self, state: State) -> AnswerConfig:
+    def _config_of(self, how: Method, state: State) -> AnswerConfig:
         """The settings with the slider where it stands, or where the method has it."""
-        method = self.method(state)
-        how: Method = METHODS.find(method)()
         if state.strength is not None and how.slider(self._config) is not None:
             return how.at(self._config, state.strength)
-        return self._assembler.settled(method, self._task_of(state).conditioned, self._config)
+        return self._assembler.settled(how.name, self._task_of(state).conditioned, self._config)
+
+    @staticmethod
+    def _standing(how: Method, config: AnswerConfig) -> float | None:
+        """Where the slider of a method stands; None where it has none."""
+        value = how.strength(config) if how.slider(config) is not None else None
+        assert not isinstance(value, str)
+        return value
 
     def _own_tags(self, state: State) -> set[str]:
         place = None if state.upload else self._place.get(state.query)

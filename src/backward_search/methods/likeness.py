@@ -48,19 +48,19 @@ class Unchanged(Method):
 
 
 class Filter(Method):
-    """Images whose class ids meet the condition stand first, each part by likeness."""
+    """Images whose class ids meet the condition stand first, each part by likeness.
 
-    offered = True
+    Attributes:
+        passing: which class ids of the knowledge (A, N) those are.
+    """
+
+    passing: ClassVar[str]
     exact_only = True
     scores_cosines = False
 
-    def ids(self, known: Knowledge) -> Tensor:
-        """The class ids of the gallery (A, N)."""
-        raise NotImplementedError
-
     def terms(self, known: Knowledge, ask: Ask, moved: Tensor) -> list[Term]:
         """Likeness, and more for those that pass than it can differ by."""
-        passed = Passed(ask.conditions, self.ids(known), torch.zeros_like(ask.queries))
+        passed = Passed(ask.conditions, getattr(known, self.passing), torch.zeros_like(ask.queries))
         return [*super().terms(known, ask, moved), (FIRST, passed)]
 
 
@@ -70,10 +70,7 @@ class PredictedFilter(Filter):
     name = "predicted_filter"
     summary = "images predicted to meet the condition, by similarity"
     needs: ClassVar[frozenset[str]] = frozenset({TRAINING})
-
-    def ids(self, known: Knowledge) -> Tensor:
-        """The predicted ones."""
-        return known.predicted
+    passing = "predicted"
 
 
 class LabelFilter(Filter):
@@ -83,7 +80,4 @@ class LabelFilter(Filter):
     summary = "images labelled to meet it, by similarity: a ceiling"
     needs: ClassVar[frozenset[str]] = frozenset({TRAINING, LABELS})
     offered = False
-
-    def ids(self, known: Knowledge) -> Tensor:
-        """The true ones."""
-        return known.labels
+    passing = "labels"
