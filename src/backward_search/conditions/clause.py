@@ -73,6 +73,8 @@ def clause_of(value: Value, labels: Sequence[str]) -> Clause:
     Clause(shares={'a': 1.0, 'c': 1.0}, any_of=True, weight=2.0)
     """
     if isinstance(value, Weighted):
+        if isinstance(value.value, Weighted):
+            raise OptionError(f"{value!r} has a weight within a weight: give one")
         inner = clause_of(value.value, labels)
         return Clause(inner.shares, inner.any_of, positive(value.weight, "the weight"))
     if isinstance(value, str):
@@ -92,6 +94,8 @@ def all_but(excluded: Sequence[str], labels: Sequence[str], weight: float = 1.0)
     Raises:
         OptionError: one of them does not exist, or none is left.
     """
+    if not excluded:
+        raise OptionError("a condition 'not' without a label says nothing")
     unwanted = {known(label, labels) for label in excluded}
     rest = [label for label in labels if label not in unwanted]
     if not rest:

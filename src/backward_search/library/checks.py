@@ -1,11 +1,14 @@
 """What a program hands over, checked: arrays of torch or NumPy become tensors, or one line says what is wrong."""
 
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+LARGEST = sys.float_info.max
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -44,8 +47,9 @@ def queries_of(values: Any, like: Tensor) -> Tensor:
         )
     if not len(found):
         raise ValueError("there are no queries: give at least one")
-    finite_rows(found, "query")
-    return found.to(like)
+    found = found.to(like, copy=True)  # what comes back must not be the caller's own
+    finite_rows(found, "query")  # after the conversion, in which a large number of double precision becomes infinite
+    return found
 
 
 def finite_rows(values: Tensor, what: str) -> None:
@@ -66,8 +70,10 @@ def class_ids(values: Any, what: str, classes: int | None, count: int) -> Tensor
     Raises:
         ValueError: they are no whole numbers, not one for each image, or outside the classes.
     """
-    found = values if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))
-    found = found.detach()
+    try:
+        found = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values))
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{what}: expected whole numbers (N,), got {type(values).__name__}") from None
     if found.ndim != 1 or found.dtype.is_floating_point or found.dtype.is_complex or found.dtype == torch.bool:
         raise ValueError(f"{what}: expected whole numbers (N,), got {found.dtype} {tuple(found.shape)}")
     found = found.to(torch.int64)
@@ -79,23 +85,66 @@ def class_ids(values: Any, what: str, classes: int | None, count: int) -> Tensor
     return found
 
 
-def number_of(value: Any, what: str, *, least: float = 0.0, most: float = float("inf"), above: bool = False) -> float:
-    """A finite number within bounds.
+def number_of(value: Any, what: str, *, least: float = 0.0, above: bool = False) -> float:
+    """A finite number of at least some other, or above it.
 
     Raises:
         ValueError: it is none.
     """
-    good = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
-    if not good or value < least or value > most or (above and value == least):
+    good = is_number(value) and least <= value <= LARGEST  # of NaN this is false
+    if not good or (above and value == least):
         raise ValueError(f"{what} is {value!r}: expected a number {'above' if above else 'of at least'} {least:g}")
     return float(value)
+
+
+def whole_of(value: Any, what: str, *, least: int) -> int:
+    """A whole number of at least some other, that 64 bits can hold.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value < 2**63:
+        raise ValueError(f"{what} is {value!r}: expected a whole number of at least {least}")
+    return int(value)
+
+
+def keys_of(values: Any, count: int) -> list[Any]:
+    """What the images of a gallery are called, arrays' numbers and texts as Python's own.
+
+    Raises:
+        ValueError: there is not one for each.
+    """
+    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray | Tensor):
+        raise ValueError(f"keys are a {type(values).__name__}: expected a list, one for each image")
+    if len(values) != count:
+        raise ValueError(f"{len(values)} keys for {count} images")
+    found = list(values) if isinstance(values, Sequence) else values.tolist()
+    return [key.item() if isinstance(key, np.generic) else key for key in found]
+
+
+def device_of(value: Any) -> torch.device:
+    """A device of PyTorch.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    try:
+        return torch.device(value)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device is {value!r}: expected a device of PyTorch, such as cpu or cuda") from None
+
+
+def is_number(value: Any) -> bool:
+    """Whether something is a number, which true and false are not."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _tensor(values: Any, what: str) -> Tensor:
     try:
         found = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values).copy())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{what}: expected a tensor or an array of numbers, got {type(values).__name__}") from None
     if found.dtype not in FLOATS:
         raise ValueError(f"{what} holds {found.dtype}: expected floating-point numbers")
+    found = found.clone() if found.is_inference() else found  # autograd takes none
     return found if found.dtype in (torch.float32, torch.float64) else found.float()

@@ -1,17 +1,15 @@
 """Heads and embeddings in memory as what an assembler draws on."""
 
-import copy
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from backward_search.errors import MissingError
 from backward_search.gallery.memory import Engine, Gallery
 from backward_search.library.checks import class_ids, finite_rows, matrix
+from backward_search.library.parts import frozen_head, frozen_student, labels_of, temperatures_of
 from backward_search.methods.asking import LABELS, STUDENT
 from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
@@ -21,13 +19,15 @@ from backward_search.once import Once
 from backward_search.solvers.heads import FrozenHeads
 from backward_search.solvers.modules import ModuleHeads
 from backward_search.solvers.protocol import Heads
+from backward_search.solvers.registry import SOLVERS
 from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
 
 BLOCK = 4096
 """Embeddings that go through a head at once."""
-LOOKED_AT = 64
-"""Embeddings on which a head is looked at when it is taken."""
+
+SOLVER = ("solver", *(field for kind in SOLVERS.values() for field in kind.settings))
+"""The settings of solvers."""
 
 StudentKey = tuple[str, ...]
 """The conditioned attributes of a student, in order."""
@@ -63,19 +63,26 @@ class MemorySource:
             raise ValueError(f"heads are of {sorted(heads)}, labels of {sorted(labels)}")
         if not heads:
             raise ValueError("there are no heads: give one for each attribute")
-        self.classes = {name: _checked_labels(name, labels[name]) for name in heads}
-        self.modules = {name: _frozen(name, head, vectors, len(self.classes[name])) for name, head in heads.items()}
-        self.temperatures = _checked_temperatures(temperatures or {}, self.classes)
+        self.classes = {name: labels_of(name, labels[name]) for name in heads}
+        self.modules: dict[str, nn.Module] = {}
+        for name, head in heads.items():
+            self.modules[name] = frozen_head(name, head, vectors, self.classes[name])
+        self.temperatures = temperatures_of(temperatures or {}, self.classes)
+        if engine is not None and not callable(getattr(engine, "shortlist", None)):
+            raise ValueError(f"the engine is a {type(engine).__name__}: expected one with a method shortlist")
         self.gallery = Gallery(vectors, engine, shortlist)
-        self.students = {tuple(names): FrozenStudent(copy.deepcopy(each)) for names, each in (students or {}).items()}
+        given = (students or {}).items()
+        self.students = {names: frozen_student(names, each, self.classes, vectors) for names, each in given}
         self._once = Once()
         self.known_mean: Tensor | None = None
         self.known_means: dict[str, Tensor] | None = None
-        self.shown = self._embedded("gallery", vectors, truth or {})
+        self.shown = self._embedded("gallery", vectors, {} if truth is None else truth)
         self.training: Embedded | None = None
         self.held_out: Tensor | None = None
+        if training is None and held_out is not None:
+            raise ValueError("held_out names rows of the training images: give training= too")
         if training is not None:
-            self._take_training(*training, held_out)
+            self._take_training(training, held_out)
 
     @property
     def trained(self) -> Embedded:
@@ -109,6 +116,15 @@ class MemorySource:
             raise MissingError(words)
         return self.students[tuple(names)]
 
+    def idle(self, names: Sequence[str], given: Iterable[str]) -> str:
+        """A setting of the solver that has no part in what the student of some attributes answers; "" where all have.
+
+        There is one student for the attributes, whatever its teacher was: of the settings lambda alone can be an input.
+        """
+        own = self.students.get(tuple(names))
+        taken = ["lambda_"] if own is not None and own.student.config.lambda_range is not None else []
+        return min((name for name in given if name in SOLVER and name not in taken), default="")
+
     def lacks(self, need: str, names: Sequence[str], config: AnswerConfig) -> str:
         """Why what a method needs is not there; see `methods.source.Source`."""
         del config
@@ -131,7 +147,10 @@ class MemorySource:
         """
         self._once((what, name), lambda: logits.to(self.shown.embeddings))
 
-    def _take_training(self, embeddings: Any, ids: Mapping[str, Any], held_out: Any) -> None:
+    def _take_training(self, training: Any, held_out: Any) -> None:
+        if not isinstance(training, tuple | list) or len(training) != 2:
+            raise ValueError("training: expected a pair, embeddings (N, E) and by attribute the class ids (N,)")
+        embeddings, ids = training
         vectors = matrix(embeddings, "training", width=self.shown.embeddings.shape[1]).to(self.shown.embeddings)
         finite_rows(vectors, "training")
         self.training = self._embedded("training", vectors, ids)
@@ -139,6 +158,8 @@ class MemorySource:
             self.held_out = class_ids(held_out, "held_out", None, len(vectors)).to(vectors.device)
 
     def _embedded(self, what: str, vectors: Tensor, known: Mapping[str, Any]) -> Embedded:
+        if not isinstance(known, Mapping):
+            raise ValueError(f"labels of the {what}: expected class ids by attribute, got {type(known).__name__}")
         for name in known:
             if name not in self.classes:
                 raise ValueError(
@@ -153,88 +174,21 @@ class MemorySource:
 
         def logits(name: str) -> Tensor:
             """By the head, all at once, and kept."""
-            return self._once((what, name), lambda: logits_of(self.modules[name], vectors))
+            return self._once((what, name), lambda: logits_of(name, self.modules[name], vectors))
 
         return Embedded(vectors, ids, logits)
 
 
 @torch.no_grad()
-def logits_of(module: nn.Module, vectors: Tensor) -> Tensor:
-    """The logits (N, K) of a head on embeddings (N, E)."""
-    return torch.cat([module(part) for part in torch.split(vectors, BLOCK)])
-
-
-def _checked_labels(name: str, labels: Sequence[str]) -> list[str]:
-    found = list(labels)
-    if len(set(found)) < len(found) or not all(isinstance(label, str) for label in found):
-        raise ValueError(f"the labels of {name} have to be different strings, in the order of the head's outputs")
-    return found
-
-
-def _checked_temperatures(given: Mapping[str, float], classes: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    for name, value in given.items():
-        if name not in classes or not 0 < float(value) < float("inf"):
-            raise ValueError(
-                f"the temperature {value} of {name}: expected a positive number for an attribute with a head"
-            )
-    return {name: float(value) for name, value in given.items()}
-
-
-def _frozen(name: str, head: Any, vectors: Tensor, classes: int) -> nn.Module:
-    """A copy of a head that changes no more; the caller's stays as it is, in its mode.
+def logits_of(name: str, module: nn.Module, vectors: Tensor) -> Tensor:
+    """The logits (N, K) of an attribute's head on embeddings (N, E).
 
     Raises:
-        ValueError: it is no head of these embeddings and classes.
+        ValueError: some are no finite numbers.
     """
-    module = head if isinstance(head, nn.Module) else linear_of(name, head)
-    module = copy.deepcopy(module).eval().requires_grad_(False).to(vectors.device, vectors.dtype)
-    try:
-        with torch.no_grad():
-            found = module(vectors[:LOOKED_AT])
-    except (RuntimeError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"the head of {name} does not take embeddings of {vectors.shape[1]} numbers: {reason}"
-        ) from None
-    count = len(vectors[:LOOKED_AT])
-    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != count:
-        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise ValueError(f"the head of {name} gives {shape} for {count} embeddings: expected ({count}, {classes})")
-    if found.shape[1] != classes:
-        raise ValueError(f"the head of {name} knows {found.shape[1]} classes, {classes} are named")
-    if not bool(found.isfinite().all()):
-        raise ValueError(f"the head of {name} gives logits that are no finite numbers")
-    if classes > 1 and bool((found >= 0).all()) and bool(((found.sum(1) - 1).abs() < 1e-3).all()):
-        warnings.warn(
-            f"the head of {name} seems to give probabilities: logits are expected, leave the last softmax out",
-            stacklevel=5,
-        )
-    return module
-
-
-def linear_of(name: str, classifier: Any) -> nn.Linear:
-    """A linear classifier of scikit-learn as a layer that gives its logits.
-
-    Of two classes scikit-learn keeps one row of coefficients, the logit of the second; the first gets 0.
-
-    Raises:
-        ValueError: it is none, or has not been fitted.
-    """
-    try:
-        weight = np.atleast_2d(np.asarray(classifier.coef_, np.float64))
-        bias = np.broadcast_to(np.asarray(classifier.intercept_, np.float64), len(weight))
-    except AttributeError:
-        raise ValueError(
-            f"the head of {name} is a {type(classifier).__name__}: expected a torch module, or a fitted linear "
-            "classifier of scikit-learn"
-        ) from None
-    if len(weight) == 1:
-        weight, bias = np.concatenate([0 * weight, weight]), np.concatenate([0 * bias, bias])
-    layer = nn.Linear(weight.shape[1], len(weight), dtype=torch.float64)
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(weight.copy()))
-        layer.bias.copy_(torch.from_numpy(bias.copy()))
-    return layer
+    logits = torch.cat([module(part) for part in torch.split(vectors, BLOCK)])
+    finite_rows(logits, f"what the head of {name} gives")
+    return logits
 
 
 Embedder = Callable[[Sequence[Any]], Tensor]

@@ -12,7 +12,7 @@ from backward_search.data import registry
 from backward_search.errors import MissingError, OptionError
 from backward_search.gallery.engines.index import EXACT, EngineSettings
 from backward_search.gallery.engines.registry import ENGINES
-from backward_search.library.checks import number_of
+from backward_search.library.checks import whole_of
 from backward_search.library.searcher import Searcher
 from backward_search.model.embedding import EmbeddingNetwork, embed_files
 from backward_search.once import Once
@@ -72,7 +72,7 @@ def open_run(
     chosen = EngineSettings(
         engine,
         *(
-            int(number_of(value, name, least=1))
+            whole_of(value, name, least=1)
             for name, value in (("shortlist", shortlist), ("nprobe", nprobe), ("ef_search", ef_search))
         ),
     )

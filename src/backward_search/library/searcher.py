@@ -1,6 +1,6 @@
 """The searcher: search any gallery of embeddings under conditions, through any heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from backward_search.conditions.clause import Clause, Value
 from backward_search.conditions.language import read_condition
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import Engine
-from backward_search.library.checks import number_of, queries_of
+from backward_search.library.checks import device_of, keys_of, number_of, queries_of, whole_of
 from backward_search.library.found import Found, Way
 from backward_search.library.memory import Embedder, MemorySource, StudentKey
 from backward_search.library.settings import settled
 from backward_search.library.storing import load, save
-from backward_search.methods.assembler import Answer, Assembler
+from backward_search.methods.asking import STUDENT
+from backward_search.methods.assembler import Answer, Asked, Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.registry import METHODS
 from backward_search.methods.source import Source
@@ -43,6 +44,7 @@ class Searcher:
         usual: the settings of a search unless it is told otherwise.
     """
 
+    @torch.inference_mode(False)  # what is kept has to serve autograd, wherever the program is
     def __init__(
         self,
         heads: Mapping[str, Any],
@@ -66,15 +68,16 @@ class Searcher:
         Args:
             heads: by attribute a torch module that maps embeddings (B, E) to logits (B, K), or a fitted linear
                 classifier of scikit-learn.
-            labels: by attribute, the names of its classes in the order of the logits.
-            gallery: embeddings (N, E), torch or NumPy, float16 to float64.
+            labels: by attribute, the names of its classes in the order of the logits, of a classifier its `classes_`.
+            gallery: embeddings (N, E), torch or NumPy, float16 to float64. A tensor of single or double precision on
+                the same device is not copied: leave its content as it is.
             keys: what the images are called.
             truth: by attribute the class ids of the gallery (N,), -1 for unknown ones, where they are known.
             training: embeddings and, by attribute, class ids of training images, for class means; else the gallery
                 serves, with the heads' opinion where the truth is not known.
             held_out: the rows of those that the heads were not trained on, among which strengths are chosen.
             temperatures: by attribute, what the logits of its head are divided by to be calibrated.
-            students: by conditioned attributes a student.
+            students: by conditioned attributes, a tuple in the order of `heads`, a `Student`.
             embedder: embeds images from files.
             engine: what proposes images for exact scores; left out, every image is scored.
             shortlist: images that it proposes for each query.
@@ -94,8 +97,8 @@ class Searcher:
             temperatures=temperatures,
             students=students,
             engine=engine,
-            shortlist=shortlist,
-            device=torch.device(device),
+            shortlist=whole_of(shortlist, "shortlist", least=1),
+            device=device_of(device),
         )
         self._take(source, keys, AnswerConfig(Adam(number_of(lambda_, "lambda_"))), embedder)
 
@@ -116,10 +119,8 @@ class Searcher:
         return made_
 
     def _take(self, source: Source, keys: Sequence[Any] | None, usual: AnswerConfig, embedder: Embedder | None) -> None:
-        if keys is not None and len(keys) != len(source.gallery):
-            raise ValueError(f"{len(keys)} keys for {len(source.gallery)} images")
+        self.keys = None if keys is None else keys_of(keys, len(source.gallery))
         self.assembler, self.usual, self._embedder = Assembler(source), usual, embedder
-        self.keys = None if keys is None else list(keys)
 
     @property
     def labels(self) -> Mapping[str, Sequence[str]]:
@@ -135,6 +136,7 @@ class Searcher:
         """The number of images."""
         return len(self.assembler.source.gallery)
 
+    @torch.inference_mode(False)
     def search(
         self,
         queries: Any,
@@ -152,25 +154,22 @@ class Searcher:
             method: a name of `methods()`.
             k: hits per query; of a smaller gallery all images.
             settings: of teacher and student `solver` ("adam", "manifold", or a solver with its own settings), of adam
-                `lambda_` (one for all queries or for each), `lr`, `max_itr`, `early_stopping`, of manifold
-                `target_probability`; of best and concept_null `strength` (a number, or "auto" with its `aim`, such as
-                "precision=0.85"); of best and class_shift `shift`; of all `rerank`, `seed` and `batch_size`. One that
-                has no part in the method's answer is an error.
+                `lambda_` (one for all queries or for each, 0 or more), `lr` (above 0), `max_itr` (1 or more),
+                `early_stopping`, of manifold `target_probability` (between 0 and 1); of a student that was given to
+                this searcher `lambda_` alone, if it takes it as an input; of best and concept_null `strength` (a
+                number of 0 or more, or "auto" with its `aim`, such as "precision=0.85"); of best and class_shift
+                `shift`; of all `rerank`, `seed` and `batch_size`. One that has no part in the method's answer is an
+                error.
 
         Raises:
             OptionError: the condition, the method or a setting does not exist, or the method cannot answer; it is a
                 `ValueError` too.
             ValueError: queries, `k` or a number cannot be meant.
         """
-        how = settled(method, self.usual, settings)
-        asked, names, conditions = self._asked(queries, condition)
-        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
-            raise ValueError(f"k is {k!r}: expected a whole number of at least 1")
-        if words := self.assembler.refusal(method, names, how.config):
-            raise OptionError(words)
-        inquiry = self.assembler.asked(method, names, asked, conditions, how.config, how.knobs(asked))
-        return self._found(inquiry.answer(min(k, len(self))))
+        inquiry, _ = self._inquiry(queries, condition, method, settings)
+        return self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
 
+    @torch.inference_mode(False)
     def explain(
         self, query: Any, condition: Condition, *, method: str = "teacher", k: int = 10, **settings: Any
     ) -> Way:
@@ -187,12 +186,11 @@ class Searcher:
             OptionError: as in `search`.
             ValueError: as in `search`; or there are several queries.
         """
-        found = self.search(query, condition, method=method, k=k, **settings)
-        how = settled(method, self.usual, settings)
-        asked, names, conditions = self._asked(query, condition)
-        if len(asked) != 1:
-            raise ValueError(f"{len(asked)} queries: explain takes one")
-        (points,) = self.assembler.asked(method, names, asked, conditions, how.config, how.knobs(asked)).ways()
+        inquiry, names = self._inquiry(query, condition, method, settings)
+        if len(inquiry.ask.queries) != 1:
+            raise ValueError(f"{len(inquiry.ask.queries)} queries: explain takes one")
+        found = self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
+        (points,) = inquiry.ways()
         with torch.no_grad():
             chances = self.assembler.knowledge(names).heads.logits(points).softmax(2)
         labels = {name: self.labels[name] for name in names}
@@ -212,7 +210,9 @@ class Searcher:
 
     def methods(self, condition: Condition | None = None) -> list[str]:
         """The methods that can answer; with a condition, those that can answer it."""
-        names = tuple(read_condition(condition, self.labels)) if condition is not None else tuple(self.labels)[:1]
+        names = (
+            tuple(self.labels)[:1] if condition is None else tuple(read_condition(_each([condition])[0], self.labels))
+        )
         return [name for name in METHODS if not self.assembler.refusal(name, names, self.usual)]
 
     def save(self, folder: str | Path) -> Path:
@@ -237,6 +237,19 @@ class Searcher:
         source, keys, lambda_ = load(Path(folder), heads)
         return cls.over(source, keys, AnswerConfig(Adam(lambda_)))
 
+    def _inquiry(
+        self, queries: Any, condition: Condition | Sequence[Condition], method: str, settings: Mapping[str, Any]
+    ) -> tuple[Asked, tuple[str, ...]]:
+        """The queries, ready to be answered, and the conditioned attributes."""
+        how = settled(method, self.usual, settings)
+        asked, names, conditions = self._asked(queries, condition)
+        if words := self.assembler.refusal(method, names, how.config):
+            raise OptionError(words)
+        source = self.assembler.source
+        if isinstance(source, MemorySource) and STUDENT in how.how.needs and (word := source.idle(names, settings)):
+            raise OptionError(f"{word} has no part in the answer of this student of {'+'.join(names)}")
+        return self.assembler.asked(method, names, asked, conditions, how.config, how.knobs(asked)), names
+
     def _asked(
         self, queries: Any, condition: Condition | Sequence[Condition]
     ) -> tuple[Tensor, tuple[str, ...], Conditions]:
@@ -244,10 +257,10 @@ class Searcher:
         like = self.assembler.source.gallery.vectors.block(slice(0, 1))
         asked = queries_of(queries, like)
         several = not isinstance(condition, str | Mapping)
-        each = [condition] if not several else list(condition)
+        each = _each(condition if several else [condition])
         if several and len(each) != len(asked):
             raise ValueError(f"{len(each)} conditions for {len(asked)} queries: give one for all, or one for each")
-        clauses = [read_condition(one, self.labels) for one in each]  # type: ignore[arg-type]
+        clauses = [read_condition(one, self.labels) for one in each]
         names = tuple(clauses[0])
         if any(tuple(one) != names for one in clauses):
             raise ValueError("the conditions are on different attributes: search for each kind by itself")
@@ -259,4 +272,19 @@ class Searcher:
         rows = answer.hits.rows
         keys = [[row if self.keys is None else self.keys[row] for row in each] for each in rows.tolist()]
         moved = answer.moved
+        if not bool(moved.embeddings.isfinite().all()):
+            raise ValueError("a query was moved to no finite numbers: a head or a student gives none for it")
         return Found(keys, rows, answer.hits.similarity, moved.embeddings, moved.steps, moved.stopped)
+
+
+def _each(conditions: Any) -> list[Condition]:
+    """Conditions, one for each query.
+
+    Raises:
+        OptionError: they are none.
+    """
+    found = list(conditions) if isinstance(conditions, Iterable) and not isinstance(conditions, bytes) else [conditions]
+    for one in found:
+        if not isinstance(one, str | Mapping):
+            raise OptionError(f"the condition {one!r}: expected a text, or by attribute what is wanted")
+    return found

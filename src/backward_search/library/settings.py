@@ -1,15 +1,14 @@
 """The settings that a program gives a search: each is checked, and none is dropped."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from backward_search.errors import OptionError
-from backward_search.library.checks import number_of
+from backward_search.library.checks import is_number, number_of, whole_of
 from backward_search.methods.config import AUTO, Aim, AnswerConfig
 from backward_search.methods.protocol import Method
 from backward_search.methods.registry import METHODS
@@ -61,6 +60,8 @@ def settled(method: str, usual: AnswerConfig, given: Mapping[str, Any]) -> Settl
         OptionError: the method or a setting does not exist, or has no part in the method's answer.
         ValueError: a value cannot be meant.
     """
+    if not isinstance(method, str):
+        raise OptionError(f"method is {method!r}: expected one of {', '.join(METHODS)}")
     how, rest = METHODS.find(method)(), dict(given)
     solver, each = _solver(usual.solver, rest) if how.searches else (usual.solver, None)
     knobs = {**usual.knobs, **{knob.option: _knob(how, knob.option, rest) for knob in how.knobs if knob.option in rest}}
@@ -85,12 +86,26 @@ def _solver(usual: Solver, rest: dict[str, Any]) -> tuple[Solver, Any]:
     start = (usual if kind is type(usual) else None) if isinstance(named, str) else named
     each = None
     field = next(name for name, option in kind.settings.items() if option == kind.knob.option)
-    if kind.each and not isinstance(own.get(field, 0.0), int | float | np.number):
+    if kind.each and hasattr(own.get(field), "__len__") and not isinstance(own[field], str):
         each = own.pop(field)
-    try:
-        return (kind(**own) if start is None else replace(start, **own)), each  # type: ignore[type-var]
-    except TypeError:
-        raise ValueError(f"the solver {kind.name} cannot be made of {own}: its settings are numbers") from None
+    own = {name: _typed(kind, name, value) for name, value in own.items()}
+    return (kind(**own) if start is None else replace(start, **own)), each  # type: ignore[type-var]
+
+
+def _typed(kind: type[Solver], name: str, value: Any) -> Any:
+    """A setting of a solver, of the type that its field has.
+
+    Raises:
+        ValueError: it is of another.
+    """
+    (wanted,) = (field.type for field in fields(kind) if field.name == name)  # type: ignore[arg-type]
+    if wanted is int:
+        return whole_of(value, name, least=1)
+    if wanted is bool and not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}: expected True or False")
+    if wanted is float and not is_number(value):
+        raise ValueError(f"{name} is {value!r}: expected a number")
+    return value
 
 
 def _knob(how: Method, option: str, rest: dict[str, Any]) -> float | str:
@@ -110,8 +125,8 @@ def _common(how: Method, config: AnswerConfig, rest: dict[str, Any]) -> dict[str
         if config.raw(how.knobs[0]) != AUTO:
             raise OptionError(f"aim says what {how.knobs[0].option}={AUTO!r} is chosen for: leave one of them out")
         aim = rest.pop("aim")
-        found["aim"] = aim if isinstance(aim, Aim) else Aim.parsed(str(aim))
+        found["aim"] = Aim.parsed(f"{aim.kind}={aim.share}" if isinstance(aim, Aim) else str(aim))
     for name, least in (("seed", 0), ("batch_size", 1)):
         if name in rest:
-            found[name] = int(number_of(rest.pop(name), name, least=least))
+            found[name] = whole_of(rest.pop(name), name, least=least)
     return found

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from backward_search.errors import OptionError
 from backward_search.methods.asking import STUDENT, TRAINING, Ask, Moved
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.knowledge import Knowledge
@@ -68,12 +69,15 @@ class StudentMethod(Method):
         """By the student of these settings.
 
         Raises:
-            OptionError: a condition is more than a class.
+            OptionError: a condition is more than a class, or lambda is 0 for a student that takes its logarithm.
         """
         knobs = ask.knobs
         if knobs is None:
             knobs = ask.queries.new_full((len(ask.queries),), knob_value(ask.config.solver))
-        return Moved.at_once(known.student(ask.config).move(ask.queries, ask.conditions.ids(), knobs))
+        student = known.student(ask.config)
+        if student.student.config.lambda_range is not None and bool((knobs <= 0).any()):
+            raise OptionError("lambda is 0: this student takes it on a logarithmic scale, give a number above 0")
+        return Moved.at_once(student.move(ask.queries, ask.conditions.ids(), knobs))
 
 
 class ClassShift(Method):

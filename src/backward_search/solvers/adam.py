@@ -57,8 +57,8 @@ class Adam:
         Raises:
             ValueError: there is no step, or lambda or the learning rate is no number that can be meant.
         """
-        if self.max_itr < 1:
-            raise ValueError(f"max_itr is {self.max_itr}: expected at least 1")
+        if not isinstance(self.max_itr, int) or self.max_itr < 1:
+            raise ValueError(f"max_itr is {self.max_itr}: expected a whole number of at least 1")
         if not 0 <= self.lambda_ < float("inf"):
             raise ValueError(f"lambda is {self.lambda_}: expected a number of 0 or more")
         if not 0 < self.lr < float("inf"):

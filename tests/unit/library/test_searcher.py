@@ -129,12 +129,43 @@ def test_one_query_and_many_and_tensors_of_any_making(made):
     grown = made.gallery[:4].clone().requires_grad_()
     with torch.inference_mode():
         inferred = made.gallery[:4].clone()
-    for queries in (grown, inferred, grown.detach().double(), np.asarray(made.gallery[:4])):
-        found = made.search(queries, CONDITION)
-        for part in (found.scores, found.moved):
-            assert not part.requires_grad
-            assert not part.is_inference()
+    for method in METHODS:
+        for queries in (grown, inferred, grown.detach().double(), np.asarray(made.gallery[:4])):
+            assert_ordinary(made.search(queries, CONDITION, method=method))
     assert grown.grad is None
+
+
+def assert_ordinary(found):
+    for part in (found.rows, found.scores, found.moved, found.steps, found.stopped):
+        assert not part.requires_grad
+        assert not part.is_inference()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_program_in_inference_mode_gets_the_same(made, method):
+    expected = made.search(gallery()[:3], CONDITION, method=method)
+    with torch.inference_mode():
+        inside = searcher()
+        assert_ordinary(inside.search(gallery()[:3], CONDITION, method=method))
+        inside.explain(gallery()[0], CONDITION, method=method)
+    found = inside.search(gallery()[:3], CONDITION, method=method)
+    torch.testing.assert_close(found.moved, expected.moved)
+    assert torch.equal(found.rows, expected.rows)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_where_queries_were_moved_to_is_not_the_callers_own_tensor(made, method):
+    queries = gallery()[:3].clone()
+    made.search(queries, CONDITION, method=method).moved.add_(1)
+    assert torch.equal(queries, gallery()[:3])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_double_precision_serves_every_method(method):
+    fine = Searcher(heads(), LABELS, gallery().double(), truth=truth(), students=students())
+    found = fine.search(gallery()[:3], CONDITION, method=method)
+    assert found.moved.dtype == torch.float64
+    assert found.rows.shape == (3, 10)
 
 
 def test_nothing_of_the_callers_is_changed():
@@ -207,6 +238,12 @@ def test_a_linear_classifier_of_scikit_learn_is_a_head(classifier, classes):
     assert np.array_equal(predicted, classifier.predict(images))
     found = made.search(images[:20], {"a": names[-1]}, lambda_=0.1, k=5)
     assert (classifier.predict(found.moved.numpy()) == classes - 1).mean() > 0.9
+
+
+def test_keys_of_numpy_are_pythons_own():
+    images = gallery(5)
+    for keys in (np.arange(5), torch.arange(5), list(np.arange(5))):
+        assert all(type(key) is int for key in Searcher(heads(), LABELS, images, keys=keys).keys)
 
 
 def test_a_query_is_moved_once_and_what_is_known_is_made_once(monkeypatch):
