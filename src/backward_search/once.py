@@ -23,3 +23,8 @@ class Once:
                     self._made[key] = make()
         value: Value = self._made[key]
         return value
+
+    def made(self) -> dict[Hashable, Any]:
+        """What has been made so far."""
+        with self._lock:
+            return dict(self._made)

@@ -216,17 +216,19 @@ class Searcher:
         return [name for name in METHODS if not self.assembler.refusal(name, names, self.usual)]
 
     def save(self, folder: str | Path) -> Path:
-        """Write heads, labels, embeddings and class means to a folder; see `storing.save`.
+        """Write heads, labels, embeddings, class means and the strengths chosen so far to a folder; see `storing.save`.
 
         Raises:
             ValueError: this searcher is over a run, or its keys are neither texts nor whole numbers.
+            DataError: the folder's place is taken by a file.
         """
         source = self.assembler.source
         if not isinstance(source, MemorySource):
             raise ValueError("this searcher is over a run, which lies on disk: open it again by open_run")
-        return save(source, self.keys, knob_value(self.usual.solver), Path(folder))
+        return save(source, self.keys, knob_value(self.usual.solver), Path(folder), self.assembler.strengths)
 
     @classmethod
+    @torch.inference_mode(False)
     def load(cls, folder: str | Path, *, heads: Mapping[str, Any] | None = None) -> "Searcher":
         """Read what `save` wrote; see `storing.load`.
 
@@ -234,8 +236,11 @@ class Searcher:
             MissingError: there is none, or a head or a file is missing.
             DataError: a file is damaged, or does not fit the others.
         """
-        source, keys, lambda_ = load(Path(folder), heads)
-        return cls.over(source, keys, AnswerConfig(Adam(lambda_)))
+        stored = load(Path(folder), heads)
+        made_ = cls.over(stored.source, stored.keys, AnswerConfig(Adam(stored.lambda_)))
+        for choice, value in stored.strengths.items():
+            made_.assembler.keep_strength(choice, value)
+        return made_
 
     def _inquiry(
         self, queries: Any, condition: Condition | Sequence[Condition], method: str, settings: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from backward_search.errors import DataError, MissingError, UserError
-from backward_search.library.checks import finite_rows
+from backward_search.errors import DataError, MissingError
+from backward_search.library.checks import finite_rows, keys_of, number_of
 from backward_search.library.memory import MemorySource
+from backward_search.methods.assembler import Choice
+from backward_search.methods.config import Aim
 from backward_search.methods.source import Embedded
 from backward_search.model.network import Head
 from backward_search.storage.atomic import read_json, write_array, write_json
@@ -25,12 +27,35 @@ MAIN = "searcher.json"
 AGAIN = "save the searcher again"
 
 
-def save(source: MemorySource, keys: Sequence[Any] | None, lambda_: float, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Stored:
+    """A searcher as it lies on disk.
+
+    Attributes:
+        source: its parts.
+        keys: of the gallery.
+        lambda_: of a search, unless one is given.
+        strengths: those that had been chosen.
+    """
+
+    source: MemorySource
+    keys: list[Any] | None
+    lambda_: float
+    strengths: Mapping[Choice, float]
+
+
+def save(
+    source: MemorySource,
+    keys: Sequence[Any] | None,
+    lambda_: float,
+    folder: Path,
+    strengths: Mapping[Choice, float],
+) -> Path:
     """Write the parts of a searcher.
 
-    `searcher.json` holds labels, keys and temperatures; `heads.safetensors` and `students.safetensors` the weights;
-    `gallery.npy` and `training.npy` the embeddings, with their class ids and logits beside them;
-    `means.safetensors` the class means. Our own heads, linear layers and chains of linear layers, ReLU, Tanh and
+    `searcher.json` holds labels, keys, temperatures and chosen strengths; `heads.safetensors` and
+    `students.safetensors` the weights; `gallery.npy` and `training.npy` the embeddings, with their class ids and logits
+    beside them; `means.safetensors` the class means. Our own heads, linear layers and chains of linear layers, ReLU, Tanh and
     Sigmoid come back by themselves; of any other module the weights are written, and `load` has to be given the module.
 
     Args:
@@ -38,16 +63,22 @@ def save(source: MemorySource, keys: Sequence[Any] | None, lambda_: float, folde
         keys: of the gallery.
         lambda_: of a search, unless one is given.
         folder: where to; it is made.
+        strengths: those that have been chosen.
 
     Raises:
         ValueError: the keys are neither texts nor whole numbers.
+        DataError: the folder's place is taken by a file.
     """
     if keys is not None and not all(isinstance(key, str | int) for key in keys):
         raise ValueError("keys have to be texts or whole numbers to be saved")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DataError(f"{folder} is no folder, or lies in a file: name another") from None
     (folder / MAIN).unlink(missing_ok=True)
     content: dict[str, Any] = {"format": FORMAT, "labels": source.classes, "keys": keys, "lambda": lambda_}
     content["temperatures"] = source.temperatures
+    content["strengths"] = [{**asdict(choice), "value": value} for choice, value in strengths.items()]
     content["heads"] = {name: described(module) for name, module in source.modules.items()}
     _save_states(folder / "heads.safetensors", source.modules)
     content["students"] = _save_students(folder, source)
@@ -62,8 +93,8 @@ def save(source: MemorySource, keys: Sequence[Any] | None, lambda_: float, folde
     return folder
 
 
-def load(folder: Path, heads: Mapping[str, Any] | None = None) -> tuple[MemorySource, list[Any] | None, float]:
-    """Read what `save` wrote: the parts, the keys, and lambda.
+def load(folder: Path, heads: Mapping[str, Any] | None = None) -> Stored:
+    """Read what `save` wrote.
 
     Args:
         folder: its folder.
@@ -80,15 +111,21 @@ def load(folder: Path, heads: Mapping[str, Any] | None = None) -> tuple[MemorySo
         raise DataError(f"{folder / MAIN} is no searcher of this version: {AGAIN}")
     try:
         source = _source(folder, content, heads or {})
-        lambda_, keys = float(content["lambda"]), content["keys"]
-        if keys is not None and len(keys) != len(source.gallery):
-            raise ValueError(f"{len(keys)} keys for {len(source.gallery)} images")
+        lambda_, keys = number_of(content["lambda"], "lambda"), content["keys"]
+        keys = None if keys is None else keys_of(keys, len(source.gallery))
+        strengths = dict(map(_chosen, content.get("strengths", [])))
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        if isinstance(error, UserError):
-            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{folder} holds no whole searcher ({reason}): {AGAIN}") from None
-    return source, keys, lambda_
+    return Stored(source, keys, lambda_, strengths)
+
+
+def _chosen(stored: Mapping[str, Any]) -> tuple[Choice, float]:
+    """A strength, and what it was chosen for."""
+    aim = Aim.parsed(f"{stored['aim']['kind']}={stored['aim']['share']}")
+    knobs = tuple((str(option), number_of(value, option)) for option, value in stored["knobs"])
+    choice = Choice(stored["method"], tuple(stored["names"]), aim, int(stored["seed"]), knobs)
+    return choice, number_of(stored["value"], "a chosen strength")
 
 
 def _source(folder: Path, content: Mapping[str, Any], heads: Mapping[str, Any]) -> MemorySource:
@@ -126,6 +163,9 @@ def _means(source: MemorySource) -> dict[str, Tensor]:
 
 def _check_means(source: MemorySource) -> None:
     width = source.shown.embeddings.shape[1]
+    if source.known_mean is None or source.known_mean.shape != (width,):
+        raise ValueError("means.safetensors has a mean of another shape")
+    finite_rows(source.known_mean[None], "the mean of all embeddings")
     for name, means in (source.known_means or {}).items():
         if means.shape != (len(source.classes[name]), width):
             raise ValueError(f"means.safetensors has {tuple(means.shape)} for {name}")

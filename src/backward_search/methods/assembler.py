@@ -10,7 +10,7 @@ from torch import Tensor
 from backward_search.conditions.batch import Conditions
 from backward_search.gallery.memory import ExactEngine, Hits
 from backward_search.methods.asking import Ask, Moved
-from backward_search.methods.config import AUTO, AnswerConfig
+from backward_search.methods.config import AUTO, Aim, AnswerConfig
 from backward_search.methods.knowledge import Knowledge
 from backward_search.methods.protocol import Method
 from backward_search.methods.registry import METHODS
@@ -36,12 +36,31 @@ class Answer:
         return Answer(*(_part(each, rows) for each in (self.hits, self.moved)))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What the choice of a strength depends on.
+
+    Attributes:
+        method: its name.
+        names: the conditioned attributes.
+        aim: what it is chosen for.
+        seed: of the draw of training images.
+        knobs: the method's other knobs that were given, by option, in order.
+    """
+
+    method: str
+    names: tuple[str, ...]
+    aim: Aim
+    seed: int
+    knobs: tuple[tuple[str, float | str], ...]
+
+
 class Assembler:
     """Answers queries over one source by every method; what is known is kept, and may be asked for by any thread."""
 
     def __init__(self, source: Source) -> None:
         """Of a source, from which nothing is taken before it is needed."""
-        self.source, self._once = source, Once()
+        self.source, self._once, self._strengths = source, Once(), Once()
 
     def knowledge(self, names: Sequence[str]) -> Knowledge:
         """What is known under some conditioned attributes."""
@@ -53,10 +72,20 @@ class Assembler:
         how = METHODS.find(method)()
         if not how.knobs or how.searches or config.raw(how.knobs[0]) != AUTO:
             return config
-        chosen = replace(config, rerank=0.0, batch_size=0)  # neither has a part in the choice
-        key = (method, tuple(names), chosen.aim, chosen.seed, tuple(sorted(chosen.knobs.items(), key=str)))
-        value = self._once(key, lambda: choose_strength(self.knowledge(names), how, config))
-        return replace(config, knobs={**config.knobs, how.knobs[0].option: value})
+        first = how.knobs[0].option
+        others = tuple(sorted((option, value) for option, value in config.knobs.items() if option != first))
+        choice = Choice(method, tuple(names), config.aim, config.seed, others)
+        value = self._strengths(choice, lambda: choose_strength(self.knowledge(names), how, config))
+        return replace(config, knobs={**config.knobs, first: value})
+
+    @property
+    def strengths(self) -> dict[Choice, float]:
+        """The strengths that have been chosen so far."""
+        return {choice: value for choice, value in self._strengths.made().items() if isinstance(choice, Choice)}
+
+    def keep_strength(self, choice: Choice, value: float) -> None:
+        """Take a strength as chosen, so that it is not chosen again."""
+        self._strengths(choice, lambda: value)
 
     def asked(
         self,

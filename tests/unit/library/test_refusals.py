@@ -281,9 +281,7 @@ def test_a_head_that_fails_on_an_image_it_was_not_tried_on():
     late = Odd(lambda z: torch.where(z[:, :1] > 50, NAN, z[:, :3]))
     made = Searcher({"style": late}, {"style": LABELS["style"]}, images)
     for method in ("predicted_filter", "best", "concept_null"):
-        with pytest.raises(
-            ValueError, match=r"what the head of style gives has NaN .* in 1 rows, the first is row 100"
-        ):
+        with pytest.raises(ValueError, match=r"what the head of style gives has NaN .* first is row 100"):
             made.search(images[0], "style=Rococo", method=method)
     labelled = Searcher({"style": late}, {"style": LABELS["style"]}, images, truth={"style": truth()["style"]})
     with pytest.raises(ValueError, match="moved to no finite numbers"):

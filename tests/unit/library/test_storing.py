@@ -12,8 +12,10 @@ from torch import nn
 
 from backward_search import METHODS, Searcher
 from backward_search.errors import DataError, MissingError
+from backward_search.methods import assembler as assembling
 from backward_search.methods.concept import ClassMeans
 from backward_search.model.network import Head
+from backward_search.storage.tensors import load_tensors, save_tensors
 
 
 def training(count=300):
@@ -49,6 +51,30 @@ def test_what_is_kept_is_not_made_again(saved, monkeypatch):
     again.search(gallery()[:3], "style=Rococo", method="class_mean")
     again.search(gallery()[:3], "style=Rococo", method="predicted_filter")
     assert len(asked) <= 2  # the heads see queries alone, not the gallery
+
+
+def test_chosen_strengths_come_back(tmp_path, monkeypatch):
+    made = searcher(training=training())
+    asks = [
+        ("style=Rococo", "best", {}),
+        ("style=Rococo", "best", {"shift": 0.4, "seed": 2}),
+        ({"style": "Cubism", "genre": "portrait"}, "best", {"aim": "context=0.912345678"}),
+        ("genre=portrait", "concept_null", {"strength": "auto"}),
+    ]
+    expected = [made.search(gallery()[:9], ask, method=method, **more) for ask, method, more in asks]
+    strengths = made.assembler.strengths
+    assert len(strengths) == len(asks)
+    again = Searcher.load(made.save(tmp_path / "chosen"))
+    monkeypatch.setattr(assembling, "choose_strength", lambda *_: pytest.fail("a strength is chosen again"))
+    for (ask, method, more), wanted in zip(asks, expected, strict=True):
+        found = again.search(gallery()[:9], ask, method=method, **more)
+        assert torch.equal(found.rows, wanted.rows)
+        assert torch.equal(found.scores, wanted.scores)
+    assert again.assembler.strengths == strengths
+    content = json.loads((tmp_path / "chosen" / "searcher.json").read_text())
+    del content["strengths"]  # as an older version writes it
+    (tmp_path / "chosen" / "searcher.json").write_text(json.dumps(content))
+    assert not Searcher.load(tmp_path / "chosen").assembler.strengths
 
 
 def test_nothing_in_the_folder_is_code(saved):
@@ -177,6 +203,70 @@ def test_a_table_of_contents_of_another_kind_is_one_line(saved, tmp_path, conten
     (folder / "searcher.json").write_text(json.dumps(content))
     with pytest.raises(DataError):
         Searcher.load(folder)
+
+
+CONTENT = [("lambda", float("nan")), ("lambda", -1), ("lambda", "x"), ("keys", 5), ("keys", [1]), ("keys", "abc")]
+CONTENT += [("temperatures", {"style": -1}), ("temperatures", [1]), ("heads", {}), ("labels", []), ("students", [{}])]
+CONTENT += [("strengths", [{}]), ("strengths", 5), ("held_out", 1), ("gallery", None)]
+
+
+@pytest.mark.parametrize(("key", "value"), CONTENT, ids=str)
+def test_a_damaged_entry_of_the_table_is_one_line(tmp_path, key, value):
+    folder = searcher(20).save(tmp_path / "s")
+    content = json.loads((folder / "searcher.json").read_text()) | {key: value}
+    (folder / "searcher.json").write_text(json.dumps(content))
+    with pytest.raises((DataError, MissingError)) as failure:
+        Searcher.load(folder)
+    assert "\n" not in str(failure.value)
+    assert str(folder) in str(failure.value)
+
+
+@pytest.mark.parametrize("field", ["value", "aim", "knobs", "seed", "names"])
+def test_a_damaged_strength_is_one_line(tmp_path, field):
+    made = searcher(20)
+    made.search(gallery()[0], "style=Rococo", method="best")
+    folder = made.save(tmp_path / "s")
+    content = json.loads((folder / "searcher.json").read_text())
+    for value in (None, float("nan"), {"kind": "x", "share": 3}):
+        content["strengths"][0][field] = value
+        if field == "names" and isinstance(value, dict):
+            continue  # its keys are names, of attributes that nobody asks for
+        (folder / "searcher.json").write_text(json.dumps(content))
+        with pytest.raises(DataError, match="holds no whole searcher"):
+            Searcher.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "change"),
+    [
+        ("means", "mean", lambda t: t * float("nan")),
+        ("means", "mean", lambda t: t[:-1]),
+        ("means", "mean", lambda t: t[None]),
+        ("means", "class 0", lambda t: t * float("nan")),
+        ("means", "class 0", lambda t: t[:, :-1]),
+        ("heads", "0.0.weight", lambda t: t * float("nan")),
+        ("heads", "0.0.weight", lambda t: t[:-1]),
+        ("students", "0.0.weight", lambda t: t * float("nan")),
+        ("students", "0.0.weight", lambda t: t[:, :-1]),
+    ],
+)
+def test_tensors_of_other_content_are_one_line(saved, tmp_path, name, key, change):
+    folder = tmp_path / "changed"
+    shutil.copytree(saved, folder)
+    tensors, _ = load_tensors(folder / f"{name}.safetensors")
+    save_tensors(folder / f"{name}.safetensors", tensors | {key: change(tensors[key])})
+    with pytest.raises(DataError, match="holds no whole searcher") as failure:
+        Searcher.load(folder)
+    assert "\n" not in str(failure.value)
+
+
+def test_a_file_in_the_folders_place_is_said_and_left(tmp_path):
+    place = tmp_path / "file"
+    place.write_text("mine")
+    for folder in (place, place / "under"):
+        with pytest.raises(DataError, match="is no folder"):
+            searcher(5).save(folder)
+    assert place.read_text() == "mine"
 
 
 def test_what_cannot_be_saved_is_said(tmp_path):
