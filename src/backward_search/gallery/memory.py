@@ -68,8 +68,7 @@ class CosineScorer:
     def block(self, rows: slice) -> Tensor:
         """The similarities to a slice of the gallery."""
         block = self._vectors.block(rows).to(self.guide.dtype)
-        lengths = torch.linalg.vector_norm(block, dim=1).clamp(min=1e-12)
-        return (self.guide @ block.T).div_(lengths)
+        return (self.guide @ block.T).div_(self._vectors.lengths(rows).clamp(min=1e-12))
 
     def pairs(self, rows: Tensor) -> Tensor:
         """The similarities to each query's own rows, summed in double precision."""

@@ -24,6 +24,9 @@ class Vectors:
         self._parts = list(parts)
         self._starts = np.cumsum([0, *(len(part) for part in parts)])
         self._device = device if device is not None else parts[0].device
+        self._measured = np.zeros(len(self), dtype=bool)
+        with torch.inference_mode(False):  # filled in whatever mode the searches are made
+            self._lengths = torch.empty(len(self), device=self._device)
 
     @classmethod
     def open(cls, files: Sequence[Path], device: torch.device | None = None) -> "Vectors":
@@ -62,6 +65,13 @@ class Vectors:
         ]
         whole = pieces[0] if len(pieces) == 1 else torch.cat(pieces) if pieces else self._parts[0][:0]
         return whole.to(self._device)
+
+    def lengths(self, rows: slice) -> Tensor:
+        """The lengths of a slice's rows in single precision, (stop - start,); taken once, for no query changes them."""
+        if not self._measured[rows].all():  # threads that both find it so write the same
+            self._lengths[rows] = torch.linalg.vector_norm(self.block(rows).float(), dim=1)
+            self._measured[rows] = True
+        return self._lengths[rows]
 
     def whole(self) -> Tensor:
         """All rows (N, E); of one part they are a view."""

@@ -1,12 +1,14 @@
 """What a program hands over, checked: arrays of torch or NumPy become tensors, or one line says what is wrong."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from backward_search.errors import OptionError
 
 LARGEST = sys.float_info.max
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -106,6 +108,19 @@ def whole_of(value: Any, what: str, *, least: int) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not least <= value < 2**63:
         raise ValueError(f"{what} is {value!r}: expected a whole number of at least {least}")
     return int(value)
+
+
+def conditions_of(values: Any) -> list[Any]:
+    """Conditions of queries, each a text or a mapping.
+
+    Raises:
+        OptionError: they are none.
+    """
+    found = list(values) if isinstance(values, Iterable) and not isinstance(values, bytes) else [values]
+    for one in found:
+        if not isinstance(one, str | Mapping):
+            raise OptionError(f"the condition {one!r}: expected a text, or by attribute what is wanted")
+    return found
 
 
 def keys_of(values: Any, count: int) -> list[Any]:

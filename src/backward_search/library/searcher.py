@@ -1,6 +1,6 @@
 """The searcher: search any gallery of embeddings under conditions, through any heads."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from backward_search.conditions.clause import Clause, Value
 from backward_search.conditions.language import read_condition
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import Engine
-from backward_search.library.checks import device_of, keys_of, number_of, queries_of, whole_of
+from backward_search.gate import Gate, cores
+from backward_search.library.checks import conditions_of, device_of, keys_of, number_of, queries_of, whole_of
 from backward_search.library.found import Found, Way
 from backward_search.library.memory import Embedder, MemorySource, StudentKey
 from backward_search.library.settings import settled
@@ -31,11 +32,15 @@ Condition = str | Mapping[str, Value]
 `Not(...)` or `Weighted(...)`."""
 
 
+THREADS = Gate(cores())
+"""Threads that search at once, in all searchers."""
+
+
 class Searcher:
     """A gallery of embeddings with one classification head per attribute.
 
-    It may be asked by several threads at once. What the methods need beyond the query - logits, class means, a chosen
-    strength - is made when it is first needed, and kept.
+    It may be asked by any number of threads; as many search at once as there are cores. What the methods need beyond
+    the query - logits, class means, a chosen strength - is made when it is first needed, and kept.
 
     Attributes:
         labels: by attribute the names of its classes.
@@ -166,8 +171,9 @@ class Searcher:
                 `ValueError` too.
             ValueError: queries, `k` or a number cannot be meant.
         """
-        inquiry, _ = self._inquiry(queries, condition, method, settings)
-        return self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
+        with THREADS.entered():
+            inquiry, _ = self._inquiry(queries, condition, method, settings)
+            return self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
 
     @torch.inference_mode(False)
     def explain(
@@ -211,7 +217,9 @@ class Searcher:
     def methods(self, condition: Condition | None = None) -> list[str]:
         """The methods that can answer; with a condition, those that can answer it."""
         names = (
-            tuple(self.labels)[:1] if condition is None else tuple(read_condition(_each([condition])[0], self.labels))
+            tuple(self.labels)[:1]
+            if condition is None
+            else tuple(read_condition(conditions_of([condition])[0], self.labels))
         )
         return [name for name in METHODS if not self.assembler.refusal(name, names, self.usual)]
 
@@ -262,7 +270,7 @@ class Searcher:
         like = self.assembler.source.gallery.vectors.block(slice(0, 1))
         asked = queries_of(queries, like)
         several = not isinstance(condition, str | Mapping)
-        each = _each(condition if several else [condition])
+        each = conditions_of(condition if several else [condition])
         if several and len(each) != len(asked):
             raise ValueError(f"{len(each)} conditions for {len(asked)} queries: give one for all, or one for each")
         clauses = [read_condition(one, self.labels) for one in each]
@@ -280,16 +288,3 @@ class Searcher:
         if not bool(moved.embeddings.isfinite().all()):
             raise ValueError("a query was moved to no finite numbers: a head or a student gives none for it")
         return Found(keys, rows, answer.hits.similarity, moved.embeddings, moved.steps, moved.stopped)
-
-
-def _each(conditions: Any) -> list[Condition]:
-    """Conditions, one for each query.
-
-    Raises:
-        OptionError: they are none.
-    """
-    found = list(conditions) if isinstance(conditions, Iterable) and not isinstance(conditions, bytes) else [conditions]
-    for one in found:
-        if not isinstance(one, str | Mapping):
-            raise OptionError(f"the condition {one!r}: expected a text, or by attribute what is wanted")
-    return found

@@ -55,8 +55,9 @@ def save(
 
     `searcher.json` holds labels, keys, temperatures and chosen strengths; `heads.safetensors` and
     `students.safetensors` the weights; `gallery.npy` and `training.npy` the embeddings, with their class ids and logits
-    beside them; `means.safetensors` the class means. Our own heads, linear layers and chains of linear layers, ReLU, Tanh and
-    Sigmoid come back by themselves; of any other module the weights are written, and `load` has to be given the module.
+    beside them; `means.safetensors` the class means. Our own heads, linear layers and chains of linear layers, ReLU,
+    Tanh and Sigmoid come back by themselves; of any other module the weights are written, and `load` has to be given
+    the module.
 
     Args:
         source: the parts.

@@ -262,6 +262,19 @@ def test_a_query_is_moved_once_and_what_is_known_is_made_once(monkeypatch):
     assert len(means) == len(choices) == 1
 
 
+def test_the_images_are_measured_once(monkeypatch):
+    made, measured, old = searcher(), [], torch.linalg.vector_norm
+    monkeypatch.setattr(torch.linalg, "vector_norm", lambda x, *a, **k: measured.append(x.shape) or old(x, *a, **k))
+    for method in ("unchanged", "best", "concept_null"):
+        for each in (made.gallery[3], made.gallery[:4]):
+            made.search(each, CONDITION, method=method)
+    measured.clear()
+    for method in ("unchanged", "best", "concept_null"):
+        for each in (made.gallery[8], made.gallery[4:9]):
+            made.search(each, CONDITION, method=method)
+    assert not [shape for shape in measured if shape[0] == N]  # queries and hits alone
+
+
 def test_threads_get_the_same_and_make_things_once(monkeypatch):
     made, expected, means = searcher(), {}, []
     monkeypatch.setattr(ClassMeans, "of", lambda *given, old=ClassMeans.of: means.append(1) or old(*given))
