@@ -1,9 +1,11 @@
 """For all tests: what is not collected, and the demo data set with a short training, made once."""
 
 import importlib.util
+import os
 import shutil
 
 import pytest
+from filelock import FileLock
 
 EXTRAS = {"gradio": ["src/backward_search/explorer/*.py"]}
 """Modules that need an extra, whose doctests are left out where it is not installed."""
@@ -16,11 +18,16 @@ collect_ignore_glob = [
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
-    """The folder; nobody changes it."""
+    """The folder; nobody changes it. Processes that run tests side by side share it."""
     from demo_run import lay_demo
 
-    folder = tmp_path_factory.mktemp("demo")
-    lay_demo(folder)
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, laid = base / "demo", base / "demo-laid"
+    with FileLock(base / "demo.lock"):
+        if not laid.exists():
+            lay_demo(folder)
+            laid.touch()
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Students and the manifold solver on the demo data set: killed, resumed, calibrated."""
+"""Students and the manifold solver: killed, resumed, calibrated."""
 
 import csv
 import json
@@ -13,6 +13,8 @@ import pytest
 import torch
 from demo_run import words
 from scripts_by_name import script
+from tiny_set import tiny_set
+from tiny_set import words as tiny_words
 
 from backward_search.cli import EvaluateOptions, parse
 from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
@@ -24,16 +26,22 @@ from backward_search.storage.tensors import load_tensors
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def test_a_killed_distillation_ends_with_the_same_weights(trained, tmp_path):
-    folder, _ = trained
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A run on a tiny data set, on which an epoch of distillation takes no time."""
+    folder = tiny_set(tmp_path_factory.mktemp("tiny"))
+    script("B1")(tiny_words(folder, "weight"))
+    script("C1")(tiny_words(folder, "weight"))
+    return folder
+
+
+def test_a_killed_distillation_ends_with_the_same_weights(tiny):
+    command = [sys.executable, str(PROJECT / "D1.Train-KD-Model.py")]
+    command += tiny_words(tiny, "weight", "--num_condition", "2", "--student_num_epoch", "100")
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    task = words(trained, "--num_condition", "2", "--student_num_epoch", "9", "--inverse_max_itr", "10")
-    (source,) = (folder / "weight").iterdir()
-    shutil.copytree(source, tmp_path / "weight" / source.name, ignore=shutil.ignore_patterns("students", "results"))
-    task[task.index("--weight_root") + 1] = str(tmp_path / "weight")
-    command = [sys.executable, str(PROJECT / "D1.Train-KD-Model.py"), *task]
-    student = tmp_path / "weight" / source.name / "students"
-    for kill_after in (1, 3):
+    (run,) = (tiny / "weight").iterdir()
+    student = run / "students"
+    for kill_after in (15,):
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=alone) as process:
             while process.poll() is None and epochs_done(student) < kill_after:
                 time.sleep(0.01)

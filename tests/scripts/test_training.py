@@ -65,6 +65,16 @@ def test_last_and_best_are_kept_and_named(data, run):
     assert load_tensors(run / "model.safetensors")[0].keys() == weights["last"].keys()
 
 
+def test_results_of_other_weights_are_refused(data):
+    script("A2")(["--dataset_name", "tiny", "--data_root", str(data / "data"), "--num_queries", "30"])
+    script("B1")(words(data, "stale", *QUICK))
+    embedded(data, "stale")
+    script("E1")(words(data, "stale", "--method", "unchanged"))
+    script("B1")(words(data, "stale", *QUICK, "--lr", "0.02", "--overwrite", "True"))
+    with pytest.raises(StaleError, match="weights"):
+        script("E1")(words(data, "stale", "--method", "teacher"))
+
+
 def test_a_recipe_is_part_of_the_name_and_its_own_rates(data):
     run = script("B1")(words(data, "modern", *QUICK, "--recipe", "modern"))
     assert run.name.endswith("-num_epoch3-recipemodern-final")

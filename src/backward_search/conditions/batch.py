@@ -120,6 +120,18 @@ class Conditions:
         parts = {name: torch.cat([value] * times, 1) for name, value in vars(self).items() if value is not None}
         return replace(self, **parts)
 
+    @classmethod
+    def joined(cls, each: "Sequence[Conditions]") -> "Conditions":
+        """Those of several batches on the same attributes, in order."""
+        wanted = torch.cat([one.wanted for one in each], dim=1)
+        any_of, weight = (
+            torch.cat([_filled(getattr(one, name), one.wanted, value) for one in each], dim=1)
+            if any(getattr(one, name) is not None for one in each)
+            else None
+            for name, value in (("any_of", False), ("weight", 1.0))
+        )
+        return cls(wanted, any_of, weight)
+
     def to(self, device: torch.device, dtype: torch.dtype) -> "Conditions":
         """The same on a device and in a precision."""
         if (self.wanted.device, self.wanted.dtype) == (device, dtype):
@@ -233,6 +245,14 @@ class Conditions:
         if self.weight is not None:
             met |= self.weight[..., None] == 0
         return met.all(0)
+
+
+def _filled(part: Tensor | None, wanted: Tensor, value: float) -> Tensor:
+    """A part that may be left out (A, B), with what it means where it is."""
+    if part is not None:
+        return part
+    kind = torch.bool if isinstance(value, bool) else wanted.dtype
+    return torch.full(wanted.shape[:2], value, dtype=kind, device=wanted.device)
 
 
 def as_conditions(targets: "Tensor | Conditions", classes: int, like: Tensor) -> Conditions:

@@ -12,7 +12,6 @@ from backward_search.conditions.clause import Clause, Value
 from backward_search.conditions.language import read_condition
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import Engine
-from backward_search.gate import Gate, cores
 from backward_search.library.checks import conditions_of, device_of, keys_of, number_of, queries_of, whole_of
 from backward_search.library.found import Found, Way
 from backward_search.library.memory import Embedder, MemorySource, StudentKey
@@ -32,15 +31,11 @@ Condition = str | Mapping[str, Value]
 `Not(...)` or `Weighted(...)`."""
 
 
-THREADS = Gate(cores())
-"""Threads that search at once, in all searchers."""
-
-
 class Searcher:
     """A gallery of embeddings with one classification head per attribute.
 
-    It may be asked by any number of threads; as many search at once as there are cores. What the methods need beyond
-    the query - logits, class means, a chosen strength - is made when it is first needed, and kept.
+    It may be asked by any number of threads; the single queries that they ask at once are ranked for together. What the
+    methods need beyond the query - logits, class means, a chosen strength - is made when it is first needed, and kept.
 
     Attributes:
         labels: by attribute the names of its classes.
@@ -171,9 +166,8 @@ class Searcher:
                 `ValueError` too.
             ValueError: queries, `k` or a number cannot be meant.
         """
-        with THREADS.entered():
-            inquiry, _ = self._inquiry(queries, condition, method, settings)
-            return self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
+        inquiry, _ = self._inquiry(queries, condition, method, settings)
+        return self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
 
     @torch.inference_mode(False)
     def explain(

@@ -1,5 +1,6 @@
 """What a method is asked, and what it makes of the queries."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,12 @@ class Ask:
         some = torch.arange(len(self.queries), device=self.queries.device)[rows]
         knobs = None if self.knobs is None else self.knobs[rows]
         return Ask(self.queries[rows], self.conditions.at(some), self.config, knobs)
+
+    @classmethod
+    def joined(cls, asks: "Sequence[Ask]") -> "Ask":
+        """Those of several in one, under the settings that they share; knobs have had their part in the move."""
+        queries = torch.cat([ask.queries for ask in asks])
+        return cls(queries, Conditions.joined([ask.conditions for ask in asks]), asks[0].config)
 
 
 @dataclass(frozen=True)

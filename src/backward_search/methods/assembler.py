@@ -1,9 +1,13 @@
 """The one place where methods get what they need: for scripts, figures, the explorer and programs alike."""
 
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +21,10 @@ from backward_search.methods.registry import METHODS
 from backward_search.methods.source import Source
 from backward_search.methods.strength import choose_strength
 from backward_search.once import Once
+from backward_search.together import Together
+
+MOVING = threading.Lock()
+"""Of the threads that ask single queries one moves its own at a time: so short steps only fight for the interpreter."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class Assembler:
     def __init__(self, source: Source) -> None:
         """Of a source, from which nothing is taken before it is needed."""
         self.source, self._once, self._strengths = source, Once(), Once()
+        self._ranking = Ranking(ranked_together, Moving.like)
 
     def knowledge(self, names: Sequence[str]) -> Knowledge:
         """What is known under some conditioned attributes."""
@@ -108,7 +117,7 @@ class Assembler:
         """
         settled = self.settled(method, names, config)
         ask = Ask(queries, conditions.to(queries.device, queries.dtype), settled, knobs)
-        return Asked(METHODS.find(method)(), self.knowledge(names), ask)
+        return Asked(METHODS.find(method)(), self.knowledge(names), ask, self._ranking)
 
     def answer(
         self, method: str, names: Sequence[str], queries: Tensor, conditions: Conditions, config: AnswerConfig, k: int
@@ -125,6 +134,49 @@ class Assembler:
 
 
 @dataclass(frozen=True)
+class Moving:
+    """Queries that have been moved, to be ranked for.
+
+    Attributes:
+        how: the method.
+        known: what is known under the conditioned attributes.
+        ask: the queries, with their conditions and settings.
+        moved: the same, moved (B, E).
+        k: hits of each.
+    """
+
+    how: Method
+    known: Knowledge
+    ask: Ask
+    moved: Tensor
+    k: int
+
+    def like(self, other: "Moving") -> bool:
+        """Whether others can be ranked for at the same time."""
+        same = self.known is other.known and type(self.how) is type(other.how) and self.k == other.k
+        return same and self.ask.config == other.ask.config
+
+    def find(self) -> Hits:
+        """The hits of each."""
+        return self.how.find(self.known, self.ask, self.moved, self.k, self.known.gallery)
+
+
+Ranking = Together[Moving, Hits]
+"""What ranks for the single queries that several threads ask at once: the gallery is read once for all of them."""
+
+
+@torch.no_grad()
+def ranked_together(each: Sequence[Moving]) -> list[Hits]:
+    """The hits of several, found in one pass over the gallery; a score never depends on the other queries."""
+    if len(each) == 1:
+        return [each[0].find()]
+    asks, moved = Ask.joined([one.ask for one in each]), torch.cat([one.moved for one in each])
+    hits = replace(each[0], ask=asks, moved=moved).find()
+    ends = np.cumsum([0, *(len(one.moved) for one in each)])
+    return [_part(hits, slice(start, end)) for start, end in pairwise(ends)]
+
+
+@dataclass(frozen=True)
 class Asked:
     """Queries that a method is asked.
 
@@ -132,19 +184,24 @@ class Asked:
         how: the method.
         known: what is known under the conditioned attributes.
         ask: the queries, with their conditions and settings.
+        ranking: ranks for them, where they are single ones together with those of other threads.
     """
 
     how: Method
     known: Knowledge
     ask: Ask
+    ranking: Ranking
 
     @torch.no_grad()
     def answer(self, k: int) -> Answer:
         """Move each query, and find its `k` best images."""
         parts = []
         for some in self._batches():
-            moved = self.how.move(self.known, some)
-            parts.append((self.how.find(self.known, some, moved.embeddings, k, self.known.gallery), moved))
+            single = len(some.queries) == 1 and not self.how.at_once
+            with MOVING if single else nullcontext():
+                moved = self.how.move(self.known, some)
+            moving = Moving(self.how, self.known, some, moved.embeddings, k)
+            parts.append((self.ranking(moving) if single else moving.find(), moved))
         return Answer(*(_joined([part[i] for part in parts]) for i in range(2)))
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from backward_search.conditions.batch import Conditions, as_conditions
 from backward_search.solvers.graph import captured
 from backward_search.solvers.modules import as_heads
 from backward_search.solvers.protocol import Ground, Heads, Knob, Objective, SearchResult
-from backward_search.solvers.single import ALONE, PATIENCE, adam_shares, descend_one, is_light
+from backward_search.solvers.single import PATIENCE, adam_shares, descend_one, is_light
 
 LOOK_EVERY = 5
 """Steps between two looks for queries that have stopped and can leave the batch."""
@@ -89,8 +89,7 @@ class Adam:
         heads = ground.heads
         if not trace and is_light(heads, queries):
             lambda_ = self.lambda_ if knobs is None else knobs.item()
-            with ALONE.entered():
-                return descend_one(heads, queries, conditions, self, lambda_)
+            return descend_one(heads, queries, conditions, self, lambda_)
         return backward_search(heads, queries, conditions, self, lambdas=knobs, trace=trace)
 
 

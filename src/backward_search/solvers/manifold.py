@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from backward_search.conditions.batch import Conditions, as_conditions
 from backward_search.solvers.modules import as_heads
 from backward_search.solvers.protocol import Ground, Heads, Knob, Objective, SearchResult
-from backward_search.solvers.single import ALONE, follow_one, is_light
+from backward_search.solvers.single import follow_one, is_light
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,7 @@ class Manifold:
             raise ValueError("the manifold solver has one probability for all queries")
         heads, spread = ground.calibrated_heads, ground.spread
         if not trace and is_light(heads, queries):
-            with ALONE.entered():
-                return follow_one(heads, queries, conditions, spread, self)
+            return follow_one(heads, queries, conditions, spread, self)
         return manifold_search(heads, queries, conditions, spread, self, trace=trace)
 
 

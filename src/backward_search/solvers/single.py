@@ -13,16 +13,11 @@ import torch
 from torch import Tensor
 
 from backward_search.conditions.batch import Conditions
-from backward_search.gate import Gate
 from backward_search.solvers.heads import FrozenHeads
 from backward_search.solvers.protocol import Heads, SearchResult
 
 PATIENCE = 10
 """A query is frozen once it has failed to improve more than this many times in a row."""
-
-
-ALONE = Gate(1)
-"""Of several threads one moves its query while others rank theirs: numpy's short calls keep the interpreter."""
 
 
 class AdamSettings(Protocol):

@@ -99,3 +99,14 @@ def test_an_attribute_that_is_left_out_may_be_impossible():
     log_p = torch.tensor([[[0.6, 0.4, 0.0]], [[0.5, 0.5, 0.0]]]).log().clamp(min=-1e30)
     conditions = Conditions(wanted, torch.tensor([[True], [False]]), torch.tensor([[0.0], [1.0]]))
     assert conditions.log_likelihood(log_p).item() == pytest.approx(torch.tensor(0.5).log().item())
+
+
+def test_batches_are_joined_whatever_parts_they_have():
+    plain = Conditions(torch.eye(3)[None])
+    of_sets = Conditions(torch.ones(1, 2, 3), any_of=torch.tensor([[True, False]]))
+    weighed = Conditions(torch.ones(1, 1, 3) / 3, weight=torch.tensor([[2.0]]))
+    assert Conditions.joined([plain, plain]).any_of is Conditions.joined([plain, plain]).weight is None
+    joined = Conditions.joined([plain, of_sets, weighed])
+    assert torch.equal(joined.wanted, torch.cat([plain.wanted, of_sets.wanted, weighed.wanted], dim=1))
+    assert joined.any_of.tolist() == [[False, False, False, True, False, False]]
+    assert joined.weight.tolist() == [[1, 1, 1, 1, 1, 2]]

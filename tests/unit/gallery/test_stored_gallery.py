@@ -171,6 +171,7 @@ def _add_and_die(folder: Path, step: int) -> None:
     stored.add(keys(60, 20), images(60, 20), logits(20))
 
 
+@pytest.mark.slow
 def test_a_killed_addition_leaves_the_old_or_the_new_state(tmp_path):
     kinds = engines()
     stored = begin(tmp_path, *kinds[1:])

@@ -1,5 +1,7 @@
 """What conditions, class means and logits make of a gallery, against plain loops; and the choice of a strength."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from made_heads import CLASSES, E, trained_heads
@@ -9,7 +11,7 @@ from backward_search.errors import MissingError, OptionError
 from backward_search.gallery.memory import Gallery
 from backward_search.library.memory import MemorySource
 from backward_search.methods.asking import Ask
-from backward_search.methods.assembler import Assembler
+from backward_search.methods.assembler import Assembler, Moving, ranked_together
 from backward_search.methods.config import Aim, AnswerConfig
 from backward_search.methods.registry import METHODS
 from backward_search.methods.strength import Trial, chosen
@@ -213,6 +215,7 @@ def precision(trial, method, value):
     return met / (10 * len(trial.rows))
 
 
+@pytest.mark.slow
 def test_the_chosen_strength_is_the_first_that_attains_its_aim(setting):
     assembler, _, _ = setting
     torch.manual_seed(5)
@@ -233,6 +236,38 @@ def test_the_chosen_strength_is_the_first_that_attains_its_aim(setting):
     kept = [choice("concept_null", "context", share) for share in (1e-9, 0.5, 0.9, 1.0)]
     assert kept == sorted(kept, reverse=True)
     assert kept[0] == METHODS["concept_null"].tried[-1] != kept[-1]
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if not METHODS[name].at_once and name != "student"])
+@pytest.mark.parametrize("rerank", [0.0, 0.1])
+def test_single_queries_ranked_together_get_the_hits_of_each_alone(setting, method, rerank):
+    assembler, embeddings, _ = setting
+    known, how = assembler.knowledge(NAMES), METHODS[method]()
+    settings = replace(config(rerank), knobs={knob.option: 0.5 for knob in how.knobs})
+    plain = Conditions.of_ids(torch.tensor([[1, 0]]), max(CLASSES[:2]), E_TYPE)
+    conditions = [plain, rich("set")[0], rich("mixture")[0], replace(plain, weight=torch.tensor([[2.0], [1.0]]))]
+    each = []
+    for row, one in enumerate(conditions):
+        some = Ask(embeddings[row : row + 1], one, settings)
+        each.append(Moving(how, known, some, how.move(known, some).embeddings, 10))
+    assert all(each[0].like(other) for other in each)
+    for hits, moving in zip(ranked_together(each), each, strict=True):
+        alone = moving.find()
+        assert torch.equal(hits.rows, alone.rows)
+        torch.testing.assert_close(hits.similarity, alone.similarity, atol=1e-6, rtol=0)
+
+
+def test_what_has_other_hits_or_settings_is_not_ranked_together(setting):
+    assembler, embeddings, _ = setting
+    one = Moving(METHODS["teacher"](), assembler.knowledge(NAMES), ask(embeddings[:1], rich("set")[0]), embeddings, 10)
+    others = [
+        replace(one, k=5),
+        replace(one, how=METHODS["unchanged"]()),
+        replace(one, known=assembler.knowledge(NAMES[:1])),
+        replace(one, ask=replace(one.ask, config=config(0.1))),
+    ]
+    assert one.like(replace(one, moved=embeddings + 1))
+    assert not any(one.like(other) for other in others)
 
 
 def test_a_strength_is_chosen_once_for_each_setting(setting, monkeypatch):

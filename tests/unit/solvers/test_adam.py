@@ -88,6 +88,7 @@ def test_the_queries_themselves_are_left_alone(problem):
     assert torch.equal(queries, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditions", [1, 2, 3])
 def test_a_thousand_queries_of_several_lambdas_agree_with_the_plain_loop(conditions):
     heads, queries, targets, lambdas = thousand(conditions)
@@ -112,6 +113,7 @@ def test_a_thousand_queries_do_not_depend_on_how_the_batch_is_split(conditions, 
     assert torch.equal(torch.cat([part.steps for part in parts]), whole.steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 1000])
 def test_single_precision_agrees_as_often_as_autograd_in_single_precision(size):
     heads, queries, targets, lambdas = thousand(2)

@@ -36,6 +36,7 @@ def assert_same(parts, batch, within: float = 1e-9):
     assert [part.reasons()[0] for part in parts] == batch.reasons()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditions", [1, 2])
 def test_a_thousand_queries_one_by_one_are_those_of_a_batch(conditions):
     heads, queries, targets, lambdas = thousand(conditions)
