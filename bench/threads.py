@@ -64,9 +64,7 @@ def main() -> None:
                     found.append(rate(searcher, method, args.queries, count))
             one, several = (sorted(found)[len(found) // 2] for found in rates.values())
             rows.append(Row(name, method, one, several))
-            print(
-                f"{name:8}{method:12}{one:8.1f} queries/s by one, {several:8.1f} by {args.threads}: {several / one:.2f}x"
-            )
+            print(f"{name:8}{method:12}{one:8.1f} queries/s by one, {several:8.1f} by all: {several / one:.2f}x")
     if args.json:
         write_json(args.json, [asdict(row) for row in rows])
 
