@@ -2,10 +2,13 @@
 
 Reads:  --source, in one of four forms:
         - a folder of one folder per class (or train/ and test/ folders of such): the attribute is called label
-        - a .csv with the columns path (relative to its own folder, or absolute) and one or more of labels; optional:
-          tags (comma-separated), split (train, test or val) and a --group_column
-        - a .parquet with such paths, or with images as bytes (as the Hugging Face libraries write them)
-        - an .npz with images (N, H, W) or (N, H, W, 3) uint8, and labels or several named arrays of length N
+        - a .csv (.tsv, .txt; commas, semicolons or tabs) with the columns path (relative to its own folder, or
+          absolute) and one or more of labels; optional: tags (comma-separated), split (train, test or val) and a
+          --group_column. Without paths, --path_template images/{id}.jpg makes them of a column
+        - a .parquet with such paths, or with images as bytes (as the Hugging Face libraries write them), or a folder
+          of its shards (train-00000-of-00002.parquet, ...)
+        - an .npz with images (N, H, W) or (N, H, W, 3) uint8, and labels or several named arrays of length N; also
+          with the names of MedMNIST (train_images) and Keras (x_train)
 Writes: data/NAME/images/, data/NAME/attributions/.
 
     python A1.Data-Preprocessing-custom.py --dataset_name pets --source ~/pets                        (class folders)
@@ -38,17 +41,19 @@ def main(argv: Sequence[str] | None = None) -> Path:
     roles = custom.Roles(
         options.path_column,
         options.image_column,
-        tuple(name.strip() for name in options.label_columns.split(",") if name.strip()),
+        options.labels,
         options.tags_column,
         options.split_column,
         options.group_column,
     )
+    reading = custom.Reading(options.path_template, options.encoding, options.skip_malformed, options.missing)
     with script_log(None if options.check_only else options.data.log, options):
         source = custom.source(
             options.data,
             Path(options.source).expanduser().absolute(),
             roles,
             custom.Split(options.test_size, options.seed),
+            reading=reading,
             image_size=options.image_size,
             augment=options.augment,
             workers=options.n_workers,

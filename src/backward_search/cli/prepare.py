@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from backward_search.cli import groups
 from backward_search.cli.definition import option, positive, require
+from backward_search.readers.custom.missing import MISSING
 
 
 @dataclass(frozen=True)
@@ -55,22 +56,41 @@ class ApyOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, group
 class CustomOptions(PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Of the user's own images."""
 
-    source: str = option("a folder of one folder per class, a .csv, a .parquet or an .npz file")
+    source: str = option("a folder of one folder per class or of Parquet files, a .csv, a .parquet or an .npz file")
     path_column: str = option("the column of the image paths", "path")
+    path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
     label_columns: str = option("the label columns, comma-separated (default: all that have no other role)", "")
     tags_column: str = option("the column of comma-separated tags", "tags")
     split_column: str = option("the column that says train or test", "split")
     group_column: str = option("images of one group stay on one side of the split", "")
+    encoding: str = option("of a table of text (default: what its mark says, else UTF-8)", "")
+    skip_malformed: bool = option("leave out lines of a table that have too many fields, and count them", False)
+    missing_words: str = option("words that stand for nothing in a table, comma-separated", ",".join(MISSING))
     test_size: float = option("share of the images that become the test split", 0.2)
     image_size: int = option("side of the network's input in pixels", 224)
     augment: bool = option("random crops and flips in training", True)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label columns."""
+        return _words(self.label_columns)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The words that stand for nothing."""
+        return _words(self.missing_words)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         require(0 < self.test_size < 1, f"--test_size {self.test_size} must lie between 0 and 1")
         positive(self, "image_size")
+        tables = (".csv", ".tsv", ".txt", ".npz")
         require(
-            not self.image_column or self.source.lower().endswith(".parquet"),
+            not self.image_column or not self.source.lower().endswith(tables),
             f"--image_column {self.image_column} is for a .parquet file, and --source is {self.source}",
         )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -9,6 +9,7 @@ import pandas as pd
 
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, OptionError
+from backward_search.readers.custom.cells import differing_by_case
 from backward_search.readers.custom.listing import Listing, Roles
 
 
@@ -32,8 +33,9 @@ def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ..
     attributes = tuple(dict.fromkeys(roles.labels)) or tuple(free)
     if not attributes:
         raise DataError(f"{file} has no label column (found: {', '.join(found) or 'none'}): expected at least one")
+    likely = [name for name in free if 1 < _different(listing.columns[name]) <= _most_classes(listing.columns[name])]
     for name in attributes:
-        _check_attribute(file, name, listing.columns[name], chosen=bool(roles.labels))
+        _check_attribute(file, name, listing.columns[name], chosen=bool(roles.labels), likely=likely)
     return attributes
 
 
@@ -44,7 +46,16 @@ def _require_column(option: str, name: str, found: Sequence[str], file: Path) ->
         raise OptionError(f"{option} {name}: {file} has no such column: {hint}found {', '.join(found) or 'none'}")
 
 
-def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen: bool) -> None:
+def _different(values: "pd.Series[str]") -> int:
+    return values[values != ""].nunique()
+
+
+def _most_classes(values: "pd.Series[str]") -> float:
+    """More different values than this look like no label."""
+    return max(int((values != "").sum()) / 2, 2)
+
+
+def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen: bool, likely: Sequence[str]) -> None:
     """Refuse a name that cannot stand in options and file names, and labels that leave nothing to learn."""
     plain = all(mark.isalnum() or mark in "_- " for mark in name) and not name.startswith("_")
     if not plain or name in ("path", "key"):
@@ -52,15 +63,14 @@ def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen:
             f"{file}: the column {name!r} cannot name an attribute: rename it to letters, digits, '_', '-' and spaces, "
             "or choose others with --label_columns"
         )
-    labels = values[values != ""]
-    different = labels.nunique()
+    labels, different = values[values != ""], _different(values)
     if different < 2:
         what = f"only the label {labels.iloc[0]!r}" if different else "no labels"
         raise DataError(f"{file}: {name} has {what}, expected two classes or more: choose others with --label_columns")
-    if not chosen and different > max(len(labels) / 2, 2):
+    if not chosen and different > _most_classes(values):
         raise DataError(
             f"{file}: {name} has {different} different values in {len(labels)} rows, which looks like no label: "
-            "name the label columns with --label_columns"
+            f"name the label columns with --label_columns{' ' if likely else ''}{','.join(likely)}"
         )
 
 
@@ -70,8 +80,9 @@ def labelled(file: Path, listing: Listing, attributes: Sequence[str], findings: 
     Raises:
         DataError: there is no such row.
     """
-    for reason, names in listing.left_out.items():
-        findings.dropped.setdefault(reason, []).extend(names)
+    for noted, reasons in ((findings.dropped, listing.left_out), (findings.repaired, listing.repaired)):
+        for reason, names in reasons.items():
+            noted.setdefault(reason, []).extend(names)
     complete = np.ones(len(listing.names), bool)
     for name in attributes:
         empty = (listing.columns[name] == "").to_numpy()
@@ -82,6 +93,9 @@ def labelled(file: Path, listing: Listing, attributes: Sequence[str], findings: 
         raise DataError(f"{file} has no row with a label for {', '.join(attributes)}: expected them in every row")
     rows = listing.take(np.flatnonzero(complete).tolist())
     for name in attributes:
+        alike = differing_by_case(rows.columns[name].tolist())
+        if alike:
+            findings.facts[f"WARNING: labels of {name} that differ by case alone"] = ", ".join(alike[:5])
         if rows.columns[name].nunique() < 2:
             raise DataError(f"{file} has a single label of {name} in the rows with all of {', '.join(attributes)}")
     return rows

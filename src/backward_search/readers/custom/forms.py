@@ -1,27 +1,38 @@
 """The forms in which the user's own images come: class folders, a CSV table, a Parquet file, an .npz file of arrays."""
 
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 import pandas as pd
 
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError, MissingError
 from backward_search.images.opening import SUFFIXES
+from backward_search.readers.custom.arrays import read_npz
 from backward_search.readers.custom.csv_table import read_csv
-from backward_search.readers.custom.listing import Files, Listing, Pixels, Roles
-from backward_search.readers.custom.names import column_text, row_keys, text, unique_keys
+from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
+from backward_search.readers.custom.names import text, unique_keys
 from backward_search.readers.custom.parquet import read_parquet
+from backward_search.readers.custom.shards import shards_in
 from backward_search.readers.folders import walk
 
 _NOISE = ("__MACOSX", "Thumbs.db", "desktop.ini")
-_IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
+_SHEET, _PACKED = "export it as CSV UTF-8", "unpack it, and give the folder"
+_REMEDIES = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _SHEET),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"), _PACKED),
+    ".npy": "a single array has no labels: save images and labels together by numpy.savez",
+    ".json": "write its rows as a CSV table",
+    ".jsonl": "write its rows as a CSV table",
+}
+"""What to do with files of other kinds."""
 
 
-def read_listing(source: Path, roles: Roles) -> Listing:
+TEXT = (".csv", ".tsv", ".tab", ".txt")
+"""How the names of tables of text end."""
+
+
+def read_listing(source: Path, roles: Roles, reading: Reading) -> Listing:
     """Read what a source lists.
 
     Raises:
@@ -31,14 +42,17 @@ def read_listing(source: Path, roles: Roles) -> Listing:
     if not source.exists():
         raise MissingError(f"--source {source} does not exist")
     if source.is_dir():
-        return read_folder(source)
-    if source.suffix.lower() == ".csv":
-        return read_csv(source, roles)
-    if source.suffix.lower() == ".parquet":
-        return read_parquet(source, roles)
-    if source.suffix.lower() == ".npz":
-        return read_npz(source)
-    raise DataError(f"--source {source} is none of a folder, a .csv, a .parquet or an .npz file")
+        shards = shards_in(source)
+        return read_parquet(shards, roles, reading) if shards else read_folder(source)
+    suffix = source.suffix.lower()
+    if suffix in TEXT:
+        return read_csv(source, roles, reading)
+    if suffix == ".parquet":
+        return read_parquet([source], roles, reading)
+    if suffix == ".npz":
+        return read_npz(source, reading)
+    remedy = _REMEDIES.get(suffix, "expected one of these")
+    raise DataError(f"--source {source} is none of a folder, a .csv, a .parquet or an .npz file: {remedy}")
 
 
 def read_folder(source: Path) -> Listing:
@@ -100,60 +114,3 @@ def _files_below(source: Path) -> Iterable[PurePosixPath]:
     for folder, files in walk(source, lambda inside: not _is_noise(inside.name)):
         inside = PurePosixPath(folder.relative_to(source).as_posix())
         yield from (inside / name for name in files if not _is_noise(name))
-
-
-def read_npz(source: Path) -> Listing:
-    """Read an .npz file: images (N, H, W) or (N, H, W, 3) uint8, and arrays of length N that say something about them.
-
-    The images are the array `images` or `x`, else the only one of such a shape. An array `labels` or `y` becomes the
-    attribute `label`; any other array of length N keeps its name.
-
-    Raises:
-        DataError: it cannot be read, or there are no such images.
-    """
-    arrays = _load_arrays(source)
-    name = _images_in(source, arrays)
-    images = arrays.pop(name)
-    images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-    label = next((key for key in _LABELS if key in arrays), None)
-    columns = {
-        ("label" if key == label else key): column_text(pd.Series(array.tolist()))
-        for key, array in arrays.items()
-        if array.ndim == 1 and len(array) == len(images)
-    }
-    others = [f"{key} {array.shape}" for key, array in arrays.items() if array.shape != (len(images),)]
-    count = len(images)
-    return Listing(
-        f"arrays, images in {name!r}",
-        pd.DataFrame(columns, index=range(count)),
-        [f"row {row}" for row in range(count)],
-        row_keys(count, ".png"),
-        range(count),
-        Pixels(images),
-        inputs={source.name: source},
-        left_out={"arrays that are not of one dimension with an entry for each image": others} if others else {},
-    )
-
-
-def _load_arrays(source: Path) -> dict[str, np.ndarray]:
-    faults = (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
-    try:
-        with np.load(source, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (*faults, AttributeError) as error:  # a single array has no names
-        raise DataError(f"{source} cannot be read ({error}), expected an .npz file without Python objects") from None
-
-
-def _images_in(source: Path, arrays: dict[str, np.ndarray]) -> str:
-    fitting = [
-        name for name, array in arrays.items() if array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))
-    ]
-    named = [name for name in _IMAGES if name in fitting][:1] or fitting
-    shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
-    if len(named) != 1:
-        raise DataError(
-            f"{source} holds {shapes}: expected one array of images (N, H, W) or (N, H, W, 3), called images"
-        )
-    if arrays[named[0]].dtype != np.uint8:
-        raise DataError(f"{source} holds {shapes}: expected images as uint8, values 0 to 255")
-    return named[0]

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+
+from backward_search.readers.custom.missing import MISSING
 
 Content = Path | bytes | np.ndarray
 """An image on its way in: its file, its encoded bytes, or its pixels (H, W) or (H, W, 3) uint8."""
@@ -32,6 +34,29 @@ class Roles:
     tags: str = "tags"
     split: str = "split"
     group: str = ""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the text of a table is read.
+
+    Attributes:
+        path_template: the path of each row's image, with columns in braces, such as `images/{id}.jpg`; empty where a
+            column has the paths.
+        encoding: of a table of text; empty for what its byte order mark says, else UTF-8.
+        skip_malformed: leave out lines with too many fields.
+        missing_words: what stands for nothing, beside the empty cell.
+    """
+
+    path_template: str = ""
+    encoding: str = ""
+    skip_malformed: bool = False
+    missing_words: tuple[str, ...] = MISSING
+
+    def unusual(self) -> dict[str, Any]:
+        """The settings that are not as usual."""
+        usual = Reading()
+        return {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
 
 
 class ListedImages(Protocol):
@@ -92,6 +117,8 @@ class Listing:
         images: all images of the source.
         inputs: the files that hold the list.
         left_out: for each reason the rows that are not in the list.
+        repaired: for each repair the rows that are, though not as they were found.
+        facts: what else was noticed, for people.
     """
 
     form: str
@@ -102,6 +129,8 @@ class Listing:
     images: ListedImages
     inputs: dict[str, Path] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    repaired: dict[str, list[str]] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
     def take(self, places: Sequence[int]) -> "Listing":
         """Some of the rows, in the order given."""

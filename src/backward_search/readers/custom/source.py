@@ -17,8 +17,10 @@ from backward_search.errors import DataError, OptionError
 from backward_search.readers.custom.columns import find_attributes, groups_of, labelled, tags_of
 from backward_search.readers.custom.forms import read_listing
 from backward_search.readers.custom.images import make, refuse_own_images
-from backward_search.readers.custom.listing import Files, Listing, Roles
+from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.storage.paths import DataPaths
+
+USUAL = Reading()
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,24 @@ class Split:
 
 
 def source(
-    paths: DataPaths, file: Path, roles: Roles, split: Split, *, image_size: int, augment: bool, workers: int
+    paths: DataPaths,
+    file: Path,
+    roles: Roles,
+    split: Split,
+    *,
+    reading: Reading = USUAL,
+    image_size: int,
+    augment: bool,
+    workers: int,
 ) -> Source:
     """The user's images as `stages.prepare` takes them.
 
     Args:
         paths: where the data set goes; its name is the user's choice.
-        file: a folder, a .csv, a .parquet or an .npz file.
+        file: a folder of class folders or of Parquet files, a .csv, a .parquet or an .npz file.
         roles: which column says what.
         split: how to split where the source does not say.
+        reading: how the text of a table is read.
         image_size: side of the network's input in pixels.
         augment: random crops and flips in training.
         workers: number of processes that make images.
@@ -55,14 +66,14 @@ def source(
     """
     if registry.is_registered(paths.name):
         raise OptionError(f"--dataset_name {paths.name} is a data set of the package: choose another name for your own")
-    whole = read_listing(file, roles)
+    whole = read_listing(file, roles, reading)
     refuse_own_images(paths, file, whole)
     attributes = find_attributes(file, whole, roles)
     listings: list[Listing] = []
 
     def read(findings: Findings) -> Samples:
         listings.append(labelled(file, whole, attributes, findings))
-        findings.facts |= {"source": str(file), "form": whole.form, "attributes": ", ".join(attributes)}
+        findings.facts |= {"source": str(file), "form": whole.form, **whole.facts, "attributes": ", ".join(attributes)}
         missing = _missing(file, listings[-1], findings)
         rows = samples(paths, listings[-1], attributes, roles, split, findings)
         return dataclasses.replace(rows, missing=frozenset(missing))
@@ -78,6 +89,7 @@ def source(
             "image_size": image_size,
             "augment": augment,
             "listed": fingerprint(whole),
+            **reading.unusual(),
         },
         inputs=whole.inputs,
         read=read,

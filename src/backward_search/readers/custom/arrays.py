@@ -1,0 +1,118 @@
+"""The user's own images in an .npz file of arrays."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
+from backward_search.errors import DataError
+from backward_search.readers.custom.cells import cleaned
+from backward_search.readers.custom.listing import Listing, Pixels, Reading
+from backward_search.readers.custom.names import column_text, row_keys
+
+_IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
+_PARTS = "|".join((*TRAIN_NAMES, *TEST_NAMES, *VALIDATION_NAMES))
+_OF_SPLIT = re.compile(rf"(?:(?P<before>{_PARTS})_(?P<first>.+)|(?P<last>.+)_(?P<after>{_PARTS}))$", re.IGNORECASE)
+
+Arrays = dict[str, np.ndarray]
+
+
+def read_npz(source: Path, reading: Reading) -> Listing:
+    """Read an .npz file: images (N, H, W) or (N, H, W, 3) uint8, and arrays of length N that say something about them.
+
+    The images are the array `images` or `x`, else the only one of such a shape. An array `labels` or `y` becomes the
+    attribute `label`; any other array of length N, or (N, 1), keeps its name. Where every array is of a split, as
+    `train_images` and `test_labels` of MedMNIST or `x_train` and `y_test` of Keras, that is the split.
+
+    Raises:
+        DataError: it cannot be read, or there are no such images.
+    """
+    arrays = _load_arrays(source)
+    taken = ", ".join(arrays)
+    arrays, splits = _joined(source, arrays)
+    name = _images_in(source, arrays)
+    images = arrays.pop(name)
+    images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
+    count = len(images)
+    flat = {key: array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for key, array in arrays.items()}
+    label = next((key for key in _LABELS if key in flat), None)
+    columns = {
+        ("label" if key == label else key): column_text(pd.Series(array.tolist(), dtype=object))
+        for key, array in flat.items()
+        if array.shape == (count,)
+    }
+    others = [f"{key} {array.shape}" for key, array in flat.items() if array.shape != (count,)]
+    frame, noted = cleaned(pd.DataFrame(columns, index=range(count)), reading.missing_words)
+    if splits:
+        frame["split"] = splits
+    return Listing(
+        f"arrays, images in {name!r}",
+        frame,
+        [f"row {row}" for row in range(count)],
+        row_keys(count, ".png"),
+        range(count),
+        Pixels(images),
+        inputs={source.name: source},
+        left_out={"arrays that are not of one dimension with an entry for each image": others} if others else {},
+        facts={"arrays": taken} | noted.facts(),
+    )
+
+
+def _load_arrays(source: Path) -> Arrays:
+    faults = (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (*faults, AttributeError) as error:  # a single array has no names
+        raise DataError(f"{source} cannot be read ({error}), expected an .npz file without Python objects") from None
+
+
+def _joined(source: Path, arrays: Mapping[str, np.ndarray]) -> tuple[Arrays, list[str]]:
+    """The arrays of all splits, one after the other, and the split of each row; none where they are of no split.
+
+    Raises:
+        DataError: a split lacks an array that another has, or theirs do not fit together.
+    """
+    parts: dict[str, Arrays] = {}
+    for key, array in arrays.items():
+        found = _OF_SPLIT.match(key)
+        if not found:
+            return dict(arrays), []
+        split, name = found["before"] or found["after"], found["first"] or found["last"]
+        parts.setdefault(split.lower(), {})[name] = array
+    names = list(next(iter(parts.values()), {}))
+    whole: Arrays = {}
+    for name in names:
+        try:
+            whole[name] = np.concatenate([part[name] for part in parts.values()])
+        except (KeyError, ValueError):
+            raise DataError(
+                f"{source} holds {', '.join(arrays)}: expected the same arrays of the same shapes for each split"
+            ) from None
+    counts = {split: len(part[names[0]]) for split, part in parts.items()} if names else {}
+    return whole, [split for split, count in counts.items() for _ in range(count)]
+
+
+def _images_in(source: Path, arrays: Arrays) -> str:
+    fitting = [
+        name for name, array in arrays.items() if array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))
+    ]
+    named = [name for name in _IMAGES if name in fitting][:1] or fitting
+    shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
+    first = next((name for name, array in arrays.items() if array.ndim == 4 and array.shape[1] in (1, 3)), None)
+    if not named and first is not None:
+        raise DataError(
+            f"{source} holds {shapes}: expected the channels last, as {first}.transpose(0, 2, 3, 1) has them"
+        )
+    if len(named) != 1:
+        raise DataError(
+            f"{source} holds {shapes}: expected one array of images (N, H, W) or (N, H, W, 3), called images"
+        )
+    if arrays[named[0]].dtype != np.uint8:
+        raise DataError(f"{source} holds {shapes}: expected images as uint8, values 0 to 255")
+    return named[0]
