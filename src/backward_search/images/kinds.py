@@ -131,7 +131,7 @@ def _judged(head: bytes, source: Path | bytes, suffix: str) -> Kind | None:
         return _EMPTY
     if head.startswith(_MARKS):
         return None
-    found = _told(head)
+    found = None if suffix in (".html", ".htm") else _told(head)
     if suffix in RAW_SUFFIXES:
         return found or _RAW
     if found in (None, _HEIC, _AVIF, _JXL):
@@ -175,6 +175,8 @@ def _told(head: bytes) -> Kind | None:
     if head[128:132] == b"DICM":
         return _DICOM
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<body")) or b"<html" in text:
+    if not text.startswith(b"<"):
+        return None
+    if text.startswith((b"<!doctype html", b"<head", b"<body")) or b"<html" in text:
         return _WEB_PAGE
-    return _SVG if text.startswith(b"<") and b"<svg" in text else None
+    return _SVG if b"<svg" in text else None

@@ -74,6 +74,8 @@ FTYP = b"\0\0\0\x18ftyp%s\0\0\0\0" + bytes(64)
         ("a.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), "files that are no images"),
         ("notes.txt", b"P1 and P2 are places", "files that are no images"),
         ("labels.csv", b"path,label\n", "files that are no images"),
+        ("index.html", b"<html>", "files that are no images"),
+        ("a.md", b"# On <html>", "files that are no images"),
         ("a", b"whatever", "files that are no images"),
     ],
 )

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, features
 
 from backward_search.data.opening import Opening
 from backward_search.data.registry import Preprocessing
@@ -45,9 +45,12 @@ def by_pillow(content):
 
 
 @pytest.mark.parametrize("orientation", [None, *range(1, 10)])
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP", "MPO", "AVIF"])
 def test_a_picture_comes_out_upright_in_every_form(form, orientation, tmp_path):
-    content = encoded(drawn(), form, orientation)
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow knows no AVIF")
+    more = {"save_all": True, "append_images": [drawn()]} if form == "MPO" else {}
+    content = encoded(drawn(), form, orientation, **more)
     place = tmp_path / "a"
     place.write_bytes(content)
     expected = by_pillow(content)
