@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> Path:
             if options.with_yahoo:
                 fetch("APY", options.data, [apy.YAHOO_DOWNLOAD])
         return prepare_published(
-            lambda: apy.source(options.data, with_yahoo=options.with_yahoo, workers=options.n_workers),
+            lambda: apy.source(
+                options.data, with_yahoo=options.with_yahoo, workers=options.n_workers, opening=options.opening
+            ),
             apy.ENTRY,
             options.data,
             overwrite=options.overwrite,

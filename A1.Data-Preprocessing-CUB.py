@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
             fetch("CUB", options.data)
         return prepare_published(
-            lambda: cub.source(options.data, as_published=options.as_published),
+            lambda: cub.source(options.data, as_published=options.as_published, opening=options.opening),
             cub.ENTRY,
             options.data,
             overwrite=options.overwrite,

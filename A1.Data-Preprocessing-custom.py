@@ -15,8 +15,10 @@ Writes: data/NAME/images/, data/NAME/attributions/.
     python A1.Data-Preprocessing-custom.py --dataset_name shop --source items.csv --label_columns colour,brand
     python A1.Data-Preprocessing-custom.py --dataset_name fashion --source fashion.npz --image_size 32
 
-Images larger than 256 pixels on their short side are brought down to that (or to --image_size). Without a split of your
-own a fifth of each combination of labels is the test split; with --group_column no group is on both sides of it.
+Whatever Pillow can open is a picture, by its content and not by its ending; the report counts the rest by kind.
+Images larger than 256 pixels on their short side are brought down to that (or to --image_size); JPEG and PNG files that
+are small enough are copied. Transparent pictures are laid on --background. Without a split of your own a fifth of each
+combination of labels is the test split; with --group_column no group is on both sides of it.
 70,000 images of 28 x 28 pixels take half a minute on two cores.
 Demo data set: A1.Data-Preprocessing-glyphs.py.
 """
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
             image_size=options.image_size,
             augment=options.augment,
             workers=options.n_workers,
+            opening=options.opening,
         )
         folder = prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
         if not options.check_only:

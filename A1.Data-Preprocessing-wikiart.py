@@ -5,7 +5,8 @@ Reads:  one of its forms in data/wikiart/:
         the lists of the ArtGAN release (style_train.csv, ...) and the same folders;
         the Parquet files of https://huggingface.co/datasets/huggan/wikiart, in a folder of their own.
         Text files may lie in attributes/ or attributions/ instead; wikiart_attributions.csv is used where it is there.
-Writes: data/wikiart/images/ (short side 256; left alone where there is no images_raw/), data/wikiart/attributions/.
+Writes: data/wikiart/images/ (short side 256, smaller ones are copied; left alone where there is no images_raw/),
+        data/wikiart/attributions/.
 
     python A1.Data-Preprocessing-wikiart.py                   (seconds, and about 40 minutes of images on two cores)
     python A1.Data-Preprocessing-wikiart.py --download True   (34 GB first)
@@ -37,7 +38,13 @@ def main(argv: Sequence[str] | None = None) -> Path:
 
             fetch("wikiart", options.data)
         return prepare_published(
-            lambda: wikiart.source(options.data, options.seed, workers=options.n_workers),
+            lambda: wikiart.source(
+                options.data,
+                options.seed,
+                workers=options.n_workers,
+                opening=options.opening,
+                as_published=options.as_published,
+            ),
             wikiart.ENTRY,
             options.data,
             overwrite=options.overwrite,

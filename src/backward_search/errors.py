@@ -13,6 +13,10 @@ class DataError(UserError):
     """A file or folder whose content is not what its place promises."""
 
 
+class TooLargeError(DataError):
+    """A picture of more pixels than are allowed."""
+
+
 class TooFewQueriesError(DataError):
     """A task that cannot have as many queries as asked for."""
 

@@ -11,6 +11,7 @@ class ChangeOptions(
     groups.RunOptions,
     groups.ModelOptions,
     groups.WeightOptions,
+    groups.OpeningOptions,
     groups.DeviceOptions,
     groups.DatasetOptions,
     groups.PlaceOptions,

@@ -12,6 +12,7 @@ class EmbedOptions(
     groups.RunOptions,
     groups.ModelOptions,
     groups.WeightOptions,
+    groups.OpeningOptions,
     groups.DeviceOptions,
     groups.DatasetOptions,
     groups.PlaceOptions,

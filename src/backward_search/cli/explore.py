@@ -10,6 +10,7 @@ from backward_search.cli.definition import option, positive, require
 class ExploreOptions(
     groups.WeightOptions,
     groups.PictureOptions,
+    groups.OpeningOptions,
     groups.DeviceOptions,
     answering_groups.EngineChoice,
     groups.PlaceOptions,

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from backward_search.cli.definition import not_negative, option, positive, require
 from backward_search.data import registry
+from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.registry import DatasetEntry
 from backward_search.runs.names import ENCODING_SIZE, MNAME
 from backward_search.storage.paths import DataPaths
@@ -81,6 +82,17 @@ class PictureOptions:
     """Where pictures go."""
 
     result_root: str = option("folder of the pictures", "result")
+
+
+@dataclass(frozen=True)
+class OpeningOptions:
+    """Which pictures are opened."""
+
+    max_pixels: int = option("most pixels of a picture; larger ones are refused", MAX_PIXELS)
+
+    def check(self) -> None:
+        """Refuse values that cannot be meant."""
+        positive(self, "max_pixels")
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,11 @@
 
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
 from backward_search.cli import groups
 from backward_search.cli.definition import option, positive, require
+from backward_search.data.opening import Opening
 from backward_search.readers.custom.missing import MISSING
 
 
@@ -14,6 +16,50 @@ class PreparingOptions:
 
     check_only: bool = option("report on the raw data and write nothing but the report", False)
     n_workers: int = option("processes that write images (default: number of cores)", os.cpu_count() or 1)
+
+
+class OpensPictures(Protocol):
+    """Options that say how pictures are opened."""
+
+    @property
+    def background(self) -> str:
+        """The colour behind transparent ones."""
+
+    @property
+    def max_pixels(self) -> int:
+        """The most pixels of one."""
+
+    @property
+    def opening(self) -> Opening:
+        """The same for what opens them."""
+
+
+@dataclass(frozen=True)
+class BackgroundOptions:
+    """How the owners' pictures are opened."""
+
+    background: str = option("the colour behind transparent pictures, by its name or as #rrggbb", "white")
+
+    @property
+    def opening(self: OpensPictures) -> Opening:
+        """The same for what opens them.
+
+        Raises:
+            OptionError: there is no such colour.
+        """
+        from PIL import ImageColor  # most commands open no picture
+
+        try:
+            colour = bytes(ImageColor.getrgb(self.background)).hex()
+        except ValueError:
+            colour = ""
+        wanted = "pass one such as white or #f0f0f0"
+        require(len(colour) == 6, f"--background {self.background} is no colour that covers: {wanted}")
+        return Opening(f"#{colour}", self.max_pixels)
+
+    def check(self: OpensPictures) -> None:
+        """Refuse values that cannot be meant."""
+        assert self.opening.background  # or it says why not
 
 
 @dataclass(frozen=True)
@@ -34,26 +80,51 @@ class PrepareOptions(PreparingOptions, groups.DatasetOptions, groups.PlaceOption
 
 
 @dataclass(frozen=True)
-class DownloadOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
+class DownloadOptions(
+    FetchingOptions,
+    BackgroundOptions,
+    groups.OpeningOptions,
+    PreparingOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
     """Of WikiArt."""
+
+    as_published: bool = option("encode images anew, as published, that are small enough to be copied", False)
 
 
 @dataclass(frozen=True)
-class CubOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
+class CubOptions(
+    FetchingOptions,
+    BackgroundOptions,
+    groups.OpeningOptions,
+    PreparingOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
     """Of CUB."""
 
     as_published: bool = option("give each image its neighbour's tags, as the published tables do (11,787 rows)", False)
 
 
 @dataclass(frozen=True)
-class ApyOptions(FetchingOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
+class ApyOptions(
+    FetchingOptions,
+    BackgroundOptions,
+    groups.OpeningOptions,
+    PreparingOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
     """Of aPY."""
 
     with_yahoo: bool = option("take the twelve aYahoo classes in (not part of the paper's experiment)", False)
 
 
 @dataclass(frozen=True)
-class CustomOptions(PreparingOptions, groups.DatasetOptions, groups.PlaceOptions):
+class CustomOptions(
+    BackgroundOptions, groups.OpeningOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions
+):
     """Of the user's own images."""
 
     source: str = option("a folder of one folder per class or of Parquet files, a .csv, a .parquet or an .npz file")

@@ -12,6 +12,7 @@ class TrainOptions(
     groups.RunOptions,
     groups.ModelOptions,
     groups.WeightOptions,
+    groups.OpeningOptions,
     groups.DeviceOptions,
     groups.DatasetOptions,
     groups.PlaceOptions,

@@ -13,6 +13,7 @@ from backward_search.cli import (
     VisualizeOptions,
 )
 from backward_search.cli.definition import number
+from backward_search.cli.groups import OpeningOptions
 from backward_search.evaluation.settings import Evaluation
 from backward_search.gallery.engines.index import EngineSettings
 from backward_search.methods.config import AUTO, Aim, AnswerConfig
@@ -53,7 +54,8 @@ def run_paths(options: OnRun) -> RunPaths:
 
 def opened_run(options: OnRun) -> Run:
     """The finished run that the options name; see `Run.open`."""
-    return Run.open(run_name(options), options.weight_root, options.data_root)
+    run = Run.open(run_name(options), options.weight_root, options.data_root)
+    return run.taking(options.max_pixels) if isinstance(options, OpeningOptions) else run
 
 
 def solver(options: Searching) -> Solver:

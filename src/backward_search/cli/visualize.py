@@ -22,6 +22,7 @@ class VisualizeOptions(
     groups.RunOptions,
     groups.ModelOptions,
     groups.WeightOptions,
+    groups.OpeningOptions,
     groups.DeviceOptions,
     groups.DatasetOptions,
     groups.PlaceOptions,

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from backward_search.data.opening import MAX_PIXELS, WHITE, Opening
 from backward_search.errors import OptionError
 from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
@@ -36,6 +37,8 @@ class Preprocessing:
         augment: whether training crops at random and flips both ways (test: the centre, no flips).
         mean: subtracted from the channels, which lie in [0, 1].
         std: what the channels are then divided by.
+        background: the colour that shows through transparent pictures, "#rrggbb".
+        max_pixels: most pixels of a picture; a larger one is refused. It is a matter of the machine, and never stored.
     """
 
     size: int = 224
@@ -43,6 +46,19 @@ class Preprocessing:
     augment: bool = True
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    background: str = WHITE
+    max_pixels: int = MAX_PIXELS
+
+    @property
+    def opening(self) -> Opening:
+        """How its pictures are opened."""
+        return Opening(self.background, self.max_pixels)
+
+    @property
+    def in_json(self) -> dict[str, Any]:
+        """What is stored of it; of the background only one that is not as usual, which older configurations lack."""
+        unsaid = {"max_pixels", *(["background"] if self.background == WHITE else [])}
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in unsaid}
 
 
 @dataclass(frozen=True)
@@ -191,7 +207,8 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
 
 def save(entry: DatasetEntry, data_root: str | Path) -> Path:
     """Keep the entry of a data set of the user's own beside its tables, for `find`."""
-    content = dataclasses.asdict(entry) | {"empty_tags": entry.empty_tags.value}
+    changed = {"empty_tags": entry.empty_tags.value, "preprocessing": entry.preprocessing.in_json}
+    content = dataclasses.asdict(entry) | changed
     return write_json(DataPaths.of(data_root, entry.name).description, content)
 
 

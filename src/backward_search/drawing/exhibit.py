@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from backward_search.data.opening import USUAL, Opening
 from backward_search.drawing.space import Space, draw_space
 from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
 from backward_search.images.opening import open_picture
@@ -68,11 +69,12 @@ class Card:
 
 @dataclass(frozen=True)
 class Exhibit:
-    """All that a figure shows."""
+    """All that a figure shows; `opening` is how its pictures are opened."""
 
     card: Card
     rows: Sequence[Row]
     space: Space | None = None
+    opening: Opening = USUAL
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,9 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
     total = body if exhibit.space is None else max(body, side * 1.45) if beside else body + side * 1.45
     figure = Figure(figsize=(width, total + MARGIN), dpi=DPI)
     FigureCanvasAgg(figure)
-    _draw_card(figure, exhibit.card, room)
+    _draw_card(figure, exhibit, room)
     for row, each, height in zip(exhibit.rows, captions, heights, strict=True):
-        _draw_row(figure, row, each, grid, top, room)
+        _draw_row(figure, row, each, grid, top, room, exhibit.opening)
         top += height
     write(figure, MARGIN, top, ["✓ and a green frame: the hit meets the condition"], color="#333333")
     if exhibit.space is not None:
@@ -143,8 +145,9 @@ def _card_height(card: Card, room: float) -> float:
     return max(QUERY, title + height_of(lines)) + 2 * GAP
 
 
-def _draw_card(figure: Figure, card: Card, room: float) -> None:
-    _picture(figure, card.image, MARGIN, MARGIN, QUERY)
+def _draw_card(figure: Figure, exhibit: Exhibit, room: float) -> None:
+    card = exhibit.card
+    _picture(figure, card.image, MARGIN, MARGIN, QUERY, exhibit.opening)
     x, width = MARGIN + QUERY + 2 * GAP, room - QUERY - 2 * GAP
     y = write(figure, x, MARGIN, wrapped(card.title, width, HEADING, 2, bold=True), HEADING, weight="bold")
     for head, text in _paragraphs(card, width):
@@ -171,21 +174,25 @@ def _batches(items: Sequence[list[str]], size: int) -> list[Sequence[list[str]]]
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-def _draw_row(figure: Figure, row: Row, captions: Sequence[list[str]], grid: _Grid, y: float, room: float) -> None:
+def _draw_row(
+    figure: Figure, row: Row, captions: Sequence[list[str]], grid: _Grid, y: float, room: float, opening: Opening
+) -> None:
     y = write(figure, MARGIN, y, wrapped(row.title, room, HEADING, 2, bold=True), HEADING, weight="bold") + GAP / 2
     for number, line in enumerate(_batches(captions, grid.columns)):
         for column, caption in enumerate(line):
             hit = row.hits[number * grid.columns + column]
             x = MARGIN + column * (grid.cell + GAP)
-            _picture(figure, hit.image, x, y, grid.cell, meets=hit.meets)
+            _picture(figure, hit.image, x, y, grid.cell, opening, meets=hit.meets)
             write(figure, x, y + grid.cell + 0.02, caption)
         y += _line_height(line, grid.cell)
 
 
-def _picture(figure: Figure, image: Path, x: float, y: float, side: float, *, meets: bool = False) -> None:
+def _picture(
+    figure: Figure, image: Path, x: float, y: float, side: float, opening: Opening, *, meets: bool = False
+) -> None:
     width, height = figure.get_size_inches()
     axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height), anchor="N")
-    pixels = open_picture(image)
+    pixels = open_picture(image, opening=opening)
     pixels.thumbnail((int(2 * side * DPI), int(2 * side * DPI)))
     axes.imshow(pixels)
     axes.set_xticks([])

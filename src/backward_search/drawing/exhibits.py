@@ -217,7 +217,8 @@ def _own_class(asked: Asked) -> tuple[np.ndarray, str]:
 
 def exhibit(asked: Asked, rows: Sequence[Shown], map_: Space | None) -> Exhibit:
     """What the figure shows."""
-    return Exhibit(_card(asked), [Row(found.title, _hits(asked, found)) for found in rows], map_)
+    shown = [Row(found.title, _hits(asked, found)) for found in rows]
+    return Exhibit(_card(asked), shown, map_, asked.task.source.run.look.opening)
 
 
 def _card(asked: Asked) -> Card:

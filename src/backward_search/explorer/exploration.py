@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from backward_search.data import registry
+from backward_search.data.opening import MAX_PIXELS
 from backward_search.errors import DataError, OptionError, UserError
 from backward_search.explorer.explored import ExploredRun, ViewSettings
 from backward_search.explorer.pictures import Map, Thumbnails
@@ -40,7 +41,14 @@ class Explorer:
     """The runs that can be chosen, each loaded when it first is."""
 
     def __init__(
-        self, places: Places, settings: ViewSettings, folder: Path, draw: Drawing, *, upload_mb: int = 20
+        self,
+        places: Places,
+        settings: ViewSettings,
+        folder: Path,
+        draw: Drawing,
+        *,
+        upload_mb: int = 20,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Find the runs.
 
@@ -50,6 +58,7 @@ class Explorer:
             folder: of thumbnails.
             draw: draws the figure of a run under some options of E2, and gives its file.
             upload_mb: the largest image file that is taken, in megabytes.
+            max_pixels: most pixels of a picture.
 
         Raises:
             OptionError: there are none.
@@ -57,8 +66,8 @@ class Explorer:
         self.runs = trained_runs(places.weight_root, places.data_root)
         if not self.runs:
             raise OptionError(f"no run with embeddings in {places.weight_root}: run B1 and C1 first, or make demo")
-        self.uploads = Uploads(explorer_uploads(places.result_root), upload_mb)
-        self.thumbnails = Thumbnails(folder)
+        self.uploads = Uploads(explorer_uploads(places.result_root), upload_mb, max_pixels)
+        self.thumbnails = Thumbnails(folder, max_pixels)
         self._places, self._settings, self._draw = places, settings, draw
         self._loaded, self._maps = Once(), Once()
         self.attributes = max(self._attributes(name) for name in self.runs.values())

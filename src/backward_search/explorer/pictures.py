@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
+from backward_search.data.opening import MAX_PIXELS, Opening
 from backward_search.drawing.space import OTHER, Space, Way, draw_space
 from backward_search.drawing.text import SIZE, families, printable
 from backward_search.drawing.walks import flattened, spots
@@ -30,16 +31,16 @@ CLASSES = len(LINES)
 class Thumbnails:
     """Small copies of images, made when they are first shown; no other file is served."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep them in `folder`."""
-        self._folder = folder
+    def __init__(self, folder: Path, max_pixels: int = MAX_PIXELS) -> None:
+        """Keep them in `folder`; take pictures of at most so many pixels."""
+        self._folder, self._opening = folder, Opening(max_pixels=max_pixels)
 
     def of(self, run: str, image: Path, name: str) -> Path:
         """The thumbnail of an image; an image that cannot be read is a grey square."""
         place = self._folder / run / f"{name}.jpg"
         if not place.exists():
             with replacing(place) as temporary:
-                _thumbnail(image).save(temporary, quality=88)
+                _thumbnail(image, self._opening).save(temporary, quality=88)
         return place
 
     def whole(self, file: Path) -> str:
@@ -50,9 +51,9 @@ class Thumbnails:
         return str(place)
 
 
-def _thumbnail(file: Path) -> Image.Image:
+def _thumbnail(file: Path, opening: Opening) -> Image.Image:
     try:
-        return ImageOps.contain(open_picture(file), (SIDE, SIDE))
+        return ImageOps.contain(open_picture(file, opening=opening), (SIDE, SIDE))
     except DataError:
         return Image.new("RGB", (SIDE, SIDE), "#999999")
 

@@ -5,20 +5,22 @@ import io
 import re
 from pathlib import Path
 
+from backward_search.data.opening import MAX_PIXELS, Opening
 from backward_search.errors import DataError
 from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
 
-SIDE, PIXELS = 1024, 60_000_000
-"""The longest side that is kept, and the most pixels that are decoded."""
+SIDE = 1024
+"""The longest side that is kept."""
 
 
 class Uploads:
     """A folder of them."""
 
-    def __init__(self, folder: Path, megabytes: int) -> None:
-        """Keep them in `folder`; take files of at most so many megabytes."""
+    def __init__(self, folder: Path, megabytes: int, max_pixels: int = MAX_PIXELS) -> None:
+        """Keep them in `folder`; take files of at most so many megabytes, and pictures of so many pixels."""
         self._folder, self._megabytes = folder, megabytes
+        self._opening = Opening(None, max_pixels)  # transparency is kept: each run has a background of its own
 
     def take(self, file: Path) -> str:
         """Keep an image.
@@ -32,7 +34,7 @@ class Uploads:
         size = file.stat().st_size
         if size > self._megabytes * 10**6:
             raise DataError(f"the file has {size / 1e6:.0f} MB: the most is {self._megabytes} MB")
-        upright = open_picture(file.read_bytes(), most=PIXELS)
+        upright = open_picture(file.read_bytes(), opening=self._opening)
         upright.thumbnail((SIDE, SIDE))
         data = io.BytesIO()
         upright.save(data, "PNG")

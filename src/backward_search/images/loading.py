@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError
@@ -34,17 +35,18 @@ class Batch:
     weight: float = 1.0
 
 
-def unreadable_images(files: Sequence[Path], workers: int) -> dict[int, str]:
+def unreadable_images(files: Sequence[Path], workers: int, max_pixels: int = MAX_PIXELS) -> dict[int, str]:
     """Try to decode every image.
 
     Args:
         files: the images.
         workers: processes that decode.
+        max_pixels: most pixels of an image.
 
     Returns:
         By row, what is wrong with the image; images that can be read are not in it.
     """
-    tiny = Preprocessing(size=1, fit="squeeze", augment=False)
+    tiny = Preprocessing(size=1, fit="squeeze", augment=False, max_pixels=max_pixels)
     loader: DataLoader[tuple[np.ndarray | DataError, int]] = DataLoader(
         ImageRows(files, tiny, None),
         batch_size=64,
@@ -85,7 +87,8 @@ class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
         random = self._look.augment and self._seed is not None
         generator = np.random.default_rng((self._seed or 0, epoch, row)) if random else None
         try:
-            return fit(open_picture(self._files[row]), self._look, generator), row
+            whole = open_picture(self._files[row], opening=self._look.opening)
+            return fit(whole, self._look, generator), row
         except DataError as error:
             return error, row
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from backward_search.data.opening import USUAL, Opening
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, UserError
-from backward_search.images.opening import open_picture, scaled_down
+from backward_search.images.opening import left_out_as, open_picture, opened, scaled_down, turn_of
 from backward_search.progress import progress
 from backward_search.storage.atomic import replacing
 
@@ -41,6 +42,8 @@ class ImageJob:
         box: the part to cut out of the upright image, or None for all of it. What of it lies outside the image is left
             out; a box with nothing inside keeps the whole image, which is reported.
         short_side: the largest length of the short side in pixels; a smaller image is not enlarged. None: as it is.
+        opening: how the source is opened.
+        anew: whether an image that is as it is to be is encoded anew too, instead of copied.
     """
 
     row: int
@@ -49,6 +52,8 @@ class ImageJob:
     target: Path
     box: Box | None = None
     short_side: int | None = None
+    opening: Opening = USUAL
+    anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,9 @@ class _Outcome:
 
 def make_images(jobs: Iterable[ImageJob], findings: Findings, workers: int, total: int | None = None) -> set[int]:
     """Make every image whose target does not exist yet, as RGB; JPEG files in quality 100.
+
+    A source that is already as its target is to be - JPEG or PNG as its name says, small enough, upright, whole, in 8
+    bits of RGB or grey - is copied byte for byte: encoded anew it would lose, and grow.
 
     Args:
         jobs: the images; more than one may share a source. An iterator is drawn from as the work goes on, so that
@@ -140,14 +148,47 @@ def _make_all(jobs: list[ImageJob]) -> list[_Outcome]:
 
 def _make(job: ImageJob) -> _Outcome:
     try:
-        image, repaired = _at_final_size(job)
-    except DataError:
-        missing = isinstance(job.source, Path) and not job.source.exists()
-        return _Outcome(job.row, job.name, dropped="missing image" if missing else "unreadable image")
-    options = {"quality": 100} if job.target.suffix.lower() in (".jpg", ".jpeg") else {}
+        content = None if job.anew else as_it_is(job)
+        image, repaired = (None, None) if content else _at_final_size(job)
+    except DataError as error:
+        return _Outcome(job.row, job.name, dropped=left_out_as(job.source, error))
+    options = {"quality": 100} if _format(job.target) == "JPEG" else {}
     with replacing(job.target) as temporary:
-        image.save(temporary, None, **options)
+        if image is not None:
+            image.save(temporary, None, **options)
+        else:
+            temporary.write_bytes(content or b"")
     return _Outcome(job.row, job.name, repaired=repaired)
+
+
+def as_it_is(job: ImageJob) -> bytes | None:
+    """The content of a source that is to be copied; None for one that is to be encoded.
+
+    Raises:
+        DataError: it cannot be decoded.
+    """
+    if isinstance(job.source, np.ndarray) or job.box is not None:
+        return None
+    with opened(job.source, job.opening.max_pixels) as image:
+        small = job.short_side is None or min(image.size) <= job.short_side
+        if not (small and image.format == _format(job.target) and _is_plain(image)):
+            return None
+        image.load()  # a part may be missing at its end, and a tag stand there
+        if turn_of(image) is not None or "transparency" in image.info:
+            return None
+    return job.source.read_bytes() if isinstance(job.source, Path) else job.source
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether a picture, of which only the header is read, has one frame in 8 bits of RGB or grey."""
+    tiles = getattr(image, "tile", None)
+    depth = tiles[0][3] if image.format == "PNG" and tiles else image.mode
+    return image.mode in ("RGB", "L") and depth == image.mode and getattr(image, "n_frames", 1) == 1
+
+
+def _format(target: Path) -> str:
+    """What Pillow calls the format of a file to write."""
+    return {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}.get(target.suffix.lower(), "")
 
 
 def _at_final_size(job: ImageJob) -> tuple[Image.Image, str | None]:
@@ -155,9 +196,9 @@ def _at_final_size(job: ImageJob) -> tuple[Image.Image, str | None]:
     if isinstance(job.source, np.ndarray):
         whole = Image.fromarray(job.source).convert("RGB")
     elif job.box is None:
-        return open_picture(job.source, short_side=job.short_side), None
+        return open_picture(job.source, short_side=job.short_side, opening=job.opening), None
     else:
-        whole = open_picture(job.source)
+        whole = open_picture(job.source, opening=job.opening)
     box = clamped(job.box, whole.size) if job.box else None
     problem = "box without area, kept the whole image" if job.box and not box else None
     return scaled_down(whole.crop(box) if box else whole, job.short_side), problem

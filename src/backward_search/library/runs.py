@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from backward_search.data import registry
+from backward_search.data.opening import MAX_PIXELS
 from backward_search.errors import MissingError, OptionError
 from backward_search.gallery.engines.index import EXACT, EngineSettings
 from backward_search.gallery.engines.registry import ENGINES
@@ -39,6 +40,7 @@ def open_run(
     ef_search: int = 200,
     omit_tagless: bool = True,
     student: StudentChoice | None = None,
+    max_pixels: int = MAX_PIXELS,
     **settings: Any,
 ) -> Searcher:
     """A searcher over one split of a data set, through a run that B1 and C1 have finished.
@@ -58,6 +60,7 @@ def open_run(
         ef_search: candidates that an HNSW graph keeps.
         omit_tagless: leave images without any tag out, as E1 does.
         student: which student answers; the data set's usual one if left out.
+        max_pixels: most pixels of a picture that is embedded; larger ones are refused.
         settings: of the run, by the options' names: `category_type`, `encoder_model`, `num_epoch`, ... Where they fit
             several runs the one of the usual settings is taken.
 
@@ -77,6 +80,7 @@ def open_run(
         ),
     )
     run = Run.open(_chosen(dataset_name, data_root, weight_root, settings), weight_root, data_root)
+    run = run.taking(whole_of(max_pixels, "max_pixels", least=1))
     place = find_device(device)
     source = RunSource(run, split, device=place, engine=chosen, omit_tagless=omit_tagless)
     keys = [source.table.keys[row] for row in source.rows]

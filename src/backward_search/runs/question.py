@@ -9,6 +9,7 @@ from torch import Tensor
 from backward_search.conditions.batch import Conditions
 from backward_search.data.query_generation import Query
 from backward_search.errors import DataError, OptionError
+from backward_search.images.opening import ABSENT, REPAIR
 from backward_search.model.embedding import EmbeddingNetwork, embed_files
 from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
@@ -80,7 +81,8 @@ def from_outside(source: RunSource, conditioned: tuple[str, ...], condition: str
     try:
         embedding = embedded(source.run, file, source.device)
     except DataError as error:
-        raise OptionError(f"--query_image {file}: {str(error).partition(': ')[0]}") from None
+        reason = str(error).removesuffix(f": {REPAIR}").removesuffix(f": {ABSENT}")
+        raise OptionError(f"--query_image {file}: {reason}") from None
     task = Task.of(source, conditioned, [Query("", "", {})], condition=condition)
     return task, Question(file.name, f"image_{file.stem}", file, embedding, None, frozenset(), 0)
 

@@ -96,6 +96,10 @@ class Run:
         except (KeyError, TypeError, AttributeError):
             raise DataError(f"{paths.config} is not a run's configuration: {remedy} and --overwrite True") from None
 
+    def taking(self, max_pixels: int) -> "Run":
+        """The same run, which opens pictures of so many pixels."""
+        return dataclasses.replace(self, look=dataclasses.replace(self.look, max_pixels=max_pixels))
+
     @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes that it was trained on."""
@@ -242,7 +246,7 @@ def config_json(
         "name": name.in_json,
         "classes": classes,
         "model": dataclasses.asdict(model),
-        "look": dataclasses.asdict(look),
+        "look": look.in_json,
     }
 
 

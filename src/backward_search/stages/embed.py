@@ -15,11 +15,12 @@ from torch import Tensor
 
 from backward_search.cli import DistillOptions, EmbedOptions, next_command
 from backward_search.cli.translation import opened_run
+from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
+from backward_search.images.kinds import SUFFIXES, kind_of
 from backward_search.images.loading import unreadable_images
-from backward_search.images.opening import SUFFIXES
 from backward_search.model.embedding import EmbeddingNetwork, batches_of, outcomes
 from backward_search.runs.run import Run, find_device
 from backward_search.stages.calibrate_heads import calibrate_heads
@@ -90,8 +91,23 @@ def _widths(run: Run) -> list[int]:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The image files below a folder, by their endings, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    """The pictures below a folder, by their content, sorted; what is left out is counted by kind in the log.
+
+    A file whose ending promises a picture that its content is not is taken, so that it cannot go unnoticed.
+    """
+    files: list[Path] = []
+    others: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
+        kind = None if path.suffix.lower() in SUFFIXES else kind_of(path)
+        if kind is None:
+            files.append(path)
+        else:
+            others.setdefault(str(kind), []).append(path)
+    for words, left_out in others.items():
+        LOG.warning("left out below %s: %d %s (such as %s)", folder, len(left_out), words, left_out[0].name)
+    return files
 
 
 def embedding_stage(run: Run, options: EmbedOptions, split: str) -> Stage:
@@ -102,7 +118,8 @@ def embedding_stage(run: Run, options: EmbedOptions, split: str) -> Stage:
 
 def _settings(options: EmbedOptions) -> dict[str, object]:
     """What is not as usual: like the device, the precision that suits it does not count."""
-    usual = {"precision": "auto", "skip_unreadable": False}
+    usual: dict[str, object] = {"precision": "auto", "skip_unreadable": False}
+    usual |= {"max_pixels": MAX_PIXELS} if options.skip_unreadable else {}  # it says which are left out
     return {name: getattr(options, name) for name, value in usual.items() if getattr(options, name) != value}
 
 
@@ -121,7 +138,7 @@ def _folder_images(run: Run, options: EmbedOptions, folder: Path) -> Images:
         raise MissingError(f"--image_folder {folder} is not a folder")
     files = images_below(folder)
     if not files:
-        raise DataError(f"--image_folder {folder} holds no images, of which the names end in {', '.join(SUFFIXES)}")
+        raise DataError(f"--image_folder {folder} holds no images")
     listing = [(file.relative_to(folder).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     name = f"folder-{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"
     settings = {"folder": str(folder), "listing": _digest(listing), **_settings(options)}
@@ -172,7 +189,7 @@ def _unreadable(images: Images, options: EmbedOptions, group: Group) -> dict[int
     if not options.skip_unreadable:
         return {}
     share = group.share(np.arange(len(images.files))).tolist()
-    found = unreadable_images([images.files[row] for row in share], options.n_workers)
+    found = unreadable_images([images.files[row] for row in share], options.n_workers, options.max_pixels)
     bad = {share[place]: reason for place, reason in found.items()}
     return {row: reason for part in group.collect(bad) for row, reason in part.items()}
 

@@ -11,7 +11,7 @@ from backward_search.runs.names import RunName
 from backward_search.runs.run import find_device
 from backward_search.stages.visualize import visualize
 
-PASSED_ON = ("result_root", "device", "engine", "shortlist", "nprobe", "ef_search")
+PASSED_ON = ("result_root", "device", "engine", "shortlist", "nprobe", "ef_search", "max_pixels")
 """The explorer's options that E2 has too, and the command of a figure names where they are not as usual."""
 
 
@@ -41,4 +41,4 @@ def explorer_of(options: ExploreOptions, folder: Path) -> Explorer:
         words = [f"--{option}={value}" for option, value in {**name.in_json, **roots, **chosen}.items()]
         return visualize(parse(VisualizeOptions, None, words))
 
-    return Explorer(places, settings, folder, draw, upload_mb=options.upload_mb)
+    return Explorer(places, settings, folder, draw, upload_mb=options.upload_mb, max_pixels=options.max_pixels)

@@ -20,6 +20,7 @@ from backward_search.cli import (
 )
 from backward_search.cli.translation import opened_run, run_name, run_paths, solver, student_choice
 from backward_search.data.prepared import load_table
+from backward_search.data.provenance import prepared_look
 from backward_search.data.tables import SPLITS, Table
 from backward_search.errors import DataError, MissingError, StaleError, UserError
 from backward_search.model.network import Model, ModelConfig
@@ -156,7 +157,7 @@ class _Importer:
 
 
 def _import_weights(options: EmbedOptions, file: Path, table: Table) -> None:
-    paths, look = run_paths(options), options.entry.preprocessing
+    paths, look = run_paths(options), prepared_look(options.entry, options.data)
     classes = {name: table.classes[name] for name in options.attributes}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
     settings = {"imported": file.name}

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.translation import run_name, run_paths
 from backward_search.data.prepared import load_table, load_tags
-from backward_search.data.provenance import provenance
+from backward_search.data.provenance import prepared_look, provenance
 from backward_search.data.registry import Preprocessing
 from backward_search.data.splits import held_out
 from backward_search.data.tables import SPLITS, Table
@@ -118,7 +118,8 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
     )
     classes = {name: len(table.classes[name]) for name in options.attributes}
     model = ModelConfig(options.encoder_model, options.encoding_size, classes, options.image_size, recipe.final_norm)
-    look = dataclasses.replace(entry.preprocessing, size=options.image_size)
+    look = prepared_look(entry, options.data)
+    look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
     return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
 
 
@@ -126,14 +127,15 @@ def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look:
     names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
     names += ["holdout"] if options.holdout else []
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
-    settings |= {"look": dataclasses.asdict(look), "recipe": dataclasses.asdict(RECIPES[options.recipe])}
+    settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
 
 
 def _readable(options: TrainOptions, table: Table) -> Table:
     """The table without the images that cannot be read, which are counted and listed."""
-    bad = unreadable_images([options.data.image(path) for path in table.paths], options.n_workers)
+    files = [options.data.image(path) for path in table.paths]
+    bad = unreadable_images(files, options.n_workers, options.max_pixels)
     for reason in bad.values():
         LOG.warning("left out: %s", reason)
     if len(bad) == len(table):

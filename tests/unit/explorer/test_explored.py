@@ -154,11 +154,15 @@ def test_an_image_of_ones_own_is_embedded_as_c1_would(engine, state, options, tm
 
 
 def test_bad_uploads_are_refused(tmp_path):
-    uploads = Uploads(tmp_path / "kept", 1)
+    uploads = Uploads(tmp_path / "kept", 1, max_pixels=10**6)
     (tmp_path / "text.png").write_text("no image")
     (tmp_path / "large.png").write_bytes(b"0" * 1_000_001)
-    Image.new("L", (9000, 9000)).save(tmp_path / "bomb.png")
-    for name, message in (("text", "not an image"), ("large", "MB"), ("bomb", "make it smaller")):
+    Image.new("L", (1001, 1000)).save(tmp_path / "bomb.png")
+    for name, message in (
+        ("text", "not an image"),
+        ("large", "MB"),
+        ("bomb", "the most is --max_pixels 1000000, pass more"),
+    ):
         with pytest.raises(UserError, match=message):
             uploads.take(tmp_path / f"{name}.png")
     assert not (tmp_path / "kept").exists()

@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, features
 
+from backward_search.data.opening import Opening
 from backward_search.data.registry import Preprocessing
 from backward_search.data.report import Findings
-from backward_search.errors import DataError
+from backward_search.errors import DataError, TooLargeError
 from backward_search.explorer.uploads import Uploads
 from backward_search.images.loading import ImageRows
 from backward_search.images.opening import open_picture, opened, upright_size
@@ -44,9 +45,12 @@ def by_pillow(content):
 
 
 @pytest.mark.parametrize("orientation", [None, *range(1, 10)])
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF", "WEBP", "MPO", "AVIF"])
 def test_a_picture_comes_out_upright_in_every_form(form, orientation, tmp_path):
-    content = encoded(drawn(), form, orientation)
+    if form == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow knows no AVIF")
+    more = {"save_all": True, "append_images": [drawn()]} if form == "MPO" else {}
+    content = encoded(drawn(), form, orientation, **more)
     place = tmp_path / "a"
     place.write_bytes(content)
     expected = by_pillow(content)
@@ -107,7 +111,7 @@ def test_a_picture_whose_tags_are_damaged_is_taken_as_it_is():
     assert (pixels(open_picture(content)) == pixels(open_picture(encoded(drawn(), "JPEG")))).all()
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", encoded(drawn())[:-40], encoded(drawn())[:40]])
+@pytest.mark.parametrize("content", [encoded(drawn())[:-40], encoded(drawn())[:40], b"whatever"])
 def test_what_cannot_be_read_is_named(content, tmp_path):
     place = tmp_path / "a.png"
     place.write_bytes(content)
@@ -126,6 +130,8 @@ def test_pillows_limit_gives_way_to_ours_and_comes_back(tmp_path, monkeypatch):
     with opened(place), opened(place) as image:
         image.load()
     assert Image.MAX_IMAGE_PIXELS == 1000
-    with pytest.raises(DataError, match=rf"image {place} has 80 x 60 pixels: make it smaller"):
-        open_picture(place, most=80 * 60 - 1)
+    for most, size in ((80 * 60 - 1, "80 x 60"), (1000, "more than 2000")):
+        words = rf"image {place} has {size} pixels: the most is --max_pixels {most}, pass more, or make it smaller"
+        with pytest.raises(TooLargeError, match=words):
+            open_picture(place, opening=Opening(max_pixels=most))
     assert Image.MAX_IMAGE_PIXELS == 1000

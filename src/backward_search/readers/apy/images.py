@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from backward_search.data.opening import Opening
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError
-from backward_search.images.opening import upright_size
+from backward_search.images.opening import left_out_as, upright_size
 from backward_search.images.writing import Box, ImageJob, clamped
 from backward_search.progress import progress
 from backward_search.readers.apy.lists import Objects
@@ -22,12 +23,15 @@ CROPS = "images_crop"
 _NOT_RAW = (CROPS, "attributions")
 
 
-def plan(paths: DataPaths, parts: Iterable[Objects], findings: Findings) -> tuple[list[ImageJob], set[int]]:
+def plan(
+    paths: DataPaths, parts: Iterable[Objects], opening: Opening, findings: Findings
+) -> tuple[list[ImageJob], set[int]]:
     """What is to be cut out of which photograph.
 
     Args:
         paths: where the data set lies.
         parts: the lists of objects, in the order of the rows.
+        opening: how photographs are opened.
         findings: takes the objects without a readable photograph and the boxes that were put right.
 
     Returns:
@@ -38,16 +42,17 @@ def plan(paths: DataPaths, parts: Iterable[Objects], findings: Findings) -> tupl
     """
     objects = [row for part in parts for row in zip(part.crops, part.images, part.boxes.tolist(), strict=True)]
     files = find_images(paths, {image for _, image, _ in objects})
-    sizes = {name: _size(file) for name, file in progress(files.items(), "measuring", "image")}
+    sizes = {name: _size(file, opening) for name, file in progress(files.items(), "measuring", "image")}
     jobs: list[ImageJob] = []
     without: set[int] = set()
     for row, (crop, image, box) in enumerate(objects):
         target = paths.folder / CROPS / crop
         size = sizes.get(image)
-        if size:
-            jobs.append(ImageJob(row, crop, files[image], target, inside(tuple(box), size, crop, findings)))
+        if isinstance(size, tuple):
+            part = inside(tuple(box), size, crop, findings)
+            jobs.append(ImageJob(row, crop, files[image], target, part, opening=opening))
         elif not target.exists():  # a finished crop needs no photograph
-            findings.drop("unreadable image" if image in files else "missing image", crop)
+            findings.drop(size or "missing image", crop)
             without.add(row)
     if len(without) == len(objects):
         raise MissingError(
@@ -70,12 +75,12 @@ def inside(box: Box, size: tuple[int, int], crop: str, findings: Findings) -> Bo
     return part
 
 
-def _size(file: Path) -> tuple[int, int] | None:
-    """Width and height by the header of an image; None where it cannot be read."""
+def _size(file: Path, opening: Opening) -> tuple[int, int] | str:
+    """Width and height by the header of an image; what is wrong with one that cannot be read."""
     try:
-        return upright_size(file)
-    except DataError:
-        return None
+        return upright_size(file, opening.max_pixels)
+    except DataError as error:
+        return left_out_as(file, error)
 
 
 def find_images(paths: DataPaths, names: set[str]) -> dict[str, Path]:

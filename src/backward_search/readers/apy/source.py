@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from backward_search.data.download import Download
+from backward_search.data.opening import USUAL, Opening
 from backward_search.data.registry import DatasetEntry, EmptyTags, Preprocessing
 from backward_search.data.report import Findings
 from backward_search.data.source import Source
@@ -60,13 +61,14 @@ YAHOO_DOWNLOAD = Download(
 ATTRIBUTES, CLASSES, YAHOO_CLASSES = 64, 20, 12
 
 
-def source(paths: DataPaths, *, with_yahoo: bool = False, workers: int = 1) -> Source:
+def source(paths: DataPaths, *, with_yahoo: bool = False, workers: int = 1, opening: Opening = USUAL) -> Source:
     """The data set as `stages.prepare` takes it.
 
     Args:
         paths: where it lies.
         with_yahoo: take the objects of aYahoo into the test split.
         workers: number of processes that cut images.
+        opening: how the photographs are opened.
 
     Raises:
         MissingError: the raw files are not there.
@@ -81,13 +83,13 @@ def source(paths: DataPaths, *, with_yahoo: bool = False, workers: int = 1) -> S
         objects = {name: read_objects(inputs[name], len(attributes)) for name in lists}
         findings.facts["attribute data"] = os.path.relpath(inputs[lists[0]].parent, paths.folder)
         _expect(objects, attributes, findings)
-        found, missing = plan(paths, list(objects.values()), findings)
+        found, missing = plan(paths, list(objects.values()), opening, findings)
         jobs.extend(found)
         return dataclasses.replace(samples(paths, objects, attributes), missing=frozenset(missing))
 
     return Source(
         entry=ENTRY,
-        settings={"with_yahoo": with_yahoo},
+        settings={"with_yahoo": with_yahoo, **opening.unusual},
         inputs=inputs,
         read=read,
         make_images=lambda found, findings: set(found.missing) | make_images(jobs, findings, workers),

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from backward_search.data.opening import USUAL, Opening
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError
-from backward_search.images.opening import opened
+from backward_search.images.opening import left_out_as, opened
 from backward_search.progress import progress
 from backward_search.storage.atomic import replacing
 from backward_search.storage.paths import DataPaths
@@ -19,12 +20,13 @@ REMEDY = f"download {ARCHIVE}.tgz from {HOME} and unpack it there, or pass --dow
 _TAIL = 64  # bytes in which the end marker of a whole JPEG file is expected; some cameras pad the file a little
 
 
-def check_images(paths: DataPaths, keys: Sequence[str], findings: Findings) -> dict[int, Path]:
+def check_images(paths: DataPaths, keys: Sequence[str], opening: Opening, findings: Findings) -> dict[int, Path]:
     """Find the image of each row and see whether it is whole.
 
     Args:
         paths: where the data set lies.
         keys: `<class>/<file>` of each row.
+        opening: how images are opened.
         findings: takes the images that are missing or broken, and those that are grey.
 
     Returns:
@@ -40,9 +42,10 @@ def check_images(paths: DataPaths, keys: Sequence[str], findings: Findings) -> d
         if file is None:
             findings.drop("missing image", key)
             continue
-        mode = image_mode(file)
-        if mode is None:
-            findings.drop("unreadable image", key)
+        try:
+            mode = image_mode(file, opening)
+        except DataError as error:
+            findings.drop(left_out_as(file, error), key)
             continue
         if mode == "L":
             findings.repair("greyscale, read as RGB", key)
@@ -53,18 +56,18 @@ def check_images(paths: DataPaths, keys: Sequence[str], findings: Findings) -> d
     return usable
 
 
-def image_mode(file: Path) -> str | None:
-    """Pillow's mode of an image, such as "RGB"; None where it cannot be read.
+def image_mode(file: Path, opening: Opening = USUAL) -> str:
+    """Pillow's mode of an image, such as "RGB".
 
     A JPEG file with a readable header and an end marker counts as whole; only another one is decoded to see.
+
+    Raises:
+        DataError: it cannot be read.
     """
-    try:
-        with opened(file) as image:
-            if image.format != "JPEG" or not _has_end_marker(file):
-                image.load()
-            return image.mode
-    except DataError:
-        return None
+    with opened(file, opening.max_pixels) as image:
+        if image.format != "JPEG" or not _has_end_marker(file):
+            image.load()
+        return image.mode
 
 
 def _has_end_marker(file: Path) -> bool:

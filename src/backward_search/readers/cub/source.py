@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from backward_search.data.download import Download
+from backward_search.data.opening import USUAL, Opening
 from backward_search.data.registry import DatasetEntry, EmptyTags
 from backward_search.data.report import Findings
 from backward_search.data.source import Source
@@ -44,12 +45,13 @@ MAX_SHARE = 0.1849
 """An attribute that this share of the images has, or a larger one, tells too little to be a tag."""
 
 
-def source(paths: DataPaths, *, as_published: bool = False) -> Source:
+def source(paths: DataPaths, *, as_published: bool = False, opening: Opening = USUAL) -> Source:
     """The data set as `stages.prepare` takes it.
 
     Args:
         paths: where it lies.
         as_published: give each image the attributes of the next one, as the published tables do.
+        opening: how the photographs are opened.
 
     Raises:
         MissingError: the raw files are not there.
@@ -59,7 +61,7 @@ def source(paths: DataPaths, *, as_published: bool = False) -> Source:
 
     def read(findings: Findings) -> Samples:
         samples = read_samples(paths, raw, as_published, findings)
-        files.update(check_images(paths, [key_of(path) for path in samples.paths], findings))
+        files.update(check_images(paths, [key_of(path) for path in samples.paths], opening, findings))
         return dataclasses.replace(samples, missing=frozenset(range(len(samples.paths))) - files.keys())
 
     def make_images(samples: Samples, _findings: Findings) -> set[int]:
@@ -68,7 +70,7 @@ def source(paths: DataPaths, *, as_published: bool = False) -> Source:
 
     return Source(
         entry=ENTRY,
-        settings={"as_published": as_published, "split_seed": SPLIT_SEED, "max_share": MAX_SHARE},
+        settings={"as_published": as_published, "split_seed": SPLIT_SEED, "max_share": MAX_SHARE, **opening.unusual},
         inputs={file.name: file for file in (raw.images, raw.attributes, raw.labels)},
         read=read,
         make_images=make_images,

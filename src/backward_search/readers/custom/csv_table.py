@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from backward_search.errors import DataError
-from backward_search.images.opening import SUFFIXES
+from backward_search.images.kinds import SUFFIXES
 from backward_search.readers.custom import paths as table_paths
 from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.delimited import read_delimited

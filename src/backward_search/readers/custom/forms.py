@@ -7,7 +7,7 @@ import pandas as pd
 
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError, MissingError
-from backward_search.images.opening import SUFFIXES
+from backward_search.images.kinds import kind_of
 from backward_search.readers.custom.arrays import read_npz
 from backward_search.readers.custom.csv_table import read_csv
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
@@ -65,8 +65,9 @@ def read_folder(source: Path) -> Listing:
     files: list[PurePosixPath] = []
     left_out: dict[str, list[str]] = {}
     for path in _files_below(source):
-        if path.suffix.lower() not in SUFFIXES:
-            left_out.setdefault("files that are no images", []).append(text(path))
+        kind = kind_of(source / path)
+        if kind is not None:
+            left_out.setdefault(str(kind), []).append(text(path))
         elif len(path.parts) < depth + 2:
             left_out.setdefault("images outside of a class folder", []).append(text(path))
         else:

@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backward_search.data.opening import Opening
 from backward_search.data.report import Findings
 from backward_search.errors import DataError
 from backward_search.images.writing import ImageJob, make_images
@@ -16,6 +18,21 @@ SHORT_SIDE = 256
 """Least length to which the short side of a larger image is brought, in pixels: as published for WikiArt."""
 MARKER = ".made-from.json"
 """In `images/`, what the images were made from; without it the folder is not ours."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How images are made.
+
+    Attributes:
+        image_size: side of the network's input in pixels.
+        workers: number of processes.
+        opening: how the user's images are opened.
+    """
+
+    image_size: int
+    workers: int
+    opening: Opening
 
 
 def refuse_own_images(paths: DataPaths, file: Path, listing: Listing) -> None:
@@ -33,15 +50,14 @@ def refuse_own_images(paths: DataPaths, file: Path, listing: Listing) -> None:
         )
 
 
-def make(paths: DataPaths, file: Path, listing: Listing, image_size: int, workers: int, findings: Findings) -> set[int]:
+def make(paths: DataPaths, file: Path, listing: Listing, how: How, findings: Findings) -> set[int]:
     """Make the images that are not there yet.
 
     Args:
         paths: where the data set lies.
         file: the source.
         listing: the rows of the data set.
-        image_size: side of the network's input in pixels.
-        workers: number of processes.
+        how: how they are made.
         findings: takes the images that cannot be made.
 
     Returns:
@@ -50,9 +66,10 @@ def make(paths: DataPaths, file: Path, listing: Listing, image_size: int, worker
     Raises:
         DataError: there are images that nothing says the origin of.
     """
-    images, short_side = paths.folder / "images", max(SHORT_SIDE, image_size)
+    images, short_side = paths.folder / "images", max(SHORT_SIDE, how.image_size)
     hashes = {name: file_hash(path) for name, path in listing.inputs.items()}
-    claim(images, {"source": str(file), "inputs": hashes, "short_side": short_side})
+    ground = {name: value for name, value in how.opening.unusual.items() if name == "background"}
+    claim(images, {"source": str(file), "inputs": hashes, "short_side": short_side, **ground})
     targets = [images / key for key in listing.keys]
     missing: set[int] = set()
     if isinstance(listing.images, Files):
@@ -65,9 +82,11 @@ def make(paths: DataPaths, file: Path, listing: Listing, image_size: int, worker
     def jobs() -> Iterator[ImageJob]:
         contents = listing.images.contents([listing.rows[place] for place in places])
         for place, content in zip(places, contents, strict=True):
-            yield ImageJob(place, listing.names[place], content, targets[place], short_side=short_side)
+            yield ImageJob(
+                place, listing.names[place], content, targets[place], short_side=short_side, opening=how.opening
+            )
 
-    return missing | make_images(jobs(), findings, workers, total=len(places))
+    return missing | make_images(jobs(), findings, how.workers, total=len(places))
 
 
 def claim(images: Path, made_from: dict[str, Any]) -> None:

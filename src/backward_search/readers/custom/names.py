@@ -10,6 +10,8 @@ import pandas as pd
 
 KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")
 """Images of other kinds become PNG files."""
+JPEG_SUFFIXES = (".jfif", ".jpe", ".mpo")
+"""Other endings of JPEG files, which stay JPEG files."""
 PER_FOLDER = 1000
 
 
@@ -87,7 +89,9 @@ def unique_keys(paths: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _key(path: tuple[str, ...], name: str) -> str:
     folder = path[-2] if len(path) > 1 else "images"
-    name = name if PurePosixPath(name).suffix.lower() in KEPT_SUFFIXES else f"{name}.png"
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix not in KEPT_SUFFIXES:
+        name = f"{name}.jpg" if suffix in JPEG_SUFFIXES else f"{name}.png"
     return f"{text(folder)}/{text(name)}".replace("\\", "_")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import pandas as pd
 
 from backward_search.errors import DataError, OptionError
-from backward_search.images.opening import SUFFIXES
+from backward_search.images.kinds import SUFFIXES
 from backward_search.readers.folders import walk
 
 FOLDERS_LOOKED_AT = 200

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError
-from backward_search.images.opening import SUFFIXES
+from backward_search.images.kinds import SUFFIXES
 from backward_search.readers.folders import walk
 
 _SPLIT = re.compile(rf"({'|'.join((*TRAIN_NAMES, *TEST_NAMES, *VALIDATION_NAMES))})(?:[-_.]|$)", re.IGNORECASE)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from backward_search.data import registry, splits
+from backward_search.data.opening import USUAL, Opening
 from backward_search.data.registry import DatasetEntry, Preprocessing
 from backward_search.data.report import Findings
 from backward_search.data.source import Source
@@ -16,11 +17,11 @@ from backward_search.data.tables import Samples
 from backward_search.errors import DataError, OptionError
 from backward_search.readers.custom.columns import find_attributes, groups_of, labelled, tags_of
 from backward_search.readers.custom.forms import read_listing
-from backward_search.readers.custom.images import make, refuse_own_images
+from backward_search.readers.custom.images import How, make, refuse_own_images
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.storage.paths import DataPaths
 
-USUAL = Reading()
+AS_IT_STANDS = Reading()
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ def source(
     roles: Roles,
     split: Split,
     *,
-    reading: Reading = USUAL,
+    reading: Reading = AS_IT_STANDS,
     image_size: int,
     augment: bool,
     workers: int,
+    opening: Opening = USUAL,
 ) -> Source:
     """The user's images as `stages.prepare` takes them.
 
@@ -58,6 +60,7 @@ def source(
         image_size: side of the network's input in pixels.
         augment: random crops and flips in training.
         workers: number of processes that make images.
+        opening: how the user's images are opened.
 
     Raises:
         OptionError: the name is that of a data set that comes with the package, or a named column does not exist.
@@ -90,10 +93,13 @@ def source(
             "augment": augment,
             "listed": fingerprint(whole),
             **reading.unusual(),
+            **opening.unusual,
         },
         inputs=whole.inputs,
         read=read,
-        make_images=lambda _samples, findings: make(paths, file, listings[-1], image_size, workers, findings),
+        make_images=lambda _samples, findings: make(
+            paths, file, listings[-1], How(image_size, workers, opening), findings
+        ),
     )
 
 

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from backward_search.data.opening import Opening
 from backward_search.data.report import Findings
 from backward_search.data.spellings import match
 from backward_search.data.tables import key_of
@@ -33,6 +34,21 @@ class Plan:
     keys: list[str]
     jobs: list[ImageJob]
     missing: set[int]
+
+
+@dataclass(frozen=True)
+class How:
+    """How images are made.
+
+    Attributes:
+        workers: number of processes.
+        opening: how the owners' images are opened.
+        anew: whether also those are encoded that could be copied, as published.
+    """
+
+    workers: int
+    opening: Opening
+    anew: bool
 
 
 def plan_images(paths: DataPaths, form: Form, keys: Sequence[str], findings: Findings) -> Plan:
@@ -87,12 +103,15 @@ def _check_found(
     return missing
 
 
-def make(paths: DataPaths, form: Form, plan: Plan, workers: int, findings: Findings) -> set[int]:
+def make(paths: DataPaths, form: Form, plan: Plan, how: How, findings: Findings) -> set[int]:
     """Make the images that are not there yet and return the rows that have none after that."""
     if not form.shards:
-        return plan.missing | make_images(plan.jobs, findings, workers)
+        jobs = [replace(job, opening=how.opening, anew=how.anew) for job in plan.jobs]
+        return plan.missing | make_images(jobs, findings, how.workers)
     targets = {row: paths.folder / "images" / plan.keys[row] for row in plan.missing}
-    return make_images(image_jobs(form.shards, targets, SHORT_SIDE), findings, workers, total=len(targets))
+    encoded = image_jobs(form.shards, targets, SHORT_SIDE)
+    drawn = (replace(job, opening=how.opening, anew=how.anew) for job in encoded)
+    return make_images(drawn, findings, how.workers, total=len(targets))
 
 
 def raw_home(folder: Path) -> Path | None:

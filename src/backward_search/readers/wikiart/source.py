@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 
 from backward_search.data.download import HubDownload
+from backward_search.data.opening import USUAL, Opening
 from backward_search.data.registry import DatasetEntry, EmptyTags
 from backward_search.data.report import Findings
 from backward_search.data.source import Source
 from backward_search.data.tables import Samples
 from backward_search.readers.wikiart.forms import find_form
-from backward_search.readers.wikiart.images import Plan, make, plan_images
+from backward_search.readers.wikiart.images import How, Plan, make, plan_images
 from backward_search.readers.wikiart.labels import GENRES, STYLES
 from backward_search.readers.wikiart.rows import HUB, Form, Rows, locate
 from backward_search.readers.wikiart.tags import ATTRIBUTIONS, FIELDS, from_attributions, from_labels
@@ -33,18 +34,23 @@ TRAIN_SHARE, SPLIT_SEED = 0.8, 777
 """The paper's split: the share, and the seed of NumPy's legacy generator."""
 
 
-def source(paths: DataPaths, seed: int, *, workers: int = 1) -> Source:
+def source(
+    paths: DataPaths, seed: int, *, workers: int = 1, opening: Opening = USUAL, as_published: bool = False
+) -> Source:
     """The data set as `stages.prepare` takes it.
 
     Args:
         paths: where it lies.
         seed: of the split, where the form does not allow the paper's.
         workers: number of processes that make images.
+        opening: how the owners' images are opened.
+        as_published: encode every image anew, also one that could be copied.
 
     Raises:
         MissingError: the data set is not there.
     """
     form = find_form(paths.folder)
+    anew = {"as_published": True} if as_published else {}
     attributions = None if form.shards else locate(paths.folder, ATTRIBUTIONS)
     planned: list[Plan] = []
 
@@ -67,10 +73,18 @@ def source(paths: DataPaths, seed: int, *, workers: int = 1) -> Source:
 
     return Source(
         entry=ENTRY,
-        settings={"form": form.name, "split_seed": SPLIT_SEED if form.published else seed, **form.settings},
+        settings={
+            "form": form.name,
+            "split_seed": SPLIT_SEED if form.published else seed,
+            **form.settings,
+            **anew,
+            **opening.unusual,
+        },
         inputs=form.inputs | ({ATTRIBUTIONS: attributions} if attributions else {}),
         read=read,
-        make_images=lambda _samples, findings: make(paths, form, planned[0], workers, findings),
+        make_images=lambda _samples, findings: make(
+            paths, form, planned[0], How(workers, opening, as_published), findings
+        ),
     )
 
 

@@ -201,8 +201,9 @@ def test_objects_without_photograph_fall_out_of_their_split(paths):
     dropped = report(paths)["dropped"]
     missing = [crop_of(row, line) for line, row in enumerate(rows) if row[0] == gone]
     assert dropped["missing image"] == {"count": len(missing), "examples": missing}
-    lost = [row for row in rows if row[0] in (broken, cut)]
-    assert dropped["unreadable image"]["count"] == len(lost)
+    assert dropped["unreadable image"]["count"] == sum(row[0] == cut for row in rows)
+    pages = dropped["web pages in place of images: fetch the images again"]
+    assert pages["count"] == sum(row[0] == broken for row in rows)
     kept = [crop_of(row, line) for line, row in enumerate(rows) if row[0] not in (gone, broken, cut)]
     assert [path.split("/")[-1] for path in table(paths, "test").paths] == kept
     assert len(table(paths, "train")) == 24

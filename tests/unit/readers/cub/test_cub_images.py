@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 from PIL import Image
 
+from backward_search.errors import DataError
 from backward_search.readers.cub import images
 
 
@@ -14,4 +16,5 @@ def test_whole_jpeg_files_are_told_from_cut_ones(tmp_path):
         assert images.image_mode(file) == "RGB"
     for size in (len(whole) // 2, 700, 20):
         file.write_bytes(whole[:size])
-        assert images.image_mode(file) is None
+        with pytest.raises(DataError, match="cannot be read"):
+            images.image_mode(file)

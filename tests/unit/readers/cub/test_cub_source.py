@@ -256,7 +256,10 @@ def test_damaged_images_fall_out_of_the_published_split(paths):
     main(paths)
     content = report(paths)
     assert content["dropped"]["missing image"] == {"count": 1, "examples": [missing]}
-    assert content["dropped"]["unreadable image"] == {"count": 3, "examples": [cut, html, empty]}
+    assert content["dropped"]["unreadable image"] == {"count": 1, "examples": [cut]}
+    page = "web pages in place of images: fetch the images again"
+    assert content["dropped"][page] == {"count": 1, "examples": [html]}
+    assert content["dropped"]["empty files: fetch again"] == {"count": 1, "examples": [empty]}
     assert content["repaired"] == {"greyscale, read as RGB": {"count": 1, "examples": [grey]}}
     rows = cub.split([name.split("/")[0] for name in names])
     for split in ("train", "test"):

@@ -158,7 +158,7 @@ def test_images_are_reduced_and_never_enlarged(source, root):
         "large.jpg": ((384, 256), "RGB", "JPEG"),
         "small.png": ((40, 30), "RGB", "PNG"),
         "tall.webp.png": ((256, 768), "RGB", "PNG"),
-        "grey.png": ((10, 10), "RGB", "PNG"),
+        "grey.png": ((10, 10), "L", "PNG"),  # copied
     }
     prepare(root, source, "--test_size", "0.5", "--image_size", "300", "--overwrite")
     with Image.open(root / "mine" / "images" / "a" / "large.jpg") as image:
@@ -171,7 +171,9 @@ def test_broken_images_are_dropped_and_named(source, root):
     (source / "dog" / "empty.png").touch()
     _, tables = prepare(root, source)
     assert len(rows_of(tables)) == 10
-    assert report(root)["dropped"]["unreadable image"] == {"count": 2, "examples": ["cat/broken.png", "dog/empty.png"]}
+    dropped = report(root)["dropped"]
+    assert dropped["unreadable image"] == {"count": 1, "examples": ["cat/broken.png"]}
+    assert dropped["empty files: fetch again"] == {"count": 1, "examples": ["dog/empty.png"]}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are a Linux matter")
