@@ -1,7 +1,8 @@
 """Prepare your own images under a name of your choice; every other script then takes it as --dataset_name.
 
 Reads:  --source, in one of four forms:
-        - a folder of one folder per class (or train/ and test/ folders of such): the attribute is called label
+        - a folder of one folder per class (or train/ and test/ folders of such, or with such in each class): the
+          attribute is called label; with --label_levels style,artist deeper folders name attributes too
         - a .csv (.tsv, .txt; commas, semicolons or tabs) with the columns path (relative to its own folder, or
           absolute) and one or more of labels; optional: tags (comma-separated), split (train, test or val) and a
           --group_column. Without paths, --path_template images/{id}.jpg makes them of a column
@@ -48,7 +49,9 @@ def main(argv: Sequence[str] | None = None) -> Path:
         options.split_column,
         options.group_column,
     )
-    reading = custom.Reading(options.path_template, options.encoding, options.skip_malformed, options.missing)
+    reading = custom.Reading(
+        options.path_template, options.encoding, options.skip_malformed, options.missing, options.levels
+    )
     with script_log(None if options.check_only else options.data.log, options):
         source = custom.source(
             options.data,

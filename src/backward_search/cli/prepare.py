@@ -131,6 +131,7 @@ class CustomOptions(
     path_column: str = option("the column of the image paths", "path")
     path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
+    label_levels: str = option("the attributes that levels of folders name, such as style,artist (- for none)", "")
     label_columns: str = option("the label columns, comma-separated (default: all that have no other role)", "")
     tags_column: str = option("the column of comma-separated tags", "tags")
     split_column: str = option("the column that says train or test", "split")
@@ -146,6 +147,11 @@ class CustomOptions(
     def labels(self) -> tuple[str, ...]:
         """The label columns."""
         return _words(self.label_columns)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The attributes that levels of folders name."""
+        return _words(self.label_levels)
 
     @property
     def missing(self) -> tuple[str, ...]:

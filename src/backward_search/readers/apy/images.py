@@ -113,7 +113,7 @@ def _lying_about(folder: Path, names: set[str]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     not_raw = [folder / name for name in _NOT_RAW]
     # a hidden folder is an archive that is still being unpacked
-    for here, files in walk(folder, lambda inside: inside.name[0] != "." and inside not in not_raw):
+    for here, files in walk(folder, lambda inside: inside not in not_raw):
         for name in names.intersection(files):
             found.setdefault(name, here / name)
     return found

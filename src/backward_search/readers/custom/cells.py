@@ -31,18 +31,22 @@ class Noted:
         return {"taken as missing (--missing_words)": words}
 
 
-def cleaned(frame: pd.DataFrame, missing: Sequence[str], kept: Sequence[str] = ()) -> tuple[pd.DataFrame, Noted]:
+def cleaned(
+    frame: pd.DataFrame, missing: Sequence[str], kept: Sequence[str] = (), *, numbers: bool = True
+) -> tuple[pd.DataFrame, Noted]:
     """The cells without spaces around them, in Unicode's composed form (NFC), whole numbers without a point.
 
     Args:
         frame: cells of text.
         missing: words that stand for nothing.
         kept: columns that are taken as they are but for spaces, such as paths.
+        numbers: whether there may be numbers; names of folders are none.
     """
     noted, columns = Noted(), {}
     for name in frame.columns:
         values = [str(value) for value in frame[name]]
-        columns[name] = [value.strip() for value in values] if name in kept else _column(values, missing, noted)
+        cells = [value.strip() for value in values] if name in kept else _column(values, missing, noted)
+        columns[name] = _whole(cells) if numbers and name not in kept else cells
     return pd.DataFrame(columns, index=frame.index, columns=list(frame.columns), dtype=object), noted
 
 
@@ -56,8 +60,7 @@ def _column(values: Sequence[str], missing: Sequence[str], noted: Noted) -> list
         known[value] = clean
     noted.respelt.extend(sorted(clean for clean, forms in written.items() if clean and len(forms) > 1))
     noted.missing.update(value.strip() for value in values if value.strip() and not known[value])
-    cells = [known[value] for value in values]
-    return _whole(cells)
+    return [known[value] for value in values]
 
 
 def _whole(cells: list[str]) -> list[str]:

@@ -1,14 +1,15 @@
 """The forms in which the user's own images come: class folders, a CSV table, a Parquet file, an .npz file of arrays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError, MissingError
 from backward_search.images.kinds import kind_of
+from backward_search.readers.custom.arrangement import Arrangement, Place, arranged
 from backward_search.readers.custom.arrays import read_npz
+from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.csv_table import read_csv
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.readers.custom.names import text, unique_keys
@@ -16,7 +17,6 @@ from backward_search.readers.custom.parquet import read_parquet
 from backward_search.readers.custom.shards import shards_in
 from backward_search.readers.folders import walk
 
-_NOISE = ("__MACOSX", "Thumbs.db", "desktop.ini")
 _SHEET, _PACKED = "export it as CSV UTF-8", "unpack it, and give the folder"
 _REMEDIES = {
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _SHEET),
@@ -43,7 +43,7 @@ def read_listing(source: Path, roles: Roles, reading: Reading) -> Listing:
         raise MissingError(f"--source {source} does not exist")
     if source.is_dir():
         shards = shards_in(source)
-        return read_parquet(shards, roles, reading) if shards else read_folder(source)
+        return read_parquet(shards, roles, reading) if shards else read_folder(source, reading.label_levels)
     suffix = source.suffix.lower()
     if suffix in TEXT:
         return read_csv(source, roles, reading)
@@ -55,63 +55,70 @@ def read_listing(source: Path, roles: Roles, reading: Reading) -> Listing:
     raise DataError(f"--source {source} is none of a folder, a .csv, a .parquet or an .npz file: {remedy}")
 
 
-def read_folder(source: Path) -> Listing:
-    """Read a folder of one folder per class, or of train and test folders of such; the attribute is called `label`.
+def read_folder(source: Path, levels: Sequence[str] = ()) -> Listing:
+    """Read a folder of one folder per class, alone or in (or with) folders of the splits; see `arrangement`.
+
+    The class is the first level of folders, called `label`; deeper ones say nothing, unless they are named.
+
+    Args:
+        source: the folder.
+        levels: the attributes that the levels of folders name, the first first; "-" for a level that names none.
 
     Raises:
-        DataError: there is no image in a class folder, or split folders stand beside class folders.
+        DataError: there is no image, or their folders do not say their classes.
     """
-    depth = 1 if _is_split_in_folders(source) else 0
-    files: list[PurePosixPath] = []
+    images: list[PurePosixPath] = []
     left_out: dict[str, list[str]] = {}
     for path in _files_below(source):
         kind = kind_of(source / path)
-        if kind is not None:
-            left_out.setdefault(str(kind), []).append(text(path))
-        elif len(path.parts) < depth + 2:
-            left_out.setdefault("images outside of a class folder", []).append(text(path))
+        if kind is None:
+            images.append(path)
         else:
-            files.append(path)
-    if not files:
+            left_out.setdefault(str(kind), []).append(text(path))
+    if not images:
         raise DataError(
             f"no images in --source {source}: expected {source}/<class>/<image> or .../train/<class>/<image>"
         )
-    labels = [text(path.parts[depth]) for path in files]
-    columns = pd.DataFrame({"label": labels})
-    if depth:
-        columns["split"] = [path.parts[0] for path in files]
-    ordered = [(*path.parts[:depth], *path.parts[depth + 1 : -1], path.parts[depth], path.name) for path in files]
+    found = arranged(source, images)
+    for reason, paths in found.left_out.items():
+        left_out.setdefault(reason, []).extend(map(text, paths))
+    return _listing_of(source, found, tuple(levels) or ("label",), left_out)
+
+
+def _listing_of(source: Path, found: Arrangement, levels: Sequence[str], left_out: dict[str, list[str]]) -> Listing:
+    places = [place for place in found.places if len(place.folders) >= len(levels)]
+    if len(places) < len(found.places):
+        shallow = [text(place.path) for place in found.places if len(place.folders) < len(levels)]
+        left_out["images with fewer levels of folders than --label_levels names"] = shallow
+    if not places:
+        raise DataError(f"no image of --source {source} lies {len(levels)} folders deep: name fewer --label_levels")
+    columns = {
+        name: [text(place.folders[level]) for place in places] for level, name in enumerate(levels) if name != "-"
+    }
+    if any(place.split for place in places):
+        columns["split"] = [place.split for place in places]
+    cells, noted = cleaned(pd.DataFrame(columns, dtype=object), (), numbers=False)
     return Listing(
-        "train and test folders of class folders" if depth else "class folders",
-        columns,
-        [text(path) for path in files],
-        unique_keys(ordered),
-        range(len(files)),
-        Files.of([source / path for path in files]),
+        found.form,
+        cells,
+        [text(place.path) for place in places],
+        unique_keys([_parts(place) for place in places]),
+        range(len(places)),
+        Files.of([source / place.path for place in places]),
         left_out=left_out,
+        repaired={"labels written in several ways, taken as one": noted.respelt} if noted.respelt else {},
     )
 
 
-def _is_split_in_folders(source: Path) -> bool:
-    names = {path.name for path in source.iterdir() if path.is_dir() and not _is_noise(path.name)}
-    train = {name for name in names if name.lower() in TRAIN_NAMES}
-    test = {name for name in names if name.lower() in (*TEST_NAMES, *VALIDATION_NAMES)}
-    others = names - train - test
-    if train and test and others:
-        raise DataError(
-            f"--source {source} has {sorted(others)[0]} beside {', '.join(sorted(train | test))}: "
-            "expected either class folders or train and test (val) folders of class folders"
-        )
-    nested = any(path.is_dir() for name in train for path in (source / name).glob("*"))
-    return bool(train) and nested and not others
-
-
-def _is_noise(name: str) -> bool:
-    return name.startswith(".") or name in _NOISE
+def _parts(place: Place) -> tuple[str, ...]:
+    """The parts of an image's path, its class last but one, by which its key is made."""
+    parts = list(place.path.parts)
+    parts.remove(place.folders[0])
+    return (*parts[:-1], place.folders[0], parts[-1])
 
 
 def _files_below(source: Path) -> Iterable[PurePosixPath]:
-    """The files below a folder in sorted order, without hidden ones."""
-    for folder, files in walk(source, lambda inside: not _is_noise(inside.name)):
+    """The files below a folder in sorted order, without those that no person put there."""
+    for folder, files in walk(source):
         inside = PurePosixPath(folder.relative_to(source).as_posix())
-        yield from (inside / name for name in files if not _is_noise(name))
+        yield from (inside / name for name in files)

@@ -38,7 +38,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class Reading:
-    """How the text of a table is read.
+    """How a source is read.
 
     Attributes:
         path_template: the path of each row's image, with columns in braces, such as `images/{id}.jpg`; empty where a
@@ -46,12 +46,14 @@ class Reading:
         encoding: of a table of text; empty for what its byte order mark says, else UTF-8.
         skip_malformed: leave out lines with too many fields.
         missing_words: what stands for nothing, beside the empty cell.
+        label_levels: the attributes that levels of folders name; none for the first level alone, called `label`.
     """
 
     path_template: str = ""
     encoding: str = ""
     skip_malformed: bool = False
     missing_words: tuple[str, ...] = MISSING
+    label_levels: tuple[str, ...] = ()
 
     def unusual(self) -> dict[str, Any]:
         """The settings that are not as usual."""

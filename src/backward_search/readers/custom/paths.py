@@ -165,7 +165,7 @@ def proposal(source: Path, frame: pd.DataFrame) -> str:
 
 
 def _image_folders(root: Path) -> Iterator[tuple[Path, set[str]]]:
-    for count, (folder, files) in enumerate(walk(root, lambda inside: not inside.name.startswith("."))):
+    for count, (folder, files) in enumerate(walk(root)):
         if count == FOLDERS_LOOKED_AT:
             return
         names = {name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES}

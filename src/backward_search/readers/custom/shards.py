@@ -19,7 +19,7 @@ def shards_in(folder: Path) -> list[Path]:
     Raises:
         DataError: some are of data sets of their own, as in `default/` and `large/`.
     """
-    files = [place / name for place, names in walk(folder, _enters) for name in names if not name.startswith(".")]
+    files = [place / name for place, names in walk(folder) for name in names]
     found = [file for file in files if file.suffix.lower() == ".parquet"]
     if any(file.suffix.lower() in SUFFIXES for file in files):
         return []
@@ -31,10 +31,6 @@ def shards_in(folder: Path) -> list[Path]:
             f"{' and '.join(str(place) for place in sorted(groups)[:2])}: name one of these folders"
         )
     return found
-
-
-def _enters(folder: Path) -> bool:
-    return not folder.name.startswith(".")
 
 
 def split_of(file: Path) -> str:

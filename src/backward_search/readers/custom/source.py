@@ -56,7 +56,7 @@ def source(
         file: a folder of class folders or of Parquet files, a .csv, a .parquet or an .npz file.
         roles: which column says what.
         split: how to split where the source does not say.
-        reading: how the text of a table is read.
+        reading: how the source is read.
         image_size: side of the network's input in pixels.
         augment: random crops and flips in training.
         workers: number of processes that make images.

@@ -130,7 +130,7 @@ def test_classes_that_are_called_train_and_test(source, root):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (("train/cat", "test/cat", "extra/cat"), "has extra beside test, train"),
+        (("train/cat", "test/cat", "extra/cat"), r"holds extra/ \(1 images in 1 folders\), test/ .*expected either"),
         (("cat",), "only the label 'cat'"),
         ((), "no images in"),
     ],
