@@ -18,7 +18,16 @@ class TooLargeError(DataError):
 
 
 class TooFewQueriesError(DataError):
-    """A task that cannot have as many queries as asked for."""
+    """A task has fewer queries than are asked for.
+
+    Attributes:
+        possible: at most how many it has.
+    """
+
+    def __init__(self, message: str, possible: int) -> None:
+        """With what to do about it."""
+        super().__init__(message)
+        self.possible = possible
 
 
 class MissingError(UserError):

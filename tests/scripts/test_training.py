@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from scripts_by_name import script
 from tiny_set import tiny_set, words
 
-from backward_search.errors import DataError, OptionError, StaleError, UserError
+from backward_search.errors import DataError, OptionError, StaleError, TooFewQueriesError, UserError
 from backward_search.storage.tensors import load_tensors, save_tensors
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -65,8 +65,18 @@ def test_last_and_best_are_kept_and_named(data, run):
     assert load_tensors(run / "model.safetensors")[0].keys() == weights["last"].keys()
 
 
+def test_a_small_set_gets_as_many_queries_as_there_are(data):
+    task = ["--dataset_name", "tiny", "--data_root", str(data / "data")]
+    with pytest.raises(TooFewQueriesError, match=r"at most 160 queries on light .* 500 are asked for"):
+        script("A2")([*task, "--num_queries", "500"])
+    folder = script("A2")(task)
+    queries = json.loads((folder / "query_light_tiny_test_random.json").read_text())["queries"]
+    assert len(queries) == len({(each["candidate"], each["condition"]["light"]) for each in queries}) == 160
+    assert "light has 160 queries in all, instead of the usual 1000" in (folder.parent / "run.log").read_text()
+
+
 def test_results_of_other_weights_are_refused(data):
-    script("A2")(["--dataset_name", "tiny", "--data_root", str(data / "data"), "--num_queries", "30"])
+    script("A2")(["--dataset_name", "tiny", "--data_root", str(data / "data")])
     script("B1")(words(data, "stale", *QUICK))
     embedded(data, "stale")
     script("E1")(words(data, "stale", "--method", "unchanged"))
@@ -187,7 +197,7 @@ def test_an_unreadable_image_is_named_or_left_out_counted_and_listed(data, tmp_p
     split = listed.name.removesuffix("-unreadable.csv")
     table = (tmp_path / "data" / "tiny" / "attributions" / f"preprocessed_tiny_{split}.csv").read_text().splitlines()
     assert np.load(run / "embeddings" / f"{split}.npy").shape == (len(table) - 2, 32)
-    script("A2")(["--dataset_name", "tiny", "--data_root", str(tmp_path / "data"), "--num_queries", "30"])
+    script("A2")(["--dataset_name", "tiny", "--data_root", str(tmp_path / "data")])
     script("E1")([*words(tmp_path, "weight", "--num_epoch", "1"), "--method", "unchanged"])
 
 

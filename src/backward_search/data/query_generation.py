@@ -168,7 +168,8 @@ class QueryGenerator:
             raise TooFewQueriesError(
                 f"{self._table.entry.name} {self._table.split} has at most {possible} queries on "
                 f"{'+'.join(self._conditioned)} with {LEAST_CANDIDATES} candidates each, {count} are asked for: "
-                f"{fewer if possible else larger}"
+                f"{fewer if possible else larger}",
+                possible,
             )
 
 

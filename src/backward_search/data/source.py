@@ -20,6 +20,7 @@ class Source:
         inputs: the raw text files on which the tables depend, by a name for each.
         read: reads the raw files and returns the rows; what it drops or repairs goes into the findings.
         make_images: makes the images of the rows that do not exist yet and returns the rows that have none after that.
+        looks: whether `read` looks into the images.
     """
 
     entry: DatasetEntry
@@ -27,3 +28,4 @@ class Source:
     inputs: dict[str, Path]
     read: Callable[[Findings], Samples]
     make_images: Callable[[Samples, Findings], set[int]]
+    looks: bool = False

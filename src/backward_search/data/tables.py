@@ -38,6 +38,11 @@ class Samples:
     groups: Sequence[str] | None = None
     missing: frozenset[int] = frozenset()
 
+    def classes(self) -> dict[str, list[str]]:
+        """For each attribute the labels of the images in the splits, sorted; what no image has is no class."""
+        rows = [row for part in self.splits.values() for row in np.asarray(part).tolist()]
+        return {attribute: sorted({labels[row] for row in rows}) for attribute, labels in self.labels.items()}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -133,7 +138,7 @@ def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
     if len(set(keys)) < len(keys):
         twice = next(key for key, count in pd.Series(keys).value_counts().items() if count > 1)
         raise DataError(f"two images of {paths.name} share the name {twice}: folder and file together must be unique")
-    classes = {attribute: sorted(set(labels)) for attribute, labels in samples.labels.items()}
+    classes = samples.classes()
     number = {attribute: {label: i for i, label in enumerate(names)} for attribute, names in classes.items()}
     written = [write_json(paths.classes, classes)]
     for split, rows in samples.splits.items():

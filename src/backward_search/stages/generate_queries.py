@@ -9,11 +9,13 @@ from backward_search.cli.console import script_log
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import provenance
 from backward_search.data.query_files import QueryFile
-from backward_search.data.query_generation import QueryGenerator, as_json
+from backward_search.data.query_generation import Query, QueryGenerator, as_json
 from backward_search.errors import TooFewQueriesError, UserError
 from backward_search.published.bundle.conversion import convert_bundle
 
 LOG = logging.getLogger(__name__)
+USUAL = 1000
+"""Queries of a task, as in the paper."""
 
 
 def generate_each(every: Sequence[QueryOptions]) -> Path:
@@ -73,9 +75,28 @@ def _generate(options: QueryOptions, task: tuple[str, ...]) -> None:
     paths = options.data
     table, tags = load_table(paths, options.entry, options.split), load_tags(paths)
     file = QueryFile(paths, task, options.split, options.protocol)
-    stage = file.stage(options.num_queries)
+    stage = file.stage(options.num_queries or USUAL)
     if stage.is_done(overwrite=options.overwrite):
         return
-    queries = QueryGenerator(table, tags, task, strict=options.protocol == "strict").draw(options.num_queries)
+    generator = QueryGenerator(table, tags, task, strict=options.protocol == "strict")
+    queries = generator.draw(options.num_queries) if options.num_queries else _all_of_few(generator)
+    if len(queries) < USUAL and not options.num_queries:
+        LOG.warning("%s has %d queries in all, instead of the usual %d", "+".join(task), len(queries), USUAL)
     file.write(stage, as_json(queries), provenance(paths))
     LOG.info("wrote %s: %d queries on %s", stage.outputs[0], len(queries), "+".join(task))
+
+
+def _all_of_few(generator: QueryGenerator) -> list[Query]:
+    """The usual number of queries, or as many as there are.
+
+    Raises:
+        TooFewQueriesError: there is none.
+    """
+    count = USUAL
+    while True:
+        try:
+            return generator.draw(count)
+        except TooFewQueriesError as error:
+            if not error.possible:
+                raise
+            count = error.possible

@@ -44,11 +44,13 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     if not check_only and stage.is_done(overwrite=overwrite) and not _images_are_missing(source, paths):
         _show(read_json(paths.report))
         return paths.attributions
-    findings = Findings()
+    findings = Findings(lists_alone=check_only)
     samples = source.read(findings)
     if check_only:
-        findings.facts["image content"] = "not looked at by --check_only where images have yet to be made"
-        samples = _without(samples, samples.missing)
+        if not source.looks:
+            findings.facts["image content"] = "not looked at by --check_only where images have yet to be made"
+        if len(samples.missing) < len(samples.paths):  # else the report is of the lists
+            samples = _without(samples, samples.missing)
     else:
         stage.begin()
         samples = _without(samples, source.make_images(samples, findings))

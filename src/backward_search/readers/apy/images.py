@@ -7,7 +7,7 @@ import pandas as pd
 
 from backward_search.data.opening import Opening
 from backward_search.data.report import Findings
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError
 from backward_search.images.opening import left_out_as, upright_size
 from backward_search.images.writing import Box, ImageJob, clamped
 from backward_search.progress import progress
@@ -55,7 +55,7 @@ def plan(
             findings.drop(size or "missing image", crop)
             without.add(row)
     if len(without) == len(objects):
-        raise MissingError(
+        findings.none_there(
             f"none of the photographs, such as {objects[0][1]}, is usable below {paths.folder}: {REMEDY}"
         )
     return jobs, without

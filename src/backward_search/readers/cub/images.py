@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backward_search.data.opening import USUAL, Opening
 from backward_search.data.report import Findings
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError
 from backward_search.images.opening import left_out_as, opened
 from backward_search.progress import progress
 from backward_search.storage.atomic import replacing
@@ -52,7 +52,7 @@ def check_images(paths: DataPaths, keys: Sequence[str], opening: Opening, findin
         usable[row] = file
     if not usable:
         looked = " or ".join(str(folder) for folder in folders)
-        raise MissingError(f"none of the {len(keys)} images, such as {keys[0]}, is usable in {looked}: {REMEDY}")
+        findings.none_there(f"none of the {len(keys)} images, such as {keys[0]}, is usable in {looked}: {REMEDY}")
     return usable
 
 

@@ -74,6 +74,7 @@ def source(paths: DataPaths, *, as_published: bool = False, opening: Opening = U
         inputs={file.name: file for file in (raw.images, raw.attributes, raw.labels)},
         read=read,
         make_images=make_images,
+        looks=True,
     )
 
 

@@ -8,7 +8,7 @@ from backward_search.errors import MissingError
 from backward_search.readers.wikiart.artgan import read_artgan
 from backward_search.readers.wikiart.images import holds_named, raw_home
 from backward_search.readers.wikiart.parquet import find_shards
-from backward_search.readers.wikiart.rows import HOMES, REMEDY, Form, Rows, locate
+from backward_search.readers.wikiart.rows import HOMES, REMEDY, Form, Rows, locate, locate_list
 from backward_search.readers.wikiart.wclasses import read_class_data, read_wclasses
 
 
@@ -40,16 +40,16 @@ def find_lists(folder: Path) -> Form | None:
         file = locate(folder, name)
         if file is not None:
             return Form(f"folders with {name}", {name: file}, _reader(read, file), published=name == "wclasses.csv")
-    if locate(folder, "style_train.csv") is None:
+    if locate_list(folder, "style_train.csv") is None:
         return None
     inputs: dict[str, Path] = {}
     for name in (f"{task}_{part}.csv" for task in ("style", "genre", "artist") for part in ("train", "val")):
-        file = locate(folder, name)
+        file = locate_list(folder, name)
         if file is None:
             raise MissingError(f"no {name} in {folder} (looked in {', '.join(HOMES)}), but style_train.csv: {REMEDY}")
         inputs[name] = file
     names = (f"{task}_class.txt" for task in ("style", "genre", "artist"))
-    inputs |= {name: file for name in names if (file := locate(folder, name)) is not None}
+    inputs |= {name: file for name in names if (file := locate_list(folder, name)) is not None}
     return Form("the ArtGAN release", inputs, lambda findings: read_artgan(inputs, findings))
 
 

@@ -9,8 +9,8 @@ from backward_search.data.opening import Opening
 from backward_search.data.report import Findings
 from backward_search.data.spellings import match
 from backward_search.data.tables import key_of
-from backward_search.errors import MissingError
 from backward_search.images.writing import ImageJob, make_images
+from backward_search.readers.folders import is_noise
 from backward_search.readers.wikiart.labels import STYLES
 from backward_search.readers.wikiart.parquet import image_jobs
 from backward_search.readers.wikiart.rows import REMEDY, Form
@@ -91,7 +91,7 @@ def _check_found(
     """Report the images found under another spelling and those that are missing, and return the rows of these."""
     missing = {row for row, key in enumerate(keys) if key not in made and key not in raw}
     if len(missing) == len(keys):
-        raise MissingError(
+        findings.none_there(
             f"none of the {len(keys)} images, such as {keys[0]}, is in {paths.folder} (looked in images, "
             f"{', '.join(_RAW)}): {REMEDY}"
         )
@@ -134,6 +134,6 @@ def _image_keys(home: Path) -> Iterator[str]:
     """`<folder>/<file>` of every file in the folders of `home`."""
     if not home.is_dir():
         return
-    for folder in sorted(path for path in home.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in home.iterdir() if path.is_dir() and not is_noise(path.name)):
         with os.scandir(folder) as entries:
-            yield from (f"{folder.name}/{entry.name}" for entry in entries if not entry.name.startswith("."))
+            yield from (f"{folder.name}/{entry.name}" for entry in entries if not is_noise(entry.name))

@@ -12,6 +12,8 @@ from backward_search.errors import DataError
 IMAGES = 81_444
 HOMES = (".", "attributes", "attributions", "wikiart_csv")
 """Where the lists are looked for below `data/wikiart/`."""
+REPOSITORY = ("{task}", "WikiArt Dataset/{task}", "*/WikiArt Dataset/{task}", "*/*/WikiArt Dataset/{task}")
+"""Where they lie below it in a checkout of ArtGAN's repository."""
 HUB = "https://huggingface.co/datasets/huggan/wikiart"
 REMEDY = f"put the WikiArt data set there, such as {HUB}, or pass --download True"
 
@@ -63,6 +65,15 @@ class Form:
 def locate(folder: Path, name: str) -> Path | None:
     """Find a text file below `data/wikiart/`."""
     return next((folder / home / name for home in HOMES if (folder / home / name).is_file()), None)
+
+
+def locate_list(folder: Path, name: str) -> Path | None:
+    """Find a list of the ArtGAN release, flat or in its repository, where some lie in folders and have no ending."""
+    task = name.partition("_")[0].capitalize()
+    homes = [folder / home for home in HOMES]
+    homes += [home for pattern in REPOSITORY for home in sorted(folder.glob(pattern.format(task=task)))]
+    files = (home / spelt for home in homes for spelt in (name, name.partition(".")[0]))
+    return next((file for file in files if file.is_file()), None)
 
 
 def keys_of(file: Path, names: Sequence[str]) -> list[str]:

@@ -60,7 +60,11 @@ def source(
         rows, splits = split(form.read(findings), None if form.published else seed, findings)
         plan = plan_images(paths, form, rows.keys, findings)
         planned[:] = [plan]
-        tags = from_attributions(attributions, rows.keys, findings) if attributions else from_labels(rows)
+        tags = (
+            from_attributions(attributions, rows.keys, findings)
+            if attributions
+            else from_labels(rows, placeholders=as_published)
+        )
         _describe(form, rows, attributions is not None, seed, findings)
         return Samples(
             paths=[f"./data/{paths.name}/images/{key}" for key in plan.keys],
@@ -123,5 +127,5 @@ def _describe(form: Form, rows: Rows, attributed: bool, seed: int, findings: Fin
         "tags": f"{', '.join(FIELDS)} of {ATTRIBUTIONS}" if attributed else f"genre, style and artist, as {why}",
         "test queries": "the paper's" if form.published and attributed else "will not be the paper's",
     }
-    findings.expect("styles", len(STYLES), len(set(rows.styles)))
-    findings.expect("genres", len(GENRES), len(set(rows.genres)))
+    findings.expect("styles listed", len(STYLES), len(set(rows.styles)))
+    findings.expect("genres listed", len(GENRES), len(set(rows.genres)))

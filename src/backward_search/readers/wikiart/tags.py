@@ -11,6 +11,7 @@ from backward_search.data.report import Findings
 from backward_search.data.spellings import match
 from backward_search.data.tables import key_of
 from backward_search.errors import DataError
+from backward_search.readers.wikiart.labels import OTHER_ARTIST, OTHER_GENRE
 from backward_search.readers.wikiart.rows import Rows
 
 ATTRIBUTIONS = "wikiart_attributions.csv"
@@ -36,9 +37,16 @@ class WikiartTags:
     query_tags: list[str]
 
 
-def from_labels(rows: Rows) -> WikiartTags:
-    """Genre, style and artist as tags, for all that is known without the attributions table."""
-    tags = [metric_tags(labels) for labels in zip(rows.genres, rows.styles, rows.artists, strict=True)]
+def from_labels(rows: Rows, *, placeholders: bool = False) -> WikiartTags:
+    """Genre, style and artist as tags, for all that is known without the attributions table.
+
+    Args:
+        rows: of the lists.
+        placeholders: whether "other artist" and "other genre" are tags, which make unrelated paintings alike.
+    """
+    nothing = () if placeholders else (OTHER_ARTIST, OTHER_GENRE)
+    known = zip(rows.genres, rows.styles, rows.artists, strict=True)
+    tags = [metric_tags(label for label in labels if label not in nothing) for labels in known]
     return WikiartTags(tags, tags)
 
 

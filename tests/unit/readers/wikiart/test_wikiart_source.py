@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import shutil
 import unicodedata
 
 import numpy as np
@@ -164,8 +165,8 @@ def test_without_that_table_tags_are_genre_style_and_artist(folder):
     found = Prepared(folder.parent)
     assert found.report["tags"] == "genre, style and artist, as there is no wikiart_attributions.csv"
     assert found.report["test queries"] == "will not be the paper's"
-    assert found.tags[paintings[5].key]["tags"] == "othergenre,color_field_painting,painter-6"
-    assert found.tags[paintings[0].key]["query_tags"] == "abstract,art_nouveau_modern,otherartist"
+    assert found.tags[paintings[5].key]["tags"] == "color_field_painting,painter-6"  # no known genre
+    assert found.tags[paintings[0].key]["query_tags"] == "abstract,art_nouveau_modern"  # no known artist
 
 
 def test_a_row_that_the_attributions_lack_has_no_tags_and_is_named(folder):
@@ -498,3 +499,38 @@ def test_a_folder_of_the_builder_gives_1000_queries_a_task(folder, form):
     for task in ("style", "style-genre"):
         file = found.images.parent / "attributions" / f"query_{task}_wikiart_test_random.json"
         assert len(json.loads(file.read_text())["queries"]) == 1000
+
+
+def test_placeholders_are_tags_as_published_alone(folder):
+    paintings = write_wikiart(folder, attributions=False, **FEW)
+    found = Prepared(folder.parent, "--as_published")
+    assert found.tags[paintings[5].key]["tags"] == "othergenre,color_field_painting,painter-6"
+
+
+def test_lists_are_counted_before_there_is_an_image(folder):
+    write_wikiart(folder, attributions=False, **FEW)
+    shutil.rmtree(folder / "images", ignore_errors=True)
+    shutil.rmtree(folder / "images_raw", ignore_errors=True)
+    prepare(folder.parent, "--check_only")
+    content = json.loads((folder / "attributions" / "check.json").read_text())
+    assert content["images"] == FEW["images"]
+    assert content["WARNING: counts are of the lists"].startswith(f"none of the {FEW['images']} images")
+    with pytest.raises(MissingError, match=r"none of the \d+ images"):
+        prepare(folder.parent)
+
+
+@pytest.mark.parametrize("place", ["WikiArt Dataset", "ArtGAN/WikiArt Dataset", "."])
+def test_lists_where_a_checkout_has_them(folder, place):
+    write_wikiart(folder, form="artgan", **FEW)
+    moved = 0
+    for file in [*folder.rglob("*_train.csv"), *folder.rglob("*_val.csv"), *folder.rglob("*_class.txt")]:
+        task = file.name.partition("_")[0]
+        target = folder / place / task.capitalize() / (file.stem if task == "artist" else file.name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+        moved += 1
+    assert moved >= 6
+    prepare(folder.parent, "--check_only")
+    content = json.loads((folder / "attributions" / "check.json").read_text())
+    assert content["form"] == "the ArtGAN release"
+    assert content["images"] == FEW["images"]
