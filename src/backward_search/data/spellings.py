@@ -27,6 +27,15 @@ def bare(name: str) -> str:
     return re.sub(r"[^a-z0-9./-]", "", unescaped(name))
 
 
+def lettered(name: str) -> str:
+    """Its ASCII letters and digits alone, in their folders: `_` and `-` stand for each other in some lists.
+
+    >>> lettered("Rococo/a_b-c.jpg")
+    'rococo/abc.jpg'
+    """
+    return bare(name).replace("-", "")
+
+
 def match(names: Sequence[str], available: Iterable[str]) -> dict[str, str]:
     """Find names among those that are there, at first as they are, then under other spellings.
 
@@ -40,7 +49,7 @@ def match(names: Sequence[str], available: Iterable[str]) -> dict[str, str]:
     """
     there = set(available)
     found = {name: name for name in names if name in there}
-    for spelling in (unescaped, bare):
+    for spelling in (unescaped, bare, lettered):
         wanted = _by_spelling((name for name in names if name not in found), spelling)
         if not wanted:
             break

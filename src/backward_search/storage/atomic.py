@@ -14,6 +14,9 @@ import numpy as np
 
 from backward_search.errors import DataError, MissingError
 
+LONGEST_NAME = 200
+"""Bytes of a name beyond which that of its temporary sibling is made of a hash; disks hold 255."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -26,7 +29,10 @@ def replacing(path: Path) -> Iterator[Path]:
         A path in the same folder and with the same suffix. It is removed when the body raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    stem = path.stem
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
+    temporary = path.with_name(f".{stem}.{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

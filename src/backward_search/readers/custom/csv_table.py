@@ -12,7 +12,7 @@ from backward_search.readers.custom import paths as table_paths
 from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.delimited import read_delimited
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
-from backward_search.readers.custom.names import unique_keys
+from backward_search.readers.custom.names import RESPELT, respelt, unique_keys
 
 
 def read_csv(source: Path, roles: Roles, reading: Reading) -> Listing:
@@ -71,17 +71,19 @@ def listing_of_paths(form: str, source: Path, frame: pd.DataFrame, roles: Roles,
     }
     kept = np.flatnonzero(~empty & ~twice).tolist()
     names = [paths[row] for row in kept]
+    parts = [_inside(path) for path in names]
     repaired = {
         "paths that the disk spells otherwise": [
             paths[row] for row in kept if files[row] not in (None, disk.at(paths[row]))
         ],
         "labels written in several ways, taken as one": noted.respelt,
+        RESPELT: respelt(parts),
     }
     return Listing(
         form,
         cells.iloc[kept].reset_index(drop=True).drop(columns=_used_up(cells, roles, reading)),
         names,
-        unique_keys([_inside(path) for path in names]),
+        unique_keys(parts),
         range(len(names)),
         Files.of([files[row] or disk.at(paths[row]) for row in kept]),
         {source.name: source},

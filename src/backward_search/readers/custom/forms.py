@@ -12,7 +12,7 @@ from backward_search.readers.custom.arrays import read_npz
 from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.csv_table import read_csv
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
-from backward_search.readers.custom.names import text, unique_keys
+from backward_search.readers.custom.names import RESPELT, respelt, text, unique_keys
 from backward_search.readers.custom.parquet import read_parquet
 from backward_search.readers.custom.shards import shards_in
 from backward_search.readers.folders import walk
@@ -98,15 +98,17 @@ def _listing_of(source: Path, found: Arrangement, levels: Sequence[str], left_ou
     if any(place.split for place in places):
         columns["split"] = [place.split for place in places]
     cells, noted = cleaned(pd.DataFrame(columns, dtype=object), (), numbers=False)
+    parts = [_parts(place) for place in places]
+    repaired = {"labels written in several ways, taken as one": noted.respelt, RESPELT: respelt(parts)}
     return Listing(
         found.form,
         cells,
         [text(place.path) for place in places],
-        unique_keys([_parts(place) for place in places]),
+        unique_keys(parts),
         range(len(places)),
         Files.of([source / place.path for place in places]),
         left_out=left_out,
-        repaired={"labels written in several ways, taken as one": noted.respelt} if noted.respelt else {},
+        repaired={reason: names for reason, names in repaired.items() if names},
     )
 
 

@@ -1,6 +1,8 @@
 """Names for the user's own images: text out of any column, and keys that are unique and can name files."""
 
 import hashlib
+import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +15,12 @@ KEPT_SUFFIXES = (".jpg", ".jpeg", ".png")
 JPEG_SUFFIXES = (".jfif", ".jpe", ".mpo")
 """Other endings of JPEG files, which stay JPEG files."""
 PER_FOLDER = 1000
+RESPELT = "names that not every disk can hold, respelt"
+LONGEST = 200
+"""Most bytes of a stored name; disks hold 255, of which names of unfinished files take some."""
+_RESERVED = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
+_ENDS = re.compile(r"[. ]+$")
+_DEVICES = frozenset(("con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))))
 
 
 def text(name: object) -> str:
@@ -68,10 +76,10 @@ def row_keys(count: int, suffix: str) -> list[str]:
 
 
 def unique_keys(paths: Sequence[tuple[str, ...]]) -> list[str]:
-    """A key `<folder>/<file>` for each path, by its last two parts.
+    """A key `<folder>/<file>` for each path, by its last two parts, each `storable`.
 
-    Where two of them would be the same, also on a disk that does not tell a from A, the other parts go into the file's
-    name; where that is not enough, so does a short hash of the whole path.
+    Where two of them would be the same, also on a disk that does not tell a from A or composed letters from others, the
+    other parts go into the file's name; where that is not enough, so does a short hash of the whole path.
 
     Args:
         paths: their parts; no path stands twice.
@@ -87,12 +95,39 @@ def unique_keys(paths: Sequence[tuple[str, ...]]) -> list[str]:
     return keys.tolist()
 
 
+def respelt(paths: Sequence[tuple[str, ...]]) -> list[str]:
+    """The paths of whose last two parts one is not `storable` as it is."""
+    return [text("/".join(path)) for path in paths if any(storable(part) != part for part in path[-2:])]
+
+
+def storable(name: str) -> str:
+    r"""The name of a file or folder as every common disk can hold it.
+
+    In Unicode's composed form, without characters that some system keeps for itself, without a dot or space at its
+    end, no name of a device of Windows, and no longer than `LONGEST` bytes: a longer one ends in a hash of the whole.
+
+    >>> storable("Rococo, 1750.jpg"), storable('who?"\n.jpg'), storable("aux.png"), storable("cafe\u0301. ")
+    ('Rococo, 1750.jpg', 'who___.jpg', 'aux_.png', 'café_')
+    """
+    plain = _RESERVED.sub("_", unicodedata.normalize("NFC", text(name)))
+    plain = _ENDS.sub("_", plain)
+    stem, dot, suffix = plain.partition(".")
+    if stem.casefold() in _DEVICES:
+        plain = f"{stem}_{dot}{suffix}"
+    if len(plain.encode("utf-8")) <= LONGEST:
+        return plain
+    ending = PurePosixPath(plain).suffix[:8]
+    digest = hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:8]
+    kept = plain.encode("utf-8")[: LONGEST - len(ending.encode("utf-8")) - 9].decode("utf-8", "ignore")
+    return f"{kept}-{digest}{ending}"
+
+
 def _key(path: tuple[str, ...], name: str) -> str:
     folder = path[-2] if len(path) > 1 else "images"
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in KEPT_SUFFIXES:
         name = f"{name}.jpg" if suffix in JPEG_SUFFIXES else f"{name}.png"
-    return f"{text(folder)}/{text(name)}".replace("\\", "_")
+    return f"{storable(folder)}/{storable(name)}"
 
 
 def _with_parents(path: tuple[str, ...]) -> str:

@@ -1,5 +1,6 @@
 """How images lie in folders: what is a class, a split, or neither."""
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -9,7 +10,9 @@ from backward_search.errors import DataError
 from backward_search.readers.custom.arrangement import arranged
 from backward_search.readers.custom.forms import read_listing
 from backward_search.readers.custom.listing import Reading, Roles
+from backward_search.readers.custom.names import RESPELT
 from backward_search.readers.folders import is_noise
+from backward_search.storage.atomic import replacing
 
 SOURCE = Path("photos")
 
@@ -129,3 +132,24 @@ def test_what_systems_and_tools_leave_is_neither_class_nor_image(name, tmp_path)
 @pytest.mark.parametrize("name", ["Trash", "recycling", "test.jpg", "lost", "Rococo", "icons", "part", "#1"])
 def test_names_that_people_give_are_kept(name):
     assert not is_noise(name)
+
+
+def test_stored_names_are_valid_and_unique_on_every_disk(tmp_path):
+    long = "é" * 120  # 240 bytes
+    names = [f"{long}.jpg", f"{long[:-1]}.jpg", "a?.png", "A_.png", "cafe\u0301.png", "con.png", "b. .png"]
+    for name in names:
+        draw(tmp_path / "cat" / name)
+    draw(tmp_path / "café" / "1.png")
+    draw(tmp_path / "cat" / "café.png")
+    found = read_listing(tmp_path, Roles(), Reading())
+    folded = {unicodedata.normalize("NFC", key).casefold() for key in found.keys}
+    assert len(folded) == len(names) + 2
+    for key in found.keys:
+        folder, file = key.split("/")
+        assert len(file.encode()) <= 210
+        assert not set(file) & set('?*<>:"|')
+        assert file.split(".")[0].casefold() != "con"
+        with replacing(tmp_path / "made" / folder / file) as temporary:
+            temporary.touch()
+    assert "café/1.png" in found.keys
+    assert len(found.repaired[RESPELT]) == 5

@@ -182,7 +182,7 @@ def test_names_that_are_no_text(source, root):
     draw(source / "cat" / "x.png").rename(os.fsdecode(os.fsencode(source / "cat") + b"/caf\xe9.png"))
     draw(source / "dog" / "a\\b,\n.png")
     _, tables = prepare(root, source)
-    assert {"cat/caf?.png", "dog/a_b,\n.png"} < set(rows_of(tables))
+    assert {"cat/caf_.png", "dog/a_b,_.png"} < set(rows_of(tables))
 
 
 # --- CSV
