@@ -33,12 +33,14 @@ def as_rgb(image: Image.Image, background: str | None = WHITE) -> Image.Image:
             keeps it, and comes in mode RGBA.
     """
     _correct_key(image)
+    image.load()  # some formats learn their mode from the pixels
     deep = image.mode.startswith("I;16") or image.mode in ("I", "F")
-    if not deep and not image.has_transparency_data:
+    see_through = _is_see_through(image)
+    if not deep and not see_through:
         return image.convert("RGB")
     clear = _deep_in_rgba(image) if deep else (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     if background is None:
-        return clear if image.has_transparency_data else clear.convert("RGB")
+        return clear if see_through else clear.convert("RGB")
     ground = Image.new("RGB", image.size, background)
     ground.paste(clear, mask=clear)
     return ground
@@ -58,6 +60,12 @@ def grey_levels(values: np.ndarray) -> np.ndarray:
         part = np.nan_to_num(part, nan=low, posinf=high, neginf=low).clip(low, high)
         levels[start : start + rows] = np.rint((part - low) * (255 / (high - low)))
     return levels
+
+
+def _is_see_through(image: Image.Image) -> bool:
+    """Whether a picture may be transparent somewhere."""
+    of_palette = image.mode == "P" and image.palette is not None and image.palette.mode.endswith("A")
+    return image.mode.lower().endswith("a") or of_palette or "transparency" in image.info
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
