@@ -152,6 +152,19 @@ def test_one_limit_of_size_at_every_entry(options, tmp_path):
         open_run("variants", **roots, max_pixels=9999).embed([scan])
 
 
+def test_a_query_image_that_is_none_is_named_with_what_to_do(options, tmp_path):
+    for name, content, words in (
+        ("a.heic", b"\0\0\0\x18ftypheic", "a.heic is a HEIC picture: pip install pillow-heif"),
+        ("b.jpg", b"whatever", r"b.jpg cannot be read \(.+\)"),
+        ("c.jpg", None, "c.jpg does not exist"),
+    ):
+        if content:
+            (tmp_path / name).write_bytes(content)
+        asked = ["--condition", "label=odd", "--query_image", str(tmp_path / name), "--methods", "unchanged"]
+        with pytest.raises(OptionError, match=rf"--query_image .*: image .*{words}$"):
+            script("E2")([*options, *asked])
+
+
 def test_the_background_of_a_set_is_that_of_its_runs(tmp_path):
     for number in range(12):
         place = tmp_path / "source" / ("even", "odd")[number % 2] / f"{number}.png"

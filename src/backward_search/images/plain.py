@@ -25,7 +25,7 @@ _KEY_FACTORS = {"1": 255, "L;2": 85, "L;4": 17}
 
 
 def as_rgb(image: Image.Image, background: str | None = WHITE) -> Image.Image:
-    """A picture in mode RGB; decodes one of which only the header is read.
+    """A picture in mode RGB, itself where it is so already; decodes one of which only the header is read.
 
     Args:
         image: in any mode.
@@ -37,8 +37,8 @@ def as_rgb(image: Image.Image, background: str | None = WHITE) -> Image.Image:
     deep = image.mode.startswith("I;16") or image.mode in ("I", "F")
     see_through = _is_see_through(image)
     if not deep and not see_through:
-        return image.convert("RGB")
-    clear = _deep_in_rgba(image) if deep else (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        return image if image.mode == "RGB" else image.convert("RGB")
+    clear = _deep_in_rgba(image) if deep else _in_rgba(image)
     if background is None:
         return clear if see_through else clear.convert("RGB")
     ground = Image.new("RGB", image.size, background)
@@ -79,6 +79,12 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     if low >= 0 and high < 2 ** BITS[-1] and (values.dtype.kind != "f" or bool((finite == np.rint(finite)).all())):
         return 0.0, float(next(2**bits - 1 for bits in BITS if high < 2**bits))
     return (low, high) if high > low else (low, low + 1)
+
+
+def _in_rgba(image: Image.Image) -> Image.Image:
+    if image.mode == "RGBA":
+        return image
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
 def _deep_in_rgba(image: Image.Image) -> Image.Image:
