@@ -82,7 +82,7 @@ def decoded(monkeypatch):
     """The images that this process decodes."""
     seen: list[Path] = []
     real = images.open_picture
-    monkeypatch.setattr(images, "open_picture", lambda path: (seen.append(path), real(path))[1])
+    monkeypatch.setattr(images, "open_picture", lambda path, **how: (seen.append(path), real(path, **how))[1])
     return seen
 
 

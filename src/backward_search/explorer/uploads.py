@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backward_search.data.opening import MAX_PIXELS, Opening
 from backward_search.errors import DataError
+from backward_search.images.kinds import kind_of
 from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
 
@@ -34,6 +35,9 @@ class Uploads:
         size = file.stat().st_size
         if size > self._megabytes * 10**6:
             raise DataError(f"the file has {size / 1e6:.0f} MB: the most is {self._megabytes} MB")
+        kind = kind_of(file)  # its name tells it too
+        if kind is not None and kind.remedy:
+            raise DataError(f"the file is {kind.one}: {kind.remedy}")
         upright = open_picture(file.read_bytes(), opening=self._opening)
         upright.thumbnail((SIDE, SIDE))
         data = io.BytesIO()

@@ -54,6 +54,7 @@ OTHER = Kind("no image", "files that are no images")
 _EMPTY = Kind("an empty file", "empty files", "fetch again")
 _WEB_PAGE = Kind("a web page", "web pages in place of images", "fetch the images again")
 _POINTER = Kind("a pointer of Git LFS", "pointers of Git LFS", "run git lfs pull")
+_TIFF = Kind("a TIFF file of a rare or damaged kind", "TIFF files of a rare or damaged kind", "export as PNG")
 _SVG = Kind("an SVG drawing", "SVG drawings", "export as PNG")
 _DRAWING = Kind("a PostScript or Windows drawing", "PostScript and Windows drawings", "export as PNG")
 _PDF = Kind("a PDF document", "PDF documents", "export pages as PNG")
@@ -80,6 +81,7 @@ _BEGINNINGS: tuple[tuple[Kind, tuple[bytes, ...]], ...] = (
     (_LAYERS, (b"8BPS\x00\x02",)),
     (_ARCHIVE, (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"\xfd7zXZ", b"BZh")),
     (_POINTER, (b"version https://git-lfs",)),
+    (_TIFF, (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")),
 )
 _BRANDS = {
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), _HEIC),
@@ -133,8 +135,8 @@ def _judged(head: bytes, source: Path | bytes, suffix: str) -> Kind | None:
         return None
     found = None if suffix in (".html", ".htm") else _told(head)
     if suffix in RAW_SUFFIXES:
-        return found or _RAW
-    if found in (None, _HEIC, _AVIF, _JXL):
+        return _RAW if found in (None, _TIFF) else found
+    if found in (None, _HEIC, _AVIF, _JXL, _TIFF):
         opened = _opened(source, suffix)
         if opened is None:
             return _RAW
@@ -161,6 +163,8 @@ def _opened(source: Path | bytes, suffix: str) -> bool | None:
 
 def _told(head: bytes) -> Kind | None:
     """What the first bytes tell, of that which Pillow alone does not open."""
+    if head[8:10] == b"CR" and head.startswith(b"II*\x00"):
+        return _RAW
     for kind, beginnings in _BEGINNINGS:
         if head.startswith(beginnings):
             return kind
@@ -170,8 +174,6 @@ def _told(head: bytes) -> Kind | None:
         return _AVIF if brand is _HEIC and also_avif and not features.check("avif") else brand
     if head[4:8] in (b"moov", b"mdat", b"wide") or (head.startswith(b"RIFF") and head[8:12] == b"AVI "):
         return _VIDEO
-    if head[8:10] == b"CR" and head.startswith(b"II*\x00"):
-        return _RAW
     if head[128:132] == b"DICM":
         return _DICOM
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

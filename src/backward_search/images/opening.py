@@ -62,11 +62,9 @@ def open_picture(
         DataError: it cannot be read; the message names its file.
     """
     with opened(source, opening.max_pixels) as image:
-        upright = scaled_down(
-            image, short_side, opening.background
-        )  # decodes: some formats name the turn behind the pixels
-        turn = turn_of(image)
-        return upright.transpose(turn) if turn is not None else upright
+        plain = scaled_down(image, short_side, opening.background)
+        turn = turn_of(image)  # asked now that it is decoded: some formats name it behind the pixels
+        return plain.transpose(turn) if turn is not None else plain
 
 
 @contextmanager
@@ -144,7 +142,8 @@ def scaled_down(image: Image.Image, short_side: int | None, background: str | No
     """
     size = _final_size(image.size, short_side)
     if size == image.size:
-        return as_rgb(image, background)
+        plain = as_rgb(image, background)
+        return plain.copy() if plain is image else plain
     drafted = image.draft("RGB", (size[0] * REDUCED, size[1] * REDUCED))
     return as_rgb(image, background).resize(size, Image.Resampling.LANCZOS, box=drafted[1] if drafted else None)
 

@@ -25,7 +25,7 @@ _KEY_FACTORS = {"1": 255, "L;2": 85, "L;4": 17}
 
 
 def as_rgb(image: Image.Image, background: str | None = WHITE) -> Image.Image:
-    """A picture in mode RGB; decodes one of which only the header is read.
+    """A picture in mode RGB, itself where it is so already; decodes one of which only the header is read.
 
     Args:
         image: in any mode.
@@ -33,12 +33,14 @@ def as_rgb(image: Image.Image, background: str | None = WHITE) -> Image.Image:
             keeps it, and comes in mode RGBA.
     """
     _correct_key(image)
+    image.load()  # some formats learn their mode from the pixels
     deep = image.mode.startswith("I;16") or image.mode in ("I", "F")
-    if not deep and not image.has_transparency_data:
-        return image.convert("RGB")
-    clear = _deep_in_rgba(image) if deep else (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    see_through = _is_see_through(image)
+    if not deep and not see_through:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    clear = _deep_in_rgba(image) if deep else _in_rgba(image)
     if background is None:
-        return clear if image.has_transparency_data else clear.convert("RGB")
+        return clear if see_through else clear.convert("RGB")
     ground = Image.new("RGB", image.size, background)
     ground.paste(clear, mask=clear)
     return ground
@@ -60,6 +62,12 @@ def grey_levels(values: np.ndarray) -> np.ndarray:
     return levels
 
 
+def _is_see_through(image: Image.Image) -> bool:
+    """Whether a picture may be transparent somewhere."""
+    of_palette = image.mode == "P" and image.palette is not None and image.palette.mode.endswith("A")
+    return image.mode.lower().endswith("a") or of_palette or "transparency" in image.info
+
+
 def _range(values: np.ndarray) -> tuple[float, float]:
     """The values that are black and white."""
     finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
@@ -71,6 +79,12 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     if low >= 0 and high < 2 ** BITS[-1] and (values.dtype.kind != "f" or bool((finite == np.rint(finite)).all())):
         return 0.0, float(next(2**bits - 1 for bits in BITS if high < 2**bits))
     return (low, high) if high > low else (low, low + 1)
+
+
+def _in_rgba(image: Image.Image) -> Image.Image:
+    if image.mode == "RGBA":
+        return image
+    return (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
 
 
 def _deep_in_rgba(image: Image.Image) -> Image.Image:

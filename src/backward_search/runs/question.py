@@ -81,7 +81,8 @@ def from_outside(source: RunSource, conditioned: tuple[str, ...], condition: str
     try:
         embedding = embedded(source.run, file, source.device)
     except DataError as error:
-        reason = str(error).removesuffix(f": {REPAIR}").removesuffix(f": {ABSENT}")
+        reason = str(error).partition(", or pass --skip_unreadable")[0]  # which is not for a single image
+        reason = reason.removesuffix(f": {REPAIR}").removesuffix(f": {ABSENT}")
         raise OptionError(f"--query_image {file}: {reason}") from None
     task = Task.of(source, conditioned, [Query("", "", {})], condition=condition)
     return task, Question(file.name, f"image_{file.stem}", file, embedding, None, frozenset(), 0)

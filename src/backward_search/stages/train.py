@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.translation import run_name, run_paths
+from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import prepared_look, provenance
 from backward_search.data.registry import Preprocessing
@@ -126,6 +127,7 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
 def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look: Preprocessing) -> Stage:
     names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
     names += ["holdout"] if options.holdout else []
+    names += ["max_pixels"] if options.skip_unreadable and options.max_pixels != MAX_PIXELS else []
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
     settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}

@@ -2,8 +2,9 @@
 
 import pytest
 
-from backward_search.cli import EvaluateOptions, TrainOptions, VisualizeOptions, parse
+from backward_search.cli import CustomOptions, EvaluateOptions, TrainOptions, VisualizeOptions, parse
 from backward_search.cli.translation import answer_config, solver
+from backward_search.data.opening import Opening
 from backward_search.errors import OptionError
 from backward_search.solvers.adam import Adam
 from backward_search.solvers.manifold import Manifold
@@ -104,3 +105,16 @@ def test_an_unknown_option_is_hinted_at(kind, words, hint, capsys):
     said = capsys.readouterr().err
     assert hint in said
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--background", "#FFF"], ["--background", "White"]])
+def test_every_name_of_a_colour_is_one_background(words):
+    options = parse(CustomOptions, None, ["--dataset_name", "mine", "--source", "x", *words])
+    assert options.opening == Opening("#ffffff")
+    assert options.opening.unusual == {}
+
+
+@pytest.mark.parametrize("colour", ["whyte", "#ffffff80", ""])
+def test_what_is_no_colour_is_no_background(colour):
+    with pytest.raises(OptionError, match=f"--background {colour} is no colour that covers: pass one such as white"):
+        parse(CustomOptions, None, ["--dataset_name", "mine", "--source", "x", "--background", colour])

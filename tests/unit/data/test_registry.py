@@ -5,6 +5,7 @@ import pytest
 from scripts_by_name import script
 
 from backward_search.data import registry
+from backward_search.data.opening import Opening
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import DatasetEntry, Preprocessing, register
 from backward_search.data.source import Source
@@ -96,3 +97,10 @@ def test_the_users_own_images_cannot_take_the_name_of_a_registered_data_set(tmp_
 def test_a_reader_is_imported_when_it_is_asked_for():
     assert registry.module_of("glyphs").ENTRY is registry.find("glyphs", "anywhere")
     assert registry.module_of("nothing") is None
+
+
+def test_a_configuration_says_nothing_of_what_older_ones_do_not_know():
+    usual = Preprocessing(max_pixels=1000)
+    assert usual.in_json.keys() == {"size", "fit", "augment", "mean", "std"}
+    assert Preprocessing(**usual.in_json).opening == Opening()
+    assert Preprocessing(**Preprocessing(background="#000000").in_json).background == "#000000"

@@ -12,10 +12,12 @@ from explored import lay_explored, opened
 from PIL import Image
 from scripts_by_name import script
 
+from backward_search.data.opening import Opening
 from backward_search.errors import UserError
 from backward_search.explorer.runs import trained_runs
 from backward_search.explorer.state import Choice, State, from_link
 from backward_search.explorer.uploads import Uploads
+from backward_search.images.opening import open_picture
 from backward_search.methods.asking import Ask
 from backward_search.stages.explore import explorer_of
 
@@ -151,6 +153,16 @@ def test_an_image_of_ones_own_is_embedded_as_c1_would(engine, state, options, tm
     assert [hit.row for hit in engine.view(mine).found] == [hit.row for hit in engine.view(state).found]
     assert engine.view(mine).found[0].shared == ()
     assert f"--query_image {engine.query_image(mine)}" in engine.command(mine)
+
+
+def test_an_upload_stays_transparent_for_the_background_of_each_run(tmp_path):
+    Image.new("LA", (2000, 1000), (0, 0)).save(tmp_path / "clear.png")
+    uploads = Uploads(tmp_path / "kept", 1)
+    kept = uploads.find(uploads.take(tmp_path / "clear.png"))
+    for ground, level in (("#ffffff", 255), ("#808080", 128)):
+        shown = open_picture(kept, opening=Opening(ground))
+        assert shown.size == (1024, 512)
+        assert shown.getpixel((9, 9)) == (level, level, level)
 
 
 def test_bad_uploads_are_refused(tmp_path):

@@ -68,6 +68,7 @@ FTYP = b"\0\0\0\x18ftyp%s\0\0\0\0" + bytes(64)
         ("a.jxl", b"\xff\x0a\0\0", "JPEG XL pictures: pip install pillow-jxl-plugin"),
         ("a.dcm", bytes(128) + b"DICM", "DICOM pictures: export as PNG"),
         ("a.psb", b"8BPS\0\2", "large Photoshop documents: export as PNG"),
+        ("a.tif", b"II*\0\x08\0\0\0\0\0", "TIFF files of a rare or damaged kind: export as PNG"),
         ("a.zip", b"PK\3\4", "archives: unpack first"),
         ("a.png", b"version https://git-lfs.github.com/spec/v1\n", "pointers of Git LFS: run git lfs pull"),
         ("a.jpg", b"", "empty files: fetch again"),

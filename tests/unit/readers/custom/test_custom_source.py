@@ -176,6 +176,29 @@ def test_broken_images_are_dropped_and_named(source, root):
     assert dropped["empty files: fetch again"] == {"count": 1, "examples": ["dog/empty.png"]}
 
 
+def test_images_are_known_by_their_content_and_other_files_are_counted_by_kind(source, root):
+    draw_classes(source)
+    for number, name in enumerate(("a.jfif", "b.JPE", "no-ending", "png.jpg")):
+        draw(source / "cat" / "x.png", number).rename(source / "cat" / name)
+    for name, content in {
+        "a.svg": b"<svg/>",
+        "b.jpg": b"<html>",
+        "c.jpg": b"",
+        "d.heif": b"\0\0\0\x18ftyphevx",
+    }.items():
+        (source / "dog" / name).write_bytes(content)
+    (source / "dog" / "notes.txt").write_text("no picture")
+    _, tables = prepare(root, source)
+    assert {"cat/a.jfif.jpg", "cat/b.JPE.jpg", "cat/no-ending.png", "cat/png.jpg"} <= set(rows_of(tables))
+    assert {reason: tally["examples"] for reason, tally in report(root)["dropped"].items()} == {
+        "SVG drawings: export as PNG": ["dog/a.svg"],
+        "web pages in place of images: fetch the images again": ["dog/b.jpg"],
+        "empty files: fetch again": ["dog/c.jpg"],
+        "HEIC pictures: pip install pillow-heif": ["dog/d.heif"],
+        "files that are no images": ["dog/notes.txt"],
+    }
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are a Linux matter")
 def test_names_that_are_no_text(source, root):
     draw_classes(source)
