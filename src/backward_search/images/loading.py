@@ -14,8 +14,12 @@ from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError
 from backward_search.images.fitting import fit
+from backward_search.images.handing import has_room, watched
 from backward_search.images.opening import open_picture
 from backward_search.progress import progress
+
+AHEAD = 4
+"""Batches that each process decodes before they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def unreadable_images(files: Sequence[Path], workers: int, max_pixels: int = MAX
         collate_fn=list,
         generator=torch.Generator(),
     )
-    batches = progress(loader, "checking images", "batch", len(loader))
+    batches = progress(watched(loader), "checking images", "batch", len(loader))
     return {row: str(image) for batch in batches for image, row in batch if isinstance(image, DataError)}
 
 
@@ -131,6 +135,7 @@ class ImageLoader:
         self._labels = {name: torch.tensor(values) for name, values in labels.items()}
         self._rows = ImageRows(files, look, seed)
         self._batch_size = batch_size
+        self._size = look.size
         self._workers = workers
         self._seed = seed
         self._group = group
@@ -191,21 +196,27 @@ class ImageLoader:
 
     def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
         workers = min(self._workers, len(shares))
+        shared = not workers or has_room(self._bytes_under_way(workers))
         loader = DataLoader(
             self._rows,
             batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
             num_workers=workers,
-            collate_fn=_stack,
+            collate_fn=_stack if shared else _stack_arrays,
             pin_memory=torch.cuda.is_available(),
-            prefetch_factor=4 if workers else None,
+            prefetch_factor=AHEAD if workers else None,
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
-        for pixels, rows in loader:
-            if isinstance(pixels, DataError):
-                raise DataError(f"{pixels}, or pass --skip_unreadable True")
+        for found, rows in watched(loader):
+            if isinstance(found, DataError):
+                raise DataError(f"{found}, or pass --skip_unreadable True")
+            pixels = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
             if self._kept is not None:
                 self._kept[rows] = pixels
             yield pixels
+
+    def _bytes_under_way(self, workers: int) -> int:
+        """What the processes of the group have decoded at most, and this one has not yet taken."""
+        return workers * AHEAD * self._batch_size * 3 * self._size**2
 
     def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
         places = torch.from_numpy(rows)
@@ -214,10 +225,17 @@ class ImageLoader:
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:
+    """A batch in one tensor, which PyTorch hands over in shared memory."""
+    images, rows = _stack_arrays(items)
+    return (images if isinstance(images, DataError) else torch.from_numpy(images)), rows
+
+
+def _stack_arrays(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[np.ndarray | DataError, np.ndarray]:
+    """A batch in one array, which goes through a pipe."""
     rows = np.array([row for _, row in items])
     images: list[np.ndarray] = []
     for image, _ in items:
         if isinstance(image, DataError):
             return image, rows
         images.append(image)
-    return torch.from_numpy(np.stack(images)), rows
+    return np.stack(images), rows

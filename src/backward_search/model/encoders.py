@@ -8,8 +8,10 @@ import dataclasses
 import difflib
 import importlib
 import logging
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from urllib.error import URLError
 
@@ -17,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
-from backward_search.errors import MissingError, OptionError
+from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.extras import how_to_install
 from backward_search.model.torchvision_models import models
 from backward_search.registry import Registry
@@ -119,6 +121,7 @@ def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> n
     Raises:
         OptionError: the name is unknown.
         MissingError: the pretrained weights cannot be downloaded.
+        DataError: the file of pretrained weights is none.
     """
     if name.startswith(_TIMM):
         return _of_timm(name.removeprefix(_TIMM), pretrained)
@@ -153,17 +156,29 @@ def _torchvision(row: _Torchvision, pretrained: bool) -> nn.Module:
     weights = models().get_model_weights(row.constructor)[row.weights] if pretrained else None
     try:
         network: nn.Module = models().get_model(row.constructor, weights=weights)
-    except (URLError, OSError, RuntimeError) as error:  # the last where a download is cut short
+    except (URLError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError) as error:
         if weights is None:
             raise
+        file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+        if file.is_file():
+            raise DataError(
+                f"{file} is no whole file of weights ({_reason(error)}): delete it, and run the same command again to "
+                "download it, or pass --pretrained False"
+            ) from None
         raise MissingError(
-            f"the ImageNet weights of {row.constructor} cannot be downloaded ({error}): "
-            f"connect to the network, put the file into {torch.hub.get_dir()}/checkpoints, or pass --pretrained False"
+            f"the ImageNet weights of {row.constructor} cannot be downloaded ({_reason(error)}): connect to the "
+            f"network, put {weights.url} into {file.parent}, or pass --pretrained False"
         ) from None
     return network
 
 
+def _reason(error: Exception) -> str:
+    """The first sentence of an error: what PyTorch says beyond it speaks to programmers."""
+    return next(iter(str(error).splitlines()), type(error).__name__).split(". ")[0]
+
+
 def _timm(name: str) -> ModuleType:
+    models()  # timm imports torchvision, which may need its operators declared
     try:
         timm = importlib.import_module("timm")
     except ImportError:
@@ -185,8 +200,8 @@ def _of_timm(name: str, pretrained: bool) -> nn.Module:
         if not pretrained:
             raise
         raise MissingError(
-            f"the weights of {_TIMM}{name} cannot be had ({str(error).splitlines()[0]}): "
-            "connect to the network, or pass --pretrained False"
+            f"the weights of {_TIMM}{name} cannot be had ({_reason(error)}): connect to the network, delete a file in "
+            "Hugging Face's cache that was cut off, or pass --pretrained False"
         ) from None
     return network
 

@@ -11,6 +11,7 @@ import torch
 
 from backward_search.errors import DataError, MissingError
 
+WRAPPINGS = ("module.", "_orig_mod.")
 _DAMAGE = (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
@@ -34,7 +35,19 @@ def load_state_dict(path: Path, entry: str = "") -> dict[str, torch.Tensor]:
     state = content.get(entry, content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state or not _are_tensors(state):
         raise DataError(f"{path} holds no state dict (tensors by name): get the file again from where it came")
-    return dict(state)
+    return without_wrapping(state)
+
+
+def without_wrapping(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict without what `DataParallel` (`module.`) and `torch.compile` (`_orig_mod.`) put before its names.
+
+    >>> without_wrapping({"module._orig_mod.fc.bias": torch.zeros(1)}).keys()
+    dict_keys(['fc.bias'])
+    """
+    plain = dict(state)
+    while plain and (prefix := next((each for each in WRAPPINGS if all(name.startswith(each) for name in plain)), "")):
+        plain = {name.removeprefix(prefix): tensor for name, tensor in plain.items()}
+    return plain
 
 
 def _are_tensors(state: Mapping[Any, Any]) -> bool:

@@ -6,7 +6,7 @@ from extras import needs
 from torch import nn
 
 from backward_search.data.registry import Preprocessing
-from backward_search.errors import MissingError, OptionError
+from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.images.loading import Batch
 from backward_search.model.encoders import build_encoder, encoder_names, feature_size, has_weights, weights_look
 from backward_search.model.network import Model, ModelConfig
@@ -127,3 +127,32 @@ def test_a_model_that_timm_does_not_know_names_the_nearest():
     needs("timm")
     with pytest.raises(OptionError, match="did you mean resnet18"):
         build_encoder("timm:resnet_18", pretrained=False)
+
+
+@pytest.mark.parametrize("content", [b"<html>407 proxy</html>", b"", b"PK\x03\x04" + b"\0" * 2000], ids=repr)
+def test_a_file_of_weights_that_is_none_is_named(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    file = tmp_path / "checkpoints" / "resnet18-f37072fd.pth"
+    file.parent.mkdir()
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=rf"{file} is no whole file of weights .*: delete it") as found:
+        build_encoder("resnet18", pretrained=True)
+    assert "\n" not in str(found.value)
+    assert "weights_only" not in str(found.value)
+
+
+def test_weights_that_cannot_be_had_are_named_with_their_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with pytest.raises(MissingError, match=rf"put https://.*resnet18-f37072fd.pth into {tmp_path}/checkpoints"):
+        build_encoder("resnet18", pretrained=True)
+
+
+def test_timm_comes_after_the_operators_of_torchvision(monkeypatch):
+    order = []
+    monkeypatch.setattr("backward_search.model.encoders.models", lambda: order.append("torchvision"))
+    monkeypatch.setattr("importlib.import_module", lambda name: order.append(name) or exec("raise ImportError"))
+    with pytest.raises(OptionError, match="needs timm"):
+        build_encoder("timm:resnet18", pretrained=False)
+    assert order == ["torchvision", "timm"]

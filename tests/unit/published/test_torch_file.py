@@ -77,3 +77,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     write_student(tmp_path / "a.pth", network())
     with pytest.raises(MissingError, match="does not exist"):
         load_state_dict(tmp_path / "b.pth")
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_what_wrappers_put_before_the_names_is_taken_off(prefix: str, tmp_path: Path) -> None:
+    state = network().state_dict()
+    torch.save({f"{prefix}{name}": value for name, value in state.items()}, tmp_path / "a.pth")
+    assert list(load_state_dict(tmp_path / "a.pth")) == list(state)
+    mixed = {"module.a": torch.zeros(1), "b": torch.zeros(1)}
+    torch.save(mixed, tmp_path / "b.pth")
+    assert list(load_state_dict(tmp_path / "b.pth")) == list(mixed)
