@@ -31,7 +31,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from backward_search.cli import CustomOptions, parse
-from backward_search.cli.console import run_script, script_log
+from backward_search.cli.console import run_script
+from backward_search.cli.preparing import preparing_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     reading = custom.Reading(
         options.path_template, options.encoding, options.skip_malformed, options.missing, options.levels
     )
-    with script_log(None if options.check_only else options.data.log, options):
+    with preparing_log(options):
         source = custom.source(
             options.data,
             Path(options.source).expanduser().absolute(),

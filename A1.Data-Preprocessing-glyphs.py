@@ -13,7 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from backward_search.cli import PrepareOptions, parse
-from backward_search.cli.console import run_script, script_log
+from backward_search.cli.console import run_script
+from backward_search.cli.preparing import preparing_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     from backward_search.readers.glyphs import source as glyphs
     from backward_search.stages.prepare import prepare
 
-    with script_log(None if options.check_only else options.data.log, options):
+    with preparing_log(options):
         source = glyphs.source(options.data, options.seed, overwrite=options.overwrite)
         return prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
 

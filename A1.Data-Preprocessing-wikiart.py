@@ -23,7 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
 from backward_search.cli import DownloadOptions, parse
-from backward_search.cli.console import run_script, script_log
+from backward_search.cli.console import run_script
+from backward_search.cli.preparing import preparing_log
 
 
 def main(argv: Sequence[str] | None = None) -> Path:
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     from backward_search.readers.wikiart import source as wikiart
     from backward_search.stages.prepare import prepare_published
 
-    with script_log(None if options.check_only else options.data.log, options):
+    with preparing_log(options):
         if options.download:
             from backward_search.data.download import fetch
 

@@ -18,8 +18,8 @@ class ChangeOptions(
 ):
     """Which images come to a gallery and which leave it."""
 
-    add: str = option("a folder of images, or a text file of one image path per line", "")
-    remove: str = option("a text file of one key (<folder>/<file>) per line", "")
+    add: str = option("a folder of images, or a text file of one image path per line", "", place=True)
+    remove: str = option("a text file of one key (<folder>/<file>) per line", "", place=True)
     split: str = option("the split whose images the gallery began with", "test", choices=groups.SPLITS)
     batch_size: int = option("images embedded at once", 256)
 

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import os
 import re
 import shlex
 import sys
@@ -10,13 +11,14 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from backward_search.cli.definition import check, require
 from backward_search.data import registry
 from backward_search.methods.registry import METHODS
 from backward_search.solvers.registry import SOLVERS
-from backward_search.storage.paths import DataPaths
+from backward_search.storage.paths import PROJECT, DataPaths, rooted
 
 if typing.TYPE_CHECKING:  # its names are light, its module is not
     from backward_search.solvers.protocol import Knob
@@ -65,7 +67,11 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
         elif definition.name not in fixed:
             _add(parser, definition, annotations[definition.name])
     further = _add_further(parser, annotations) if takes_further else []
-    given = vars(parser.parse_args(argv)) | fixed
+    given = vars(parser.parse_args(argv))
+    for definition in _fields(kind):
+        if definition.metadata.get("place") and definition.name in given:
+            given[definition.name] = placed(given[definition.name], definition.default)
+    given |= fixed
     _pass_lists_on(kind, given)
     for definition in _fields(kind):
         source = definition.metadata.get("of_dataset")
@@ -102,7 +108,7 @@ def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str
         return [parse(kind, description, words)]
     first = _Parser(add_help=False, allow_abbrev=False)
     first.add_argument("--data_root", default="data")
-    root = first.parse_known_args(words)[0].data_root
+    root = placed(first.parse_known_args(words)[0].data_root, "data")
     prepared = [name for name in registry.names(root) if DataPaths.of(root, name).is_prepared]
     require(bool(prepared), f"no data set is prepared in {root}: run its A1 script, or name it with --dataset_name")
     return [parse(kind, description, [*words, "--dataset_name", name]) for name in prepared]
@@ -113,7 +119,8 @@ def next_command(options: Any, script: str, kind: type) -> str:
 
     It names what differs from the defaults; batch sizes and --overwrite are each script's own.
     """
-    words = [f"python {script} --dataset_name {options.dataset_name}"]
+    place = script if Path.cwd() == PROJECT else shlex.quote(str(PROJECT / script))
+    words = [f"python {place} --dataset_name {shlex.quote(options.dataset_name)}"]
     for definition in _fields(kind):
         name, source = definition.name, definition.metadata.get("of_dataset")
         if name in ("dataset_name", "batch_size", "overwrite", "further") or not hasattr(options, name):
@@ -123,6 +130,22 @@ def next_command(options: Any, script: str, kind: type) -> str:
             words.append(f"--{name} {shlex.quote(str(getattr(options, name)))}")
     words += [f"--{name} {value}" for name, value in getattr(options, "further", {}).items()]
     return " ".join(words)
+
+
+def placed(text: str, default: Any = MISSING) -> str:
+    """The file or folder that a word of a command line means: a relative one begins in the working directory.
+
+    In the project's folder, where defaults begin too, it stays as it is.
+
+    Args:
+        text: the word; "" stays.
+        default: of the option.
+    """
+    path = Path(text).expanduser()
+    if not text or (not path.is_absolute() and Path.cwd() == PROJECT):
+        return text
+    whole = Path(os.path.normpath(Path.cwd() / path))
+    return default if isinstance(default, str) and default and whole == rooted(default) else str(whole)
 
 
 def truth(text: str) -> bool:

@@ -19,6 +19,7 @@ def option(
     of_dataset: str | None = None,
     choices: Sequence[str] | Callable[[], Sequence[str]] = (),
     list_goes_to: str | None = None,
+    place: bool = False,
 ) -> Any:
     """Define one option.
 
@@ -28,8 +29,16 @@ def option(
         of_dataset: the attribute of the data set's registry entry that serves as default.
         choices: the values it admits; a function is called when the command line is read, for what others register.
         list_goes_to: the option that a comma-separated list of values is meant for, where this one takes a single one.
+        place: whether it names a file or folder: a relative one that is given begins in the working directory, the
+            default in the project.
     """
-    metadata = {"help": help, "of_dataset": of_dataset, "choices": choices, "list_goes_to": list_goes_to}
+    metadata = {
+        "help": help,
+        "of_dataset": of_dataset,
+        "choices": choices,
+        "list_goes_to": list_goes_to,
+        "place": place,
+    }
     return field(default=default, kw_only=True, metadata=metadata)
 
 

@@ -21,7 +21,7 @@ class EmbedOptions(
 
     batch_size: int = option("images at once, in each process", 256)
     split: str = option("which splits, comma-separated", "train,test")
-    image_folder: str = option("embed the images below this folder instead", "")
+    image_folder: str = option("embed the images below this folder instead", "", place=True)
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ class NamesAttributes(NamesDataset, Protocol):
 class PlaceOptions:
     """Where data lie, and whether results may be replaced."""
 
-    data_root: str = option("folder of the data sets", "data")
+    data_root: str = option("folder of the data sets", "data", place=True)
     overwrite: bool = option("replace results of other settings", False)
 
 
@@ -74,14 +74,14 @@ class DatasetOptions:
 class WeightOptions:
     """Where trained models lie."""
 
-    weight_root: str = option("folder of the trained models", "weight")
+    weight_root: str = option("folder of the trained models", "weight", place=True)
 
 
 @dataclass(frozen=True)
 class PictureOptions:
     """Where pictures go."""
 
-    result_root: str = option("folder of the pictures", "result")
+    result_root: str = option("folder of the pictures", "result", place=True)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from backward_search.cli.definition import not_negative, option
 class ImportOptions(groups.WeightOptions, groups.PlaceOptions):
     """Which of the authors' files are imported."""
 
-    source: str = option("the folder of what the authors published; those below it are searched too")
+    source: str = option("the folder of what the authors published; those below it are searched too", place=True)
     epoch: int = option("the epoch whose weights are taken where a run has several (0: the last)", 0)
 
     def check(self) -> None:

@@ -19,7 +19,7 @@ class PaperTableOptions(
     pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
     num_epoch: int | None = option("training epochs (default: the data set's)", None)
     recipe: str | None = option("how the models were trained (default: the data set's)", None)
-    table_root: str = option("folder of the tables", "fig/tables")
+    table_root: str = option("folder of the tables", "fig/tables", place=True)
 
     @property
     def datasets(self) -> tuple[str, ...]:

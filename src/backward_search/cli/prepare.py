@@ -127,7 +127,9 @@ class CustomOptions(
 ):
     """Of the user's own images."""
 
-    source: str = option("a folder of one folder per class or of Parquet files, a .csv, a .parquet or an .npz file")
+    source: str = option(
+        "a folder of one folder per class or of Parquet files, a .csv, a .parquet or an .npz file", place=True
+    )
     path_column: str = option("the column of the image paths", "path")
     path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")

@@ -32,7 +32,7 @@ class VisualizeOptions(
     query_key: str = option("indices of the queries in their query file, such as 3 or 3,17,100", "10")
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
-    query_image: str = option("any image file as the query instead, with --condition", "")
+    query_image: str = option("any image file as the query instead, with --condition", "", place=True)
     methods: str = option(
         "rows to draw, comma-separated (default: unchanged, teacher, student and best, as far as they are there)", ""
     )
@@ -42,7 +42,9 @@ class VisualizeOptions(
     map: str = option("how the map is made: tsne, umap (where it is installed) or pca", "tsne", choices=MAPS)
     format: str = option("of the pictures", "png", choices=FORMATS)
     width: float = option("width of the pictures in inches; a column of a page has about 3.4", 7.5)
-    output: str = option("the picture's file, in place of one below --result_root; its ending is the format", "")
+    output: str = option(
+        "the picture's file, in place of one below --result_root; its ending is the format", "", place=True
+    )
     save_hits: bool = option("write the hits as a CSV beside the picture", True)
 
     @property

@@ -67,7 +67,7 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     write_tables(paths, samples)
     write_json(paths.report, report)
     stage.finish()
-    LOG.info("wrote %s; next: python A2.Query-Generating.py --dataset_name %s", paths.attributions, paths.name)
+    LOG.info("wrote %s", paths.attributions)
     return paths.attributions
 
 
