@@ -17,6 +17,10 @@ class TooLargeError(DataError):
     """A picture of more pixels than are allowed."""
 
 
+class UnreadableError(DataError):
+    """A picture that cannot be read, among others that a stage may leave out."""
+
+
 class TooFewQueriesError(DataError):
     """A task has fewer queries than are asked for.
 

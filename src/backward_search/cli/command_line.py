@@ -174,16 +174,26 @@ class _Parser(argparse.ArgumentParser):
 def _hint(name: str, kind: type) -> str:
     """What an option that a script does not have may be meant for."""
     own = [definition.name for definition in _fields(kind)]
-    near = difflib.get_close_matches(name, own, 1, 0.75)
+    near = difflib.get_close_matches(name, own, 1, 0.75) or [other for other in own if name in other.split("_")]
     if near:
         return f": did you mean --{near[0]}?"
-    for script, place in SCRIPTS.items():
-        module, _, attribute = place.partition(":")
-        other = getattr(importlib.import_module(f"backward_search.cli.{module}"), attribute)
-        if any(definition.name == name for definition in _fields(other)):
-            return f": --{name} is an option of {script}"
+    others = {
+        definition.name: script for script, other in reversed(list(_each_script())) for definition in _fields(other)
+    }
+    if name in others:
+        return f": --{name} is an option of {others[name]}"
+    near = difflib.get_close_matches(name, others, 1, 0.8)
+    if near:
+        return f": did you mean --{near[0]} of {others[near[0]]}?"
     near = difflib.get_close_matches(name, own, 1, 0.5)
     return f": did you mean --{near[0]}?" if near else ""
+
+
+def _each_script() -> Iterator[tuple[str, type]]:
+    """The scripts with the class of their options, the most used first."""
+    for script, place in SCRIPTS.items():
+        module, _, attribute = place.partition(":")
+        yield script, getattr(importlib.import_module(f"backward_search.cli.{module}"), attribute)
 
 
 def _further_knobs() -> "Iterator[Knob]":

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from backward_search.errors import UserError
+from backward_search.errors import DataError, UnreadableError, UserError
 from backward_search.progress import is_follower
 
 LOG = logging.getLogger("backward_search")
@@ -52,6 +52,19 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         for handler in handlers:
             LOG.removeHandler(handler)
             handler.close()
+
+
+@contextmanager
+def skippable() -> Iterator[None]:
+    """Of a script that may leave pictures out: say so where one cannot be read.
+
+    Raises:
+        DataError: one cannot be read.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        raise DataError(f"{error}, or pass --skip_unreadable True") from None
 
 
 def run_script(main: Callable[[], object]) -> None:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
-from backward_search.errors import DataError
+from backward_search.errors import DataError, UnreadableError
 from backward_search.images.fitting import fit
 from backward_search.images.handing import has_room, watched
 from backward_search.images.opening import open_picture
@@ -208,7 +208,7 @@ class ImageLoader:
         )
         for found, rows in watched(loader):
             if isinstance(found, DataError):
-                raise DataError(f"{found}, or pass --skip_unreadable True")
+                raise UnreadableError(str(found))
             pixels = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
             if self._kept is not None:
                 self._kept[rows] = pixels

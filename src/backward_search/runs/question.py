@@ -81,7 +81,7 @@ def from_outside(source: RunSource, conditioned: tuple[str, ...], condition: str
     try:
         embedding = embedded(source.run, file, source.device)
     except DataError as error:
-        reason = str(error).partition(", or pass --skip_unreadable")[0]  # which is not for a single image
+        reason = str(error)
         reason = reason.removesuffix(f": {REPAIR}").removesuffix(f": {ABSENT}")
         raise OptionError(f"--query_image {file}: {reason}") from None
     task = Task.of(source, conditioned, [Query("", "", {})], condition=condition)

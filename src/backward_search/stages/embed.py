@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from backward_search.cli import DistillOptions, EmbedOptions, next_command
+from backward_search.cli.console import skippable
 from backward_search.cli.translation import opened_run
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table
@@ -22,6 +23,7 @@ from backward_search.errors import DataError, MissingError
 from backward_search.images.kinds import SUFFIXES, kind_of
 from backward_search.images.loading import unreadable_images
 from backward_search.model.embedding import EmbeddingNetwork, batches_of, outcomes
+from backward_search.readers.folders import walk
 from backward_search.runs.run import Run, find_device
 from backward_search.stages.calibrate_heads import calibrate_heads
 from backward_search.storage.atomic import write_csv
@@ -54,6 +56,7 @@ class Images:
     stage: Stage
 
 
+@skippable()
 def embed(options: EmbedOptions) -> Path:
     """Write embeddings and logits of the chosen splits, or of a folder of images, under the test transform.
 
@@ -93,13 +96,13 @@ def _widths(run: Run) -> list[int]:
 def images_below(folder: Path) -> list[Path]:
     """The pictures below a folder, by their content, sorted; what is left out is counted by kind in the log.
 
+    What systems and tools leave in folders is no picture.
+
     A file whose ending promises a picture that its content is not is taken, so that it cannot go unnoticed.
     """
     files: list[Path] = []
     others: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir():
-            continue
+    for path in sorted(here / name for here, names in walk(folder) for name in names):
         kind = None if path.suffix.lower() in SUFFIXES else kind_of(path)
         if kind is None:
             files.append(path)

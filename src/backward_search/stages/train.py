@@ -11,6 +11,7 @@ import torch
 from tqdm import tqdm
 
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
+from backward_search.cli.console import skippable
 from backward_search.cli.translation import run_name, run_paths
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table, load_tags
@@ -39,6 +40,7 @@ from backward_search.training.trainer import Loader, Trainer, TrainingConfig
 LOG = logging.getLogger(__name__)
 
 
+@skippable()
 def train(options: TrainOptions) -> Path:
     """Train the model that the options describe, from where an interrupted training was last kept.
 

@@ -95,6 +95,8 @@ def test_what_a_program_passes_is_checked_as_what_is_typed(fixed):
         (VisualizeOptions, ["--method", "best"], "did you mean --methods?"),
         (EvaluateOptions, ["--inverse_lamda", "1"], "did you mean --inverse_lambda?"),
         (TrainOptions, ["--inverse_lambda", "1"], "--inverse_lambda is an option of D1"),
+        (EvaluateOptions, ["--lambda", "1"], "did you mean --inverse_lambda?"),
+        (EvaluateOptions, ["--skip_unreadible", "1"], "did you mean --skip_unreadable of B1?"),
         (TrainOptions, ["--xyzzy", "1"], "unrecognized arguments: --xyzzy 1 (see --help)"),
     ],
 )
