@@ -59,8 +59,9 @@ def read_folder(source: Path) -> Listing:
         else:
             files.append(path)
     if not files:
+        found = "".join(f"; there are {len(names)} {reason}" for reason, names in left_out.items())
         raise DataError(
-            f"no images in --source {source}: expected {source}/<class>/<image> or .../train/<class>/<image>"
+            f"no images in --source {source}: expected {source}/<class>/<image> or .../train/<class>/<image>{found}"
         )
     labels = [text(path.parts[depth]) for path in files]
     columns = pd.DataFrame({"label": labels})
