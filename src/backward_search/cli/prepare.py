@@ -90,7 +90,7 @@ class DownloadOptions(
 ):
     """Of WikiArt."""
 
-    as_published: bool = option("encode images anew, as published, that are small enough to be copied", False)
+    as_published: bool = option("encode images anew, as published, that could be copied; those made before stay", False)
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,10 @@ def upright_size(file: Path, most: int = MAX_PIXELS) -> tuple[int, int]:
         DataError: it cannot be read, or is too large.
     """
     with opened(file, most) as image:
-        turn = None if image.format == "TIFF" else turn_of(image)  # Pillow turns TIFF files itself
-        width, height = image.size
+        turn, (width, height) = turn_of(image), image.size
+        if image.format == "TIFF":  # newer versions of Pillow turn these themselves, and say so before they do
+            tags = getattr(image, "tag_v2", {})
+            width, height = tags.get(256, width), tags.get(257, height)  # as it lies in the file
     return (height, width) if turn in _ON_THEIR_SIDE else (width, height)
 
 

@@ -106,6 +106,27 @@ def test_a1_the_loader_and_the_explorers_upload_see_the_same_picture(orientation
         assert (ImageRows([file], SQUEEZED, None)[0, 0][0] == np.asarray(squeezed)).all()
 
 
+@pytest.mark.parametrize("name", ["deep.png", "floats.tif", "clear.png", "clear.webp", "cmyk.jpg", "palette.gif"])
+def test_a_picture_of_any_kind_looks_the_same_to_a1_the_loader_and_an_upload(name, tmp_path):
+    clear = drawn(1200, 800).convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 400, 800))
+    image, options = {
+        "deep.png": (Image.fromarray(np.asarray(drawn().convert("L")).astype(np.uint16) * 16), {}),
+        "floats.tif": (Image.fromarray(np.asarray(drawn().convert("L")) / np.float32(7)), {}),
+        "clear.png": (clear, {}),
+        "clear.webp": (clear, {"lossless": True}),
+        "cmyk.jpg": (drawn().convert("CMYK"), {"quality": 100}),
+        "palette.gif": (clear.convert("P"), {"transparency": 0}),
+    }[name]
+    place, made = tmp_path / name, tmp_path / "made.png"
+    image.save(place, **options)
+    assert make_images([ImageJob(0, name, place, made, short_side=4000)], Findings(), 0) == set()
+    uploads = Uploads(tmp_path / "kept", 9)
+    whole = ImageRows([place], SQUEEZED, None)[0, 0][0].astype(int)
+    for file, most in ((made, 0), (uploads.find(uploads.take(place)), 12)):  # an upload is kept at 1024 pixels
+        assert np.abs(ImageRows([file], SQUEEZED, None)[0, 0][0] - whole).max() <= most
+
+
 def test_a_picture_whose_tags_are_damaged_is_taken_as_it_is():
     content = encoded(drawn(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\xff\xff\xff")
     assert (pixels(open_picture(content)) == pixels(open_picture(encoded(drawn(), "JPEG")))).all()

@@ -29,9 +29,9 @@ def greys(content):
     return picture[..., 0]
 
 
-@pytest.mark.parametrize("form", ["PNG", "TIFF", "PPM", "JPEG2000"])
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "PGM", "JPEG2000"])
 def test_16_bits_become_the_8_bits_of_the_same_picture(form):
-    content = stored(RAMP, form, **({"irreversible": False} if form == "JPEG2000" else {}))
+    content = b"P5 32 32 65535\n" + RAMP.astype(">u2").tobytes() if form == "PGM" else stored(RAMP, form)
     assert np.abs(greys(content).astype(int) - EIGHT).max() <= (1 if form == "JPEG2000" else 0)
 
 
@@ -188,9 +188,9 @@ def test_opaque_pictures_do_not_change_by_a_level():
     assert open_picture(stored(Image.fromarray(noise), "PNG"), opening=CLEAR).mode == "RGB"
 
 
-def test_lab_and_ycbcr_and_cmyk_stay_right():
+def test_lab_and_cmyk_stay_right():
     noise = Image.fromarray(np.full((8, 8, 3), (180, 90, 40), np.uint8))
-    for mode, form in (("CMYK", "JPEG"), ("CMYK", "TIFF"), ("YCbCr", "TIFF"), ("LAB", "TIFF")):
+    for mode, form in (("CMYK", "JPEG"), ("CMYK", "TIFF"), ("LAB", "TIFF")):
         if mode == "LAB":
             from PIL import ImageCms
 

@@ -76,8 +76,9 @@ def read_folder(source: Path, levels: Sequence[str] = ()) -> Listing:
         else:
             left_out.setdefault(str(kind), []).append(text(path))
     if not images:
+        others = "".join(f"; there are {len(names)} {reason}" for reason, names in left_out.items())
         raise DataError(
-            f"no images in --source {source}: expected {source}/<class>/<image> or .../train/<class>/<image>"
+            f"no images in --source {source}: expected {source}/<class>/<image> or .../train/<class>/<image>{others}"
         )
     found = arranged(source, images)
     for reason, paths in found.left_out.items():

@@ -143,6 +143,14 @@ def test_folders_that_cannot_be_used(folders, message, source, root):
     assert not DataPaths.of(root, "mine").attributions.exists()
 
 
+def test_a_folder_of_nothing_that_opens_says_what_there_is(source, root):
+    for name in ("a", "b"):
+        (source / name).mkdir(parents=True)
+        (source / name / "1.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match=r"no images in .*; there are 2 HEIC pictures: pip install pillow-heif"):
+        prepare(root, source)
+
+
 def test_images_are_reduced_and_never_enlarged(source, root):
     draw(source / "a" / "large.jpg", size=(900, 600), quality=90)
     draw(source / "a" / "small.png", size=(40, 30))

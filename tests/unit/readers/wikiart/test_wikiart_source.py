@@ -229,6 +229,23 @@ def test_images_are_made_from_images_raw_and_left_alone_without_it(folder):
     assert made == {p.key: (found.images / p.key).stat().st_mtime_ns for p in paintings}
 
 
+@pytest.mark.parametrize("form", ["wclasses", "parquet"])
+def test_small_images_are_copied_unless_they_are_to_be_as_published(form, folder):
+    write_wikiart(folder, form, **FEW, size=(40, 30))
+    copied = Prepared(folder.parent)
+    first = copied.images / copied.keys("train")[0]
+    with Image.open(first) as image:
+        assert image.quantization[0][0] > 1  # not quality 100
+    if form == "wclasses":
+        assert first.read_bytes() == (folder / "images_raw" / copied.keys("train")[0]).read_bytes()
+    with pytest.raises(StaleError, match="as_published"):
+        Prepared(folder.parent, "--as_published", "True")
+    shutil.rmtree(copied.images)
+    Prepared(folder.parent, "--as_published", "True", "--overwrite", "True")
+    with Image.open(first) as image:
+        assert set(image.quantization[0]) == {1}
+
+
 def test_images_without_images_raw_are_left_as_they_are(folder):
     paintings = write_wikiart(folder, images=10, styles=1, genres=1, size=(700, 500), home="images")
     before = {p.key: (folder / "images" / p.key).read_bytes() for p in paintings}
