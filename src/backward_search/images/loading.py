@@ -196,7 +196,7 @@ class ImageLoader:
 
     def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
         workers = min(self._workers, len(shares))
-        shared = not workers or has_room(self._bytes_under_way(workers))
+        shared = not workers or has_room(self._bytes_under_way(shares, workers))
         loader = DataLoader(
             self._rows,
             batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
@@ -214,9 +214,10 @@ class ImageLoader:
                 self._kept[rows] = pixels
             yield pixels
 
-    def _bytes_under_way(self, workers: int) -> int:
-        """What the processes of the group have decoded at most, and this one has not yet taken."""
-        return workers * AHEAD * self._batch_size * 3 * self._size**2
+    def _bytes_under_way(self, shares: list[np.ndarray], workers: int) -> int:
+        """What has been decoded at most and not yet been taken, in all processes of the group."""
+        batches = min(len(shares), workers * AHEAD) * self._group.size
+        return batches * max(map(len, shares)) * 3 * self._size**2
 
     def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
         places = torch.from_numpy(rows)

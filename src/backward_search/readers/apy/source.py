@@ -100,7 +100,7 @@ def _expect(objects: Mapping[str, Objects], attributes: Sequence[str], findings:
     for name, part in objects.items():
         findings.expect(f"objects in {name}", OBJECTS[name], len(part.labels))
     classes = {label for part in objects.values() for label in part.labels}
-    findings.expect("classes", CLASSES + YAHOO_CLASSES * (YAHOO in objects), len(classes))
+    findings.expect("classes listed", CLASSES + YAHOO_CLASSES * (YAHOO in objects), len(classes))
     findings.expect("attributes", ATTRIBUTES, len(attributes))
     if YAHOO in objects:
         findings.facts["aYahoo"] = "in the test split; no training image has one of its classes"

@@ -268,7 +268,7 @@ def test_counts_are_hints(paths):
     assert report(paths)["expected"] == {
         "objects in apascal_train.txt": {"expected": 6340, "found": 24},
         "objects in apascal_test.txt": {"expected": 6355, "found": 13},
-        "classes": {"expected": 20, "found": 4},
+        "classes listed": {"expected": 20, "found": 4},
         "attributes": {"expected": 64, "found": 64},
     }
 
