@@ -1,5 +1,7 @@
 """Every encoder has the promised size, no classifier left, and gradients only where they are asked for."""
 
+from urllib.error import URLError
+
 import pytest
 import torch
 from extras import needs
@@ -143,8 +145,11 @@ def test_a_file_of_weights_that_is_none_is_named(content, tmp_path, monkeypatch)
 
 def test_weights_that_cannot_be_had_are_named_with_their_place(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    def refused(*_request, **_more):
+        raise URLError("connection refused")
+
+    monkeypatch.setattr(torch.hub, "urlopen", refused)
     with pytest.raises(MissingError, match=rf"put https://.*resnet18-f37072fd.pth into {tmp_path}/checkpoints"):
         build_encoder("resnet18", pretrained=True)
 
