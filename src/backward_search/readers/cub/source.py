@@ -92,7 +92,7 @@ def read_samples(paths: DataPaths, raw: Raw, as_published: bool, findings: Findi
         names, labels, present = names[:-1], labels[:-1], present[1:]
     findings.facts |= {"layout": raw.layout, "tables": "as published" if as_published else "corrected"}
     findings.expect("rows", IMAGES - as_published, len(names))
-    findings.expect("classes", CLASSES, len(set(labels)))
+    findings.expect("classes listed", CLASSES, len(set(labels)))
     findings.expect("attributes", ATTRIBUTES, len(attributes))
     splits = split(labels)
     pairs = [with_class(*pair) for pair in zip(rare_tags(present, attributes), labels, strict=True)]
