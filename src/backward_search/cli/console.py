@@ -3,19 +3,40 @@
 import dataclasses
 import errno
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from tqdm.contrib.logging import logging_redirect_tqdm
+from tqdm import tqdm
 
 from backward_search.errors import DataError, UnreadableError, UserError
 from backward_search.progress import is_follower
 
 LOG = logging.getLogger("backward_search")
+CLOSED = 141
+"""The exit code of a program whose reader is gone, as shells give it for SIGPIPE."""
+
+
+class Console(logging.StreamHandler[TextIO]):
+    """Lines above the progress bars; where nobody reads them any more, as behind `| head`, the script ends."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line.
+
+        Raises:
+            BrokenPipeError: nobody reads.
+        """
+        try:
+            tqdm.write(self.format(record), file=self.stream)
+            self.flush()
+        except BrokenPipeError:
+            raise
+        except Exception:
+            self.handleError(record)
 
 
 @contextmanager
@@ -28,7 +49,7 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         file: the `run.log` beside what the script works on; None leaves no trace on disk.
         options: the script's options dataclass.
     """
-    console = logging.StreamHandler(sys.stdout)
+    console = Console(sys.stdout)
     console.setFormatter(logging.Formatter("%(message)s"))
     handlers: list[logging.Handler] = [console]
     if file is not None and not is_follower():
@@ -42,12 +63,11 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
     LOG.propagate = False
     start = time.perf_counter()
     try:
-        with logging_redirect_tqdm([LOG]):
-            LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
-            values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
-            LOG.info("%s", ", ".join(f"{name}={value}" for name, value in values.items()))
-            yield
-            LOG.info("finished in %.1f s", time.perf_counter() - start)
+        LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+        values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
+        LOG.info("%s", ", ".join(f"{name}={value}" for name, value in values.items()))
+        yield
+        LOG.info("finished in %.1f s", time.perf_counter() - start)
     finally:
         for handler in handlers:
             LOG.removeHandler(handler)
@@ -73,6 +93,9 @@ def run_script(main: Callable[[], object]) -> None:
         main()
     except UserError as error:
         sys.exit(_one_line(str(error)))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to say is said to nobody
+        sys.exit(CLOSED)
     except OSError as error:
         problem = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
         full = ": make room and run the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
