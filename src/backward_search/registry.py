@@ -78,7 +78,8 @@ class Registry(Mapping[str, Thing], Generic[Thing]):
             return self._imported.setdefault(
                 name, getattr(importlib.import_module(f"backward_search.{module}"), attribute)
             )
-        load_others()
+        if name not in self._things:  # what this package adds while it is imported must not import others'
+            load_others()
         return self._things[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -97,4 +98,5 @@ def load_others() -> None:
         try:
             entry.load()
         except Exception as error:  # whatever another package raises must not keep this one from its work
-            LOG.warning("%s of %s cannot be imported and adds nothing: %s", entry.value, entry.dist, error)
+            package = entry.dist.name if entry.dist else "a package"
+            LOG.warning("%s of %s cannot be imported and adds nothing: %s", entry.value, package, error)

@@ -90,7 +90,10 @@ class DownloadOptions(
 ):
     """Of WikiArt."""
 
-    as_published: bool = option("encode images anew, as published, that could be copied; those made before stay", False)
+    as_published: bool = option(
+        'keep "other artist" and "other genre" as tags, and encode images anew that could be copied (those made before stay)',
+        False,
+    )
 
 
 @dataclass(frozen=True)

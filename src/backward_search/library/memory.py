@@ -26,9 +26,6 @@ from backward_search.student.network import Student
 BLOCK = 4096
 """Embeddings that go through a head at once."""
 
-SOLVER = ("solver", *(field for kind in SOLVERS.values() for field in kind.settings))
-"""The settings of solvers."""
-
 StudentKey = tuple[str, ...]
 """The conditioned attributes of a student, in order."""
 
@@ -123,7 +120,8 @@ class MemorySource:
         """
         own = self.students.get(tuple(names))
         taken = ["lambda_"] if own is not None and own.student.config.lambda_range is not None else []
-        return min((name for name in given if name in SOLVER and name not in taken), default="")
+        of_solvers = {"solver", *(field for kind in SOLVERS.values() for field in kind.settings)}
+        return min((name for name in given if name in of_solvers and name not in taken), default="")
 
     def lacks(self, need: str, names: Sequence[str], config: AnswerConfig) -> str:
         """Why what a method needs is not there; see `methods.source.Source`."""

@@ -121,7 +121,7 @@ def linear_of(name: str, classifier: Any, labels: Sequence[str]) -> nn.Linear:
         ValueError: it is none, or has not been fitted, or has the labels in another order.
     """
     try:
-        classes, weight = list(classifier.classes_), classifier.coef_
+        classes, weight = [str(label) for label in classifier.classes_], classifier.coef_
         weight = np.atleast_2d(np.asarray(weight.toarray() if hasattr(weight, "toarray") else weight, np.float64))
         bias = np.broadcast_to(np.asarray(classifier.intercept_, np.float64), len(weight))
     except (AttributeError, TypeError, ValueError):

@@ -339,3 +339,14 @@ def test_an_unknown_argument_of_open_run_is_named(tmp_path):
             open_run("glyphs", **roots, **given)
     with pytest.raises(Exception, match=re.escape("run B1.BuildModel.py --dataset_name glyphs")):
         open_run("glyphs", **roots)
+
+
+def test_a_classifier_of_numbers_has_its_labels_in_their_order():
+    from sklearn.linear_model import LogisticRegression
+
+    points = np.random.default_rng(0).standard_normal((90, 6))
+    classifier = LogisticRegression().fit(points, points[:, :3].argmax(1))
+    with pytest.raises(ValueError, match="the classes of s are 0, 1, 2: give the labels in this order"):
+        Searcher({"s": classifier}, {"s": ["2", "1", "0"]}, points)
+    made = Searcher({"s": classifier}, {"s": ["0", "1", "2"]}, points)
+    assert (classifier.predict(made.search(points[:5], "s=2", lambda_=0.01).moved.numpy()) == 2).all()
