@@ -91,7 +91,7 @@ class DownloadOptions(
     """Of WikiArt."""
 
     as_published: bool = option(
-        'keep "other artist" and "other genre" as tags, and encode images anew that could be copied (those made before stay)',
+        'keep "other artist" and "other genre" as tags, and encode anew images that could be copied, unless they exist',
         False,
     )
 

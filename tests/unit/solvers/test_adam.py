@@ -100,6 +100,7 @@ def test_a_thousand_queries_of_several_lambdas_agree_with_the_plain_loop(conditi
     assert (result.steps[~result.stopped] == 100).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("conditions", [1, 3])
 @pytest.mark.parametrize("size", [40, 333])
 def test_a_thousand_queries_do_not_depend_on_how_the_batch_is_split(conditions, size):
