@@ -19,6 +19,7 @@ METHODS.register("halfway", Halfway)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["METHODS", "Searcher, METHODS", "open_run, METHODS"])
 def test_it_is_there(first, tmp_path):
     (tmp_path / "halfway_ep.py").write_text(PLUGIN)

@@ -49,7 +49,7 @@ def problem():
     return heads, queries, targets
 
 
-@pytest.mark.parametrize("conditions", [1, 2, 3])
+@pytest.mark.parametrize("conditions", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("lambda_", [0.1, 3.2])
 @pytest.mark.parametrize("early_stopping", [True, False])
 def test_it_agrees_with_a_plain_loop_over_single_queries(problem, conditions, lambda_, early_stopping):
