@@ -48,7 +48,8 @@ def check(options: object) -> None:
     Raises:
         OptionError: there is such a value.
     """
-    for name, value in vars(options).items():
+    values = vars(options) | vars(options).get("further", {})
+    for name, value in values.items():
         require(not isinstance(value, float) or math.isfinite(value), f"--{name} {value} is not a finite number")
     for group in reversed(type(options).__mro__):
         own = vars(group).get("check")

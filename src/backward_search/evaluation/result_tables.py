@@ -5,6 +5,8 @@ from typing import Any
 
 from backward_search.data.provenance import in_words
 from backward_search.evaluation.intervals import Estimate
+from backward_search.methods.registry import METHODS
+from backward_search.solvers.registry import SOLVERS
 
 Row = Mapping[str, Any]
 
@@ -60,7 +62,14 @@ def _strength(row: Row) -> str:
     parts = [] if row["lambda"] is None else [f"lambda {row['lambda']}"]
     parts += [f"probability {row['target_probability']}"] if "target_probability" in row else []
     parts += [f"weight {row['weight']}"] if row.get("weight") else []
-    return ", ".join(parts) or "-"
+    return ", ".join(parts or _sliders(row)) or "-"
+
+
+def _sliders(row: Row) -> list[str]:
+    """The slider of a solver or a method that has a name of its own."""
+    kinds = [SOLVERS[row["solver"]].knob] if row.get("solver") in SOLVERS else []
+    kinds += METHODS[row["method"]].knobs[:1] if row["method"] in METHODS else ()
+    return [f"{knob.word} {row[knob.option]}" for knob in kinds if knob.option in row]
 
 
 def _method(row: Row) -> str:

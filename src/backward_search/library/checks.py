@@ -141,12 +141,18 @@ def device_of(value: Any) -> torch.device:
     """A device of PyTorch.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: there is none of this name, or not here.
     """
     try:
-        return torch.device(value)
+        found = torch.device(value)
     except (RuntimeError, TypeError):
         raise ValueError(f"device is {value!r}: expected a device of PyTorch, such as cpu or cuda") from None
+    try:
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"device is {value!r}, which cannot be used here ({reason}): take cpu") from None
+    return found
 
 
 def is_number(value: Any) -> bool:
@@ -156,10 +162,16 @@ def is_number(value: Any) -> bool:
 
 def _tensor(values: Any, what: str) -> Tensor:
     try:
-        found = values.detach() if isinstance(values, Tensor) else torch.from_numpy(np.asarray(values).copy())
+        found = values.detach() if isinstance(values, Tensor) else torch.from_numpy(_native(np.asarray(values)))
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"{what}: expected a tensor or an array of numbers, got {type(values).__name__}") from None
     if found.dtype not in FLOATS:
         raise ValueError(f"{what} holds {found.dtype}: expected floating-point numbers")
     found = found.clone() if found.is_inference() else found  # autograd takes none
     return found if found.dtype in (torch.float32, torch.float64) else found.float()
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """A copy in a type that PyTorch has too: its bytes in this machine's order, no float longer than a double."""
+    kind = array.dtype.newbyteorder("=")
+    return array.astype(np.float64 if kind.kind == "f" and kind.itemsize > 8 else kind)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from backward_search.errors import MissingError
 from backward_search.gallery.memory import Engine, Gallery
 from backward_search.library.checks import class_ids, finite_rows, matrix
-from backward_search.library.parts import frozen_head, frozen_student, labels_of, temperatures_of
+from backward_search.library.parts import engine_of, frozen_head, frozen_student, labels_of, temperatures_of
 from backward_search.methods.asking import LABELS, STUDENT
 from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
@@ -65,9 +65,7 @@ class MemorySource:
         for name, head in heads.items():
             self.modules[name] = frozen_head(name, head, vectors, self.classes[name])
         self.temperatures = temperatures_of(temperatures or {}, self.classes)
-        if engine is not None and not callable(getattr(engine, "shortlist", None)):
-            raise ValueError(f"the engine is a {type(engine).__name__}: expected one with a method shortlist")
-        self.gallery = Gallery(vectors, engine, shortlist)
+        self.gallery = Gallery(vectors, engine_of(engine), shortlist)
         given = (students or {}).items()
         self.students = {names: frozen_student(names, each, self.classes, vectors) for names, each in given}
         self._once = Once()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backward_search.gallery.memory import Engine
 from backward_search.library.checks import number_of
 from backward_search.student.frozen import FrozenStudent
 from backward_search.student.network import Student
@@ -94,6 +95,17 @@ def frozen_head(name: str, head: Any, vectors: Tensor, labels: Sequence[str]) ->
         ) from None
     _check_logits(name, found, len(vectors[:LOOKED_AT]), len(labels))
     return module
+
+
+def engine_of(engine: Any) -> Engine | None:
+    """An engine, or none.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if engine is not None and not callable(getattr(engine, "shortlist", None)):
+        raise ValueError(f"the engine is a {type(engine).__name__}: expected one with a method shortlist")
+    return engine  # type: ignore[no-any-return]
 
 
 def _check_logits(name: str, found: Any, count: int, classes: int) -> None:

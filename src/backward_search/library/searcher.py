@@ -1,6 +1,7 @@
 """The searcher: search any gallery of embeddings under conditions, through any heads."""
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from backward_search.gallery.memory import Engine
 from backward_search.library.checks import conditions_of, device_of, keys_of, number_of, queries_of, whole_of
 from backward_search.library.found import Found, Way
 from backward_search.library.memory import Embedder, MemorySource, StudentKey
+from backward_search.library.parts import engine_of
 from backward_search.library.settings import settled
 from backward_search.library.storing import load, save
 from backward_search.methods.asking import STUDENT
@@ -189,13 +191,12 @@ class Searcher:
         inquiry, names = self._inquiry(query, condition, method, settings)
         if len(inquiry.ask.queries) != 1:
             raise ValueError(f"{len(inquiry.ask.queries)} queries: explain takes one")
-        found = self._found(inquiry.answer(min(whole_of(k, "k", least=1), len(self))))
-        (points,) = inquiry.ways()
+        answer, (points,) = inquiry.explained(min(whole_of(k, "k", least=1), len(self)))
         with torch.no_grad():
             chances = self.assembler.knowledge(names).heads.logits(points).softmax(2)
         labels = {name: self.labels[name] for name in names}
         probabilities = {name: chances[i, :, : len(labels[name])] for i, name in enumerate(names)}
-        return Way(points, probabilities, labels, found)
+        return Way(points, probabilities, labels, self._found(answer))
 
     def embed(self, files: Sequence[str | Path]) -> Tensor:
         """Embed images, for a searcher that was opened from a run: (B, E).
@@ -209,13 +210,14 @@ class Searcher:
         return self._embedder(files)
 
     def methods(self, condition: Condition | None = None) -> list[str]:
-        """The methods that can answer; with a condition, those that can answer it."""
-        names = (
-            tuple(self.labels)[:1]
-            if condition is None
-            else tuple(read_condition(conditions_of([condition])[0], self.labels))
-        )
-        return [name for name in METHODS if not self.assembler.refusal(name, names, self.usual)]
+        """The methods that can answer a condition, on one attribute, two or all; with one, those that can answer it."""
+        if condition is not None:
+            tasks = [tuple(read_condition(conditions_of([condition])[0], self.labels))]
+        else:
+            sizes = sorted({1, 2, len(self.labels)})
+            tasks = [names for size in sizes for names in combinations(self.labels, size)]
+        refusal = self.assembler.refusal
+        return [name for name in METHODS if not all(refusal(name, names, self.usual) for names in tasks)]
 
     def save(self, folder: str | Path) -> Path:
         """Write heads, labels, embeddings, class means and the strengths chosen so far to a folder; see `storing.save`.
@@ -231,15 +233,34 @@ class Searcher:
 
     @classmethod
     @torch.inference_mode(False)
-    def load(cls, folder: str | Path, *, heads: Mapping[str, Any] | None = None) -> "Searcher":
-        """Read what `save` wrote; see `storing.load`.
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        heads: Mapping[str, Any] | None = None,
+        embedder: Embedder | None = None,
+        engine: Engine | None = None,
+        shortlist: int = 200,
+        device: str | torch.device = "cpu",
+    ) -> "Searcher":
+        """Read what `save` wrote; see `storing.load`. Embedder, engine and device are not saved: give them again.
+
+        Args:
+            folder: its folder.
+            heads: modules of the saved shapes, for heads that are no chain of known layers.
+            embedder: as in the constructor, like `engine`, `shortlist` and `device`.
+            engine: what proposes images.
+            shortlist: images that it proposes for each query.
+            device: where the methods run.
 
         Raises:
             MissingError: there is none, or a head or a file is missing.
             DataError: a file is damaged, or does not fit the others.
+            ValueError: an argument cannot be meant.
         """
-        stored = load(Path(folder), heads)
-        made_ = cls.over(stored.source, stored.keys, AnswerConfig(Adam(stored.lambda_)))
+        where = {"engine": engine_of(engine), "shortlist": whole_of(shortlist, "shortlist", least=1)}
+        stored = load(Path(folder), heads, device=device_of(device), **where)
+        made_ = cls.over(stored.source, stored.keys, AnswerConfig(Adam(stored.lambda_)), embedder=embedder)
         for choice, value in stored.strengths.items():
             made_.assembler.keep_strength(choice, value)
         return made_

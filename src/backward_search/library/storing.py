@@ -94,12 +94,13 @@ def save(
     return folder
 
 
-def load(folder: Path, heads: Mapping[str, Any] | None = None) -> Stored:
+def load(folder: Path, heads: Mapping[str, Any] | None = None, **where: Any) -> Stored:
     """Read what `save` wrote.
 
     Args:
         folder: its folder.
         heads: modules of the saved shapes, for the heads that are no chain of known layers; their weights are replaced.
+        where: engine, shortlist and device of the source.
 
     Raises:
         MissingError: there is none, or a head or a file is missing.
@@ -111,7 +112,7 @@ def load(folder: Path, heads: Mapping[str, Any] | None = None) -> Stored:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{folder / MAIN} is no searcher of this version: {AGAIN}")
     try:
-        source = _source(folder, content, heads or {})
+        source = _source(folder, content, heads or {}, where)
         lambda_, keys = number_of(content["lambda"], "lambda"), content["keys"]
         keys = None if keys is None else keys_of(keys, len(source.gallery))
         strengths = dict(map(_chosen, content.get("strengths", [])))
@@ -129,7 +130,9 @@ def _chosen(stored: Mapping[str, Any]) -> tuple[Choice, float]:
     return choice, number_of(stored["value"], "a chosen strength")
 
 
-def _source(folder: Path, content: Mapping[str, Any], heads: Mapping[str, Any]) -> MemorySource:
+def _source(
+    folder: Path, content: Mapping[str, Any], heads: Mapping[str, Any], where: Mapping[str, Any]
+) -> MemorySource:
     training, gallery = content.get("training"), _array(folder, "gallery")
     source = MemorySource(
         _load_heads(folder, content["heads"], heads),
@@ -140,6 +143,7 @@ def _source(folder: Path, content: Mapping[str, Any], heads: Mapping[str, Any]) 
         held_out=_array(folder, "held_out") if content["held_out"] else None,
         temperatures=content["temperatures"],
         students=_load_students(folder, content["students"], gallery.shape[1]),
+        **where,
     )
     for what, images in (("gallery", source.shown), ("training", source.training)):
         for number, name in enumerate(content[what]["attributes"] if images is not None else ()):
@@ -148,7 +152,9 @@ def _source(folder: Path, content: Mapping[str, Any], heads: Mapping[str, Any]) 
                 raise ValueError(f"{what}-logits-{number}.npy has the shape {tuple(logits.shape)}")
             finite_rows(logits, f"{what}-logits-{number}.npy")
             source.keep_logits(what, name, logits)
-    means, _ = load_tensors(folder / "means.safetensors")
+    means = {
+        key: value.to(source.shown.embeddings) for key, value in load_tensors(folder / "means.safetensors")[0].items()
+    }
     source.known_means = {name: means[f"class {number}"] for number, name in enumerate(source.classes)}
     source.known_mean = means["mean"]
     _check_means(source)

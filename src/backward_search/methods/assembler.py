@@ -138,27 +138,25 @@ class Moving:
     """Queries that have been moved, to be ranked for.
 
     Attributes:
-        how: the method.
-        known: what is known under the conditioned attributes.
-        ask: the queries, with their conditions and settings.
+        asked: the queries.
         moved: the same, moved (B, E).
         k: hits of each.
     """
 
-    how: Method
-    known: Knowledge
-    ask: Ask
+    asked: "Asked"
     moved: Tensor
     k: int
 
     def like(self, other: "Moving") -> bool:
         """Whether others can be ranked for at the same time."""
-        same = self.known is other.known and type(self.how) is type(other.how) and self.k == other.k
-        return same and self.ask.config == other.ask.config
+        own, others = self.asked, other.asked
+        same = own.known is others.known and type(own.how) is type(others.how) and self.k == other.k
+        return same and own.ask.config == others.ask.config
 
     def find(self) -> Hits:
         """The hits of each."""
-        return self.how.find(self.known, self.ask, self.moved, self.k, self.known.gallery)
+        asked = self.asked
+        return asked.how.find(asked.known, asked.ask, self.moved, self.k, asked.known.gallery)
 
 
 Ranking = Together[Moving, Hits]
@@ -170,8 +168,9 @@ def ranked_together(each: Sequence[Moving]) -> list[Hits]:
     """The hits of several, found in one pass over the gallery; a score never depends on the other queries."""
     if len(each) == 1:
         return [each[0].find()]
-    asks, moved = Ask.joined([one.ask for one in each]), torch.cat([one.moved for one in each])
-    hits = replace(each[0], ask=asks, moved=moved).find()
+    ask = Ask.joined([one.asked.ask for one in each])
+    moved = torch.cat([one.moved for one in each])
+    hits = Moving(replace(each[0].asked, ask=ask), moved, each[0].k).find()
     ends = np.cumsum([0, *(len(one.moved) for one in each)])
     return [_part(hits, slice(start, end)) for start, end in pairwise(ends)]
 
@@ -197,38 +196,53 @@ class Asked:
         """Move each query, and find its `k` best images."""
         parts = []
         for some in self._batches():
-            single = len(some.queries) == 1 and not self.how.at_once
-            with MOVING if single else nullcontext():
-                moved = self.how.move(self.known, some)
-            moving = Moving(self.how, self.known, some, moved.embeddings, k)
-            parts.append((self.ranking(moving) if single else moving.find(), moved))
+            moved = some._moved()
+            parts.append((some._hits(moved, k), moved))
         return Answer(*(_joined([part[i] for part in parts]) for i in range(2)))
+
+    @torch.no_grad()
+    def explained(self, k: int) -> tuple[Answer, list[Tensor]]:
+        """The same, with the points of each query's way (n + 1, E), from itself to where the method moves it."""
+        moved, points = self.how.traced(self.known, self.ask)
+        return Answer(self._hits(moved, k), moved), points
 
     @torch.no_grad()
     def exactly(self, k: int, moved: Tensor) -> Hits:
         """The `k` best images of queries that have been moved already (B, E), every image of the gallery scored."""
         gallery, start, parts = self.known.gallery.exact(), 0, []
         for some in self._batches():
-            part = moved[start : start + len(some.queries)]
-            parts.append(self.how.find(self.known, some, part, k, gallery))
+            part = moved[start : start + len(some.ask.queries)]
+            parts.append(self.how.find(self.known, some.ask, part, k, gallery))
             start += len(part)
         hits: Hits = _joined(parts)
         return hits
 
     @torch.no_grad()
     def ways(self) -> list[Tensor]:
-        """For each query the points of its way (n + 1, E), from itself to where the method moves it."""
-        return self.how.way(self.known, self.ask)
+        """For each query the points of its way; see `explained`."""
+        return self.how.traced(self.known, self.ask)[1]
 
     def first(self, count: int) -> "Asked":
         """The first of the queries."""
         return replace(self, ask=self.ask.at(slice(count)))
 
-    def _batches(self) -> list[Ask]:
+    @property
+    def _single(self) -> bool:
+        return len(self.ask.queries) == 1 and not self.how.at_once
+
+    def _moved(self) -> Moved:
+        with MOVING if self._single else nullcontext():
+            return self.how.move(self.known, self.ask)
+
+    def _hits(self, moved: Moved, k: int) -> Hits:
+        moving = Moving(self, moved.embeddings, k)
+        return self.ranking(moving) if self._single else moving.find()
+
+    def _batches(self) -> "list[Asked]":
         count, size = len(self.ask.queries), self.ask.config.batch_size
         if self.how.at_once or count <= size:
-            return [self.ask]
-        return [self.ask.at(slice(i, i + size)) for i in range(0, count, size)]
+            return [self]
+        return [replace(self, ask=self.ask.at(slice(i, i + size))) for i in range(0, count, size)]
 
 
 def why_exact(how: "Method | type[Method]") -> str:

@@ -35,18 +35,26 @@ class Teacher(Method):
 
     def move(self, known: Knowledge, ask: Ask) -> Moved:
         """By the solver."""
-        found = self._search(known, ask)
-        return Moved(found.embeddings, found.steps.cpu(), found.stopped.cpu())
+        return _moved(self._search(known, ask))
 
-    def way(self, known: Knowledge, ask: Ask) -> list[Tensor]:
-        """The points of the search, up to the one that it kept."""
+    def traced(self, known: Knowledge, ask: Ask) -> tuple[Moved, list[Tensor]]:
+        """By the solver, with the points up to the one that it kept.
+
+        Raises:
+            OptionError: the solver does not tell its points.
+        """
         found = self._search(known, ask, trace=True)
-        assert found.path is not None
+        if found.path is None:
+            raise OptionError(f"the solver {ask.config.solver.name} does not tell the points of its way")
         last = (found.path - found.embeddings[:, None]).abs().sum(2).argmin(1)  # the kept point is one of them
-        return [path[: step + 1] for path, step in zip(found.path, last.tolist(), strict=True)]
+        return _moved(found), [path[: step + 1] for path, step in zip(found.path, last.tolist(), strict=True)]
 
     def _search(self, known: Knowledge, ask: Ask, *, trace: bool = False) -> SearchResult:
         return ask.config.solver.search(known, ask.queries, ask.conditions, knobs=ask.knobs, trace=trace)
+
+
+def _moved(found: SearchResult) -> Moved:
+    return Moved(found.embeddings, found.steps.cpu(), found.stopped.cpu())
 
 
 class StudentMethod(Method):

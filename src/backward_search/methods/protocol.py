@@ -85,9 +85,10 @@ class Method:
         """The `k` best images of a gallery for each query; see `terms`."""
         return gallery.best(self.scorer(known, ask, moved), k)
 
-    def way(self, known: Knowledge, ask: Ask) -> list[Tensor]:
-        """For each query the points of its way (n + 1, E), from itself to where it is moved."""
-        return list(torch.stack([ask.queries, self.move(known, ask).embeddings], dim=1))
+    def traced(self, known: Knowledge, ask: Ask) -> tuple[Moved, list[Tensor]]:
+        """The queries as `move` moves them, and the points of each one's way (n + 1, E), from itself to there."""
+        moved = self.move(known, ask)
+        return moved, list(torch.stack([ask.queries, moved.embeddings], dim=1))
 
     def slider(self, config: AnswerConfig) -> Knob | None:
         """The knob that says how far it goes, if one does."""

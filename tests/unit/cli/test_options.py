@@ -1,8 +1,11 @@
 """Command lines become complete, typed options, or one line and exit code 2."""
 
+from dataclasses import replace
+
 import pytest
 
 from backward_search.cli import CustomOptions, EvaluateOptions, TrainOptions, VisualizeOptions, parse
+from backward_search.cli.definition import check
 from backward_search.cli.translation import answer_config, solver
 from backward_search.data.opening import Opening
 from backward_search.errors import OptionError
@@ -120,3 +123,9 @@ def test_every_name_of_a_colour_is_one_background(words):
 def test_what_is_no_colour_is_no_background(colour):
     with pytest.raises(OptionError, match=f"--background {colour} is no colour that covers: pass one such as white"):
         parse(CustomOptions, None, ["--dataset_name", "mine", "--source", "x", "--background", colour])
+
+
+def test_a_knob_of_another_package_has_to_be_a_finite_number():
+    options = parse(EvaluateOptions, None, ["--dataset_name", "glyphs"])
+    with pytest.raises(OptionError, match="--fraction nan is not a finite number"):
+        check(replace(options, further={"fraction": float("nan")}))

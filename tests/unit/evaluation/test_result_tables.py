@@ -39,3 +39,9 @@ def test_differences_have_a_sign_and_only_common_measures():
     found = difference_table("a", {"b": {"precision_at_3": Estimate(0.1, -0.05, 0.2, 4)}}, "3")
     assert found.split("\n")[-1] == "| b | +0.100 (-0.050 to +0.200) |"
     assert "mTS" not in found
+
+
+def test_a_method_shows_its_own_slider():
+    row = {**ROW, "method": "class_shift", "lambda": None, "shift": 0.7}
+    assert "| class_shift | shift 0.7 |" in result_table([row])
+    assert "| of_others | - |" in result_table([{**row, "method": "of_others"}])

@@ -347,3 +347,27 @@ def test_students_are_those_of_their_attributes(made):
     expected = students()[("style",)].move(made.gallery[:3], torch.ones(3, 1, dtype=int))
     torch.testing.assert_close(moved, expected, atol=1e-6, rtol=1e-5)
     assert len(made) == N
+
+
+@pytest.mark.parametrize("method", ["teacher", "class_shift", "student"])
+def test_a_query_that_is_explained_is_moved_once(made, monkeypatch, method):
+    kind, moves = METHODS[method], []
+    names = [name for name in ("move", "_search") if name in vars(kind)][-1:]
+    for name in names:
+        own = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *given, own=own, **more: moves.append(1) or own(*given, **more))
+    way = made.explain(made.gallery[0], CONDITION, method=method)
+    assert moves == [1]
+    assert torch.equal(way.points[-1], way.found.moved[0])
+
+
+def test_the_methods_of_a_searcher_are_those_of_any_of_its_attributes():
+    both = searcher(students={("style", "genre"): students()["style", "genre"]})
+    assert "student" in both.methods()
+    assert "student" not in both.methods(CONDITION)
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", "f2", np.longdouble])
+def test_numbers_of_any_machine(made, kind):
+    query = np.asarray(made.gallery[0]).astype(kind)
+    assert made.search(query, CONDITION).rows[0, 0] >= 0

@@ -274,3 +274,22 @@ def test_what_cannot_be_saved_is_said(tmp_path):
     with pytest.raises(ValueError, match="texts or whole numbers"):
         odd.save(tmp_path / "odd")
     assert students() is not None
+
+
+def test_what_is_not_saved_is_given_again(saved):
+    class Some:
+        """Proposes the first images alone."""
+
+        def shortlist(self, scorer, count):
+            return torch.arange(count).expand(len(scorer.guide), -1)
+
+    again = Searcher.load(saved, engine=Some(), shortlist=12, embedder=lambda files: torch.zeros(len(files), E))
+    assert again.search(gallery()[:2], "style=Rococo").rows.max() < 12
+    assert again.embed(["a.png"]).shape == (1, E)
+    for wrong, message in (
+        ({"engine": "faiss"}, "the engine is a str"),
+        ({"shortlist": 0}, "shortlist is 0"),
+        ({"device": "abacus"}, "device is 'abacus'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Searcher.load(saved, **wrong)

@@ -11,13 +11,14 @@ from backward_search.errors import MissingError, OptionError
 from backward_search.gallery.memory import Gallery
 from backward_search.library.memory import MemorySource
 from backward_search.methods.asking import Ask
-from backward_search.methods.assembler import Assembler, Moving, ranked_together
+from backward_search.methods.assembler import Asked, Assembler, Moving, Ranking, ranked_together
 from backward_search.methods.config import Aim, AnswerConfig
 from backward_search.methods.registry import METHODS
 from backward_search.methods.strength import Trial, chosen
 from backward_search.solvers.adam import Adam
 
 NAMES = ("style", "genre")
+ALONE = Ranking(ranked_together, Moving.like)
 N = 300
 
 
@@ -249,7 +250,8 @@ def test_single_queries_ranked_together_get_the_hits_of_each_alone(setting, meth
     each = []
     for row, one in enumerate(conditions):
         some = Ask(embeddings[row : row + 1], one, settings)
-        each.append(Moving(how, known, some, how.move(known, some).embeddings, 10))
+        asked = Asked(how, known, some, ALONE)
+        each.append(Moving(asked, how.move(known, some).embeddings, 10))
     assert all(each[0].like(other) for other in each)
     for hits, moving in zip(ranked_together(each), each, strict=True):
         alone = moving.find()
@@ -259,12 +261,13 @@ def test_single_queries_ranked_together_get_the_hits_of_each_alone(setting, meth
 
 def test_what_has_other_hits_or_settings_is_not_ranked_together(setting):
     assembler, embeddings, _ = setting
-    one = Moving(METHODS["teacher"](), assembler.knowledge(NAMES), ask(embeddings[:1], rich("set")[0]), embeddings, 10)
+    asked = Asked(METHODS["teacher"](), assembler.knowledge(NAMES), ask(embeddings[:1], rich("set")[0]), ALONE)
+    one = Moving(asked, embeddings, 10)
     others = [
         replace(one, k=5),
-        replace(one, how=METHODS["unchanged"]()),
-        replace(one, known=assembler.knowledge(NAMES[:1])),
-        replace(one, ask=replace(one.ask, config=config(0.1))),
+        replace(one, asked=replace(asked, how=METHODS["unchanged"]())),
+        replace(one, asked=replace(asked, known=assembler.knowledge(NAMES[:1]))),
+        replace(one, asked=replace(asked, ask=replace(asked.ask, config=config(0.1)))),
     ]
     assert one.like(replace(one, moved=embeddings + 1))
     assert not any(one.like(other) for other in others)

@@ -1,6 +1,7 @@
 """The user's own images: any of four forms, brought into the form of a data set with a name of choice."""
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,25 +82,15 @@ def source(
         rows = samples(paths, listings[-1], attributes, roles, split, findings)
         return dataclasses.replace(rows, missing=frozenset(missing))
 
+    how = How(image_size, workers, opening)
+    chosen = {"attributes": attributes, "image_size": image_size, "augment": augment, "listed": fingerprint(whole)}
+    given = {"source": str(file), "roles": vars(roles), "test_size": split.test_size, "split_seed": split.seed}
     return Source(
         entry=make_entry(paths.name, file, attributes, image_size, augment),
-        settings={
-            "source": str(file),
-            "roles": vars(roles),
-            "attributes": attributes,
-            "test_size": split.test_size,
-            "split_seed": split.seed,
-            "image_size": image_size,
-            "augment": augment,
-            "listed": fingerprint(whole),
-            **reading.unusual(),
-            **opening.unusual,
-        },
+        settings={**given, **chosen, **reading.unusual(), **opening.unusual},
         inputs=whole.inputs,
         read=read,
-        make_images=lambda _samples, findings: make(
-            paths, file, listings[-1], How(image_size, workers, opening), findings
-        ),
+        make_images=lambda _samples, findings: make(paths, file, listings[-1], how, findings),
     )
 
 
@@ -111,7 +102,7 @@ def make_entry(name: str, file: Path, attributes: Sequence[str], image_size: int
         preprocessing=Preprocessing(size=image_size, augment=augment),
         encoder_model="convnext_base",
         holdout=0.1,
-        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {file}",
+        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {shlex.quote(str(file))}",
     )
 
 
