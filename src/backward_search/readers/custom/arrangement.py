@@ -13,6 +13,9 @@ UNLABELLED = ("pred", "predict", "prediction", "unlabeled", "unlabelled", "unsup
 """Folders beside train and test whose images have no label."""
 _PLAIN = ("set", "data", "dataset", "split", "images", "image", "imgs", "img", "pictures", "photos")
 """What else may stand in the name of a split's folder, as in `training_set`."""
+_LABELS_NEEDED = (
+    "labels are needed, either a folder for each class, or a CSV table with the columns path and label as --source"
+)
 SHOWN = 5
 
 Parts = tuple[str, ...]
@@ -98,11 +101,6 @@ def split_words(names: Sequence[str]) -> dict[str, str]:
     return found
 
 
-_LABELS_NEEDED = (
-    "labels are needed, either a folder for each class, or a CSV table with the columns path and label as --source"
-)
-
-
 def _of_splits(
     source: Path,
     tops: Mapping[str, list[Place]],
@@ -124,13 +122,8 @@ def _of_splits(
             raise DataError(f"--source {source} holds {_shown(tops)}: {_LABELS_NEEDED}")
         else:
             kept += [replace(place, split=word) for place in inner]
-    loose = [place.path for place in places if not place.folders]
-    if loose:
-        left_out["images outside of a class folder"] = loose
-    if len({place.split for place in kept}) == 1:  # then it is no split
-        kept = [replace(place, split="") for place in kept]
-    made = _classes("train and test folders of class folders", kept)
-    return replace(made, left_out={**left_out, **made.left_out})
+    loose = [place for place in places if not place.folders]
+    return _classes("train and test folders of class folders", [*kept, *loose], left_out)
 
 
 def _split_below(source: Path, places: list[Place]) -> Arrangement | None:
@@ -149,21 +142,22 @@ def _split_below(source: Path, places: list[Place]) -> Arrangement | None:
     kept = [
         replace(place, folders=(place.folders[0], *place.folders[2:]), split=splits[place.folders[1]]) for place in deep
     ]
-    loose = [place.path for place in places if not place.folders]
-    if len({place.split for place in kept}) == 1:
-        kept = [replace(place, split="") for place in kept]
-    left_out = {"images outside of a class folder": loose} if loose else {}
-    return Arrangement("class folders with train and test folders in each", kept, left_out)
+    loose = [place for place in places if not place.folders]
+    return _classes("class folders with train and test folders in each", [*kept, *loose])
 
 
 def _word(name: Parts) -> list[str]:
     return [part.lower() for part in name if part.lower() in SPLIT_NAMES]
 
 
-def _classes(form: str, places: list[Place]) -> Arrangement:
+def _classes(form: str, places: list[Place], left_out: Mapping[str, list[PurePosixPath]] | None = None) -> Arrangement:
+    """The images that have a class; a split of one part is none."""
+    kept = [place for place in places if place.folders]
+    if len({place.split for place in kept}) == 1:
+        kept = [replace(place, split="") for place in kept]
     loose = [place.path for place in places if not place.folders]
-    left_out = {"images outside of a class folder": loose} if loose else {}
-    return Arrangement(form, [place for place in places if place.folders], left_out)
+    outside = {"images outside of a class folder": loose} if loose else {}
+    return Arrangement(form, kept, {**(left_out or {}), **outside})
 
 
 def _unwrapped(places: list[Place]) -> list[Place]:

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,9 +115,8 @@ def decoded(source: Path, encoding: str = "") -> str:
 
 def _named_separator(text: str) -> tuple[str | None, str]:
     """The separator that Excel's first line names, and the text behind that line."""
-    first, _, rest = text.partition("\n")
-    first = first.strip().strip('"')
-    return (first[4:], rest) if first.lower().startswith("sep=") and len(first) == 5 else (None, text)
+    found = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)
+    return (found[1], text[found.end() :]) if found else (None, text)
 
 
 def _likely_separator(text: str) -> str:
@@ -125,7 +125,7 @@ def _likely_separator(text: str) -> str:
         reader, records = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True), []
         try:
             for record in reader:
-                records.append(list(record))
+                records.append(record)
                 if len(records) > LOOKED_AT:
                     break
         except csv.Error:
@@ -142,7 +142,7 @@ def _records(source: Path, text: str, separator: str, first_line: int) -> Iterat
     """The records of a text, with the line on which each begins."""
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-    start, lines = 0, text.splitlines()
+    start, lines = 0, re.split(r"\r\n|\r|\n", text.rstrip("\r\n"))  # no others are ends of lines to csv
     try:
         for record in reader:
             last = reader.line_num >= len(lines)
