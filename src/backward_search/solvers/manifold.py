@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import torch
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
 from backward_search.conditions.batch import Conditions, as_conditions
@@ -104,6 +103,8 @@ def covariance(embeddings: Tensor) -> Tensor:
     Raises:
         ValueError: the embeddings are all alike.
     """
+    from sklearn.covariance import ledoit_wolf  # a second to import, which most commands need not
+
     with warnings.catch_warnings():  # of a single image, which is refused below
         warnings.simplefilter("ignore", UserWarning)
         shrunk, _ = ledoit_wolf(embeddings.cpu().double().numpy())
