@@ -13,6 +13,7 @@ from scripts_by_name import script
 from tiny_set import tiny_set, words
 
 from backward_search.images import loading as images
+from backward_search.model import passes
 from backward_search.stages import embed
 from backward_search.storage import shards
 from backward_search.storage.shards import Shard, Shards
@@ -98,7 +99,7 @@ def test_a_killed_shard_is_gone_on_from_where_it_was_kept(data, expected, monkey
         real(self, rows)
 
     monkeypatch.setattr(shards, "MANY", 5)  # four batches in a shard
-    monkeypatch.setattr(embed, "KEEP_SECONDS", 0)
+    monkeypatch.setattr(passes, "KEEP_SECONDS", 0)
     monkeypatch.setattr(Shard, "write", stop)
     with pytest.raises(KeyboardInterrupt):
         embedded(options)

@@ -215,11 +215,16 @@ def _add_further(parser: _Parser, known: dict[str, Any]) -> list[str]:
 
 
 def _reader(annotation: Any) -> Callable[[str], Any]:
-    if annotation is bool:
-        return truth
-    if isinstance(annotation, types.UnionType):
-        (annotation,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
-    return typing.cast(Callable[[str], Any], annotation)
+    kind = _plain(annotation)
+    return truth if kind is bool else typing.cast(Callable[[str], Any], kind)
+
+
+def _plain(annotation: Any) -> Any:
+    """The type of a value that may be left out too."""
+    if not isinstance(annotation, types.UnionType):
+        return annotation
+    (kind,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
+    return kind
 
 
 def _one_or_list(reader: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -252,7 +257,7 @@ def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: 
         "help": f"{words} [{default}]",
         "required": required,
     }
-    if annotation is bool:
+    if _plain(annotation) is bool:
         arguments |= {"nargs": "?", "const": True, "metavar": "True|False"}
     elif choices:
         arguments |= {"choices": list(choices)}

@@ -29,6 +29,10 @@ class TrainOptions(
         of_dataset="holdout",
     )
     pretrained: bool = option("start the encoder from ImageNet weights", True)
+    augment: bool | None = option(
+        "random crops and flips in training (default: the data set's; none for your own images with a frozen encoder)",
+        None,
+    )
     image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
     verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
     checkpoint_step: int = option("steps between two checkpoints inside an epoch; there is one after each, too", 1000)

@@ -173,18 +173,19 @@ class ImageLoader:
 
     def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the batches of an epoch, but for the first `skip` batches."""
-        batches = self.batches(epoch)[skip:]
-        shares = [self._group.share(rows) for rows in batches]
-        pixels = self._stored(shares) if self._filled else self._decoded(shares, epoch)
-        for share, whole in zip(shares, batches, strict=True):
-            yield self._batch(next(pixels), share, len(whole))
+        shares = self.shares(epoch, skip)
+        rows = [share for share, _ in shares]
+        pixels = self._stored(rows) if self._filled else self._decoded(rows, epoch)
+        for share, weight in shares:
+            places = torch.from_numpy(share)
+            yield Batch(next(pixels).permute(0, 3, 1, 2), self.labels_of(places), places, weight)
         self._filled = self._kept is not None and (self._filled or skip == 0)
 
-    def in_order(self) -> Iterator[Batch]:
-        """Every image once, in the order of the rows, as a first epoch would show it."""
-        batches = np.split(np.arange(len(self)), range(self._batch_size, len(self), self._batch_size))
-        for pixels, rows in zip(self._decoded(batches, 0), batches, strict=True):
-            yield self._batch(pixels, rows, len(rows))
+    def shares(self, epoch: int = 0, skip: int = 0) -> list[tuple[np.ndarray, float]]:
+        """This process's rows of each batch of an epoch, but for the first `skip`, with the weight of its mean loss."""
+        batches = self.batches(epoch)[skip:]
+        own = [self._group.share(rows) for rows in batches]
+        return [(rows, len(rows) * self._group.size / len(whole)) for rows, whole in zip(own, batches, strict=True)]
 
     def labels_of(self, rows: Tensor) -> dict[str, Tensor]:
         """By attribute the class ids of some rows."""
@@ -218,11 +219,6 @@ class ImageLoader:
         """What has been decoded at most and not yet been taken, in all processes of the group."""
         batches = min(len(shares), workers * AHEAD) * self._group.size
         return batches * max(map(len, shares)) * 3 * self._size**2
-
-    def _batch(self, pixels: Tensor, rows: np.ndarray, total: int) -> Batch:
-        places = torch.from_numpy(rows)
-        weight = len(rows) * self._group.size / total
-        return Batch(pixels.permute(0, 3, 1, 2), self.labels_of(places), places, weight)
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:

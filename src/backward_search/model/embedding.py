@@ -13,6 +13,11 @@ from backward_search.model.network import Model
 from backward_search.progress import progress
 
 
+def is_mixed(precision: str, device: torch.device) -> bool:
+    """Whether an encoder that is not trained computes in bfloat16: where it is asked to, or by itself on a GPU."""
+    return precision == "bf16" or (precision, device.type) == ("auto", "cuda")
+
+
 class EmbeddingNetwork(nn.Module):
     """Images (B, 3, H, W) to embedding and logits side by side, (B, E + sum of K_a)."""
 
@@ -26,11 +31,15 @@ class EmbeddingNetwork(nn.Module):
         """
         super().__init__()
         self.model, self.device = model, device
-        model.mixed_precision = precision == "bf16" or (precision, device.type) == ("auto", "cuda")
+        model.mixed_precision = is_mixed(precision, device)
 
     def forward(self, images: Tensor) -> Tensor:
         """Embed and classify."""
-        z = self.model.embed(images)
+        return self.of_features(self.model.encode(images))
+
+    def of_features(self, features: Tensor) -> Tensor:
+        """The same of what the encoder has made, or of vectors that stand for images, (B, d)."""
+        z = self.model.project(features)
         return torch.cat([z, *self.model.classify(z).values()], dim=1)
 
 

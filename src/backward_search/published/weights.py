@@ -29,7 +29,9 @@ def model_state(file: Path, model: Model) -> dict[str, Tensor]:
     Raises:
         DataError: the file is damaged, holds something other than data, or is that of another network.
     """
-    plain = len(model.projection) == 2  # d equals E: BatchNorm and tanh alone; the published file still has the others
+    plain = (
+        model.features == model.config.encoding_size
+    )  # d equals E: BatchNorm and tanh alone; the published file still has the others
     state = {}
     for name, tensor in load_state_dict(file, "model_state_dict").items():
         if not (plain and name.split(".")[0] in _UNUSED_WHERE_SIZES_AGREE):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,23 +17,24 @@ from backward_search.cli.console import skippable
 from backward_search.cli.translation import opened_run
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table
+from backward_search.data.provenance import provenance
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
 from backward_search.images.kinds import SUFFIXES, kind_of
 from backward_search.images.loading import unreadable_images
 from backward_search.model.embedding import EmbeddingNetwork, batches_of, outcomes
+from backward_search.model.features import Features, KeptFeatures, given_features, through
+from backward_search.model.network import Model
+from backward_search.model.passes import Maker, fill
 from backward_search.readers.folders import walk
 from backward_search.runs.run import Run, find_device
 from backward_search.stages.calibrate_heads import calibrate_heads
 from backward_search.storage.atomic import write_csv
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import rooted
-from backward_search.storage.shards import Shard, Shards, remove
+from backward_search.storage.shards import Shards, remove
 
 LOG = logging.getLogger(__name__)
-KEEP_SECONDS = 20
-"""How often what is embedded so far is made to outlive a kill."""
-
 PATIENCE = timedelta(days=30)
 """How long a process waits for the others, which may have more to do; that one has ended is noticed at once."""
 
@@ -165,7 +165,8 @@ def _embed(
     run: Run, network: EmbeddingNetwork, images: Images, options: EmbedOptions, device: torch.device, group: Group
 ) -> None:
     """Embed some images: this process the shards that fall to it, and the leading one joins all of them."""
-    bad = _unreadable(images, options, group)
+    features = _features(run, network.model, images, options)
+    bad = {} if features else _unreadable(images, options, group)
     good = np.setdiff1d(np.arange(len(images.files)), np.array(list(bad), int), assume_unique=True)
     if not len(good):
         raise DataError(f"none of the {len(images.files)} images of {images.name} can be read, such as {bad[0]}")
@@ -173,13 +174,11 @@ def _embed(
     if group.leads:
         images.stage.begin()
         shards.claim(_digest([images.stage.hashes, images.stage.settings, sorted(bad), options.batch_size]))
-    unfinished = group.tell(shards.unfinished() if group.leads else [])
-    mine = [shards.shard(index) for index in group.share(np.array(unfinished, int)).tolist()]
-    left = [images.files[good[row]] for shard in mine for row in shard.left]
-    whole: Callable[[Tensor], Tensor] = torch.compile(network) if options.compile else network
-    batches = batches_of(left, run.look, options.batch_size, options.n_workers, f"embedding {images.name}")
-    _fill(mine, outcomes(whole, batches, run.look, device))
-    group.wait()
+    if features is None:
+        make = _of_images(run, network, [images.files[row] for row in good], images.name, options, device)
+    else:
+        make = _of_features(network, features, [images.keys[row] for row in good], options, device)
+    fill(shards, make, group)
     if group.leads:
         places = [run.paths.embeddings(images.name), *(run.paths.logits(images.name, head) for head in run.classes)]
         shards.cut(dict(zip(places, _widths(run), strict=True)))
@@ -197,16 +196,46 @@ def _unreadable(images: Images, options: EmbedOptions, group: Group) -> dict[int
     return {row: reason for part in group.collect(bad) for row, reason in part.items()}
 
 
-def _fill(mine: Iterable[Shard], made: Iterator[Tensor]) -> None:
-    """Write what arrives to one shard after the other, and keep it from time to time."""
-    kept = time.monotonic()
-    for shard in mine:
-        while shard.left:
-            shard.write(next(made).numpy())
-            if time.monotonic() - kept > KEEP_SECONDS:
-                shard.keep()
-                kept = time.monotonic()
-        shard.finish()
+def _features(run: Run, model: Model, images: Images, options: EmbedOptions) -> Features | None:
+    """What stands for the images of a split: vectors that came with it, or what B1 has made by a frozen encoder."""
+    if options.image_folder:
+        return None
+    if run.model.features:
+        return given_features(run.data, images.name)
+    if run.name.enc_update:
+        return None
+    return KeptFeatures.of(run.data, model, run.look, provenance(run.data)).there(images.name, images.keys)
+
+
+def _of_images(
+    run: Run,
+    network: EmbeddingNetwork,
+    files: Sequence[Path],
+    name: str,
+    options: EmbedOptions,
+    device: torch.device,
+) -> Maker:
+    whole: Callable[[Tensor], Tensor] = torch.compile(network) if options.compile else network
+
+    def make(rows: Sequence[int]) -> Iterator[Tensor]:
+        """Embeddings and logits of some images."""
+        left = [files[row] for row in rows]
+        batches = batches_of(left, run.look, options.batch_size, options.n_workers, f"embedding {name}")
+        return outcomes(whole, batches, run.look, device)
+
+    return make
+
+
+def _of_features(
+    network: EmbeddingNetwork, features: Features, keys: Sequence[str], options: EmbedOptions, device: torch.device
+) -> Maker:
+    places = features.rows(keys)
+
+    def make(rows: Sequence[int]) -> Iterator[Tensor]:
+        """Embeddings and logits of some images."""
+        return through(network.of_features, features, places[list(rows)], options.batch_size, device)
+
+    return make
 
 
 def _record(run: Run, images: Images, good: np.ndarray, bad: dict[int, str]) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.console import skippable
 from backward_search.cli.translation import run_name, run_paths
+from backward_search.data import registry
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import prepared_look, provenance
@@ -22,7 +23,9 @@ from backward_search.data.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, OptionError
 from backward_search.images.loading import ImageLoader, unreadable_images
+from backward_search.model.embedding import is_mixed
 from backward_search.model.encoders import has_weights, weights_look
+from backward_search.model.features import Features, HowImagesAreRead, KeptFeatures, given_features
 from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
 from backward_search.published.bundle.conversion import convert_bundle
@@ -32,7 +35,7 @@ from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import RunPaths
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training import checkpoint
-from backward_search.training.features import encoded
+from backward_search.training.features import FeatureLoader
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.recipe import RECIPES
 from backward_search.training.trainer import Loader, Trainer, TrainingConfig
@@ -69,14 +72,19 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         return paths.folder
     if options.skip_unreadable:
         tables = {split: _readable(options, table) for split, table in tables.items()}
+    all_tables = dict(tables)
     tables["train"], held = _held_out(options, tables["train"])
     images = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
         model = Model(model_config, pretrained=options.pretrained)
     model.mixed_precision = _mixed_precision(options, device)
-    loaders, on_features = _loaders(model, images, config, look, device, group)
-    trainer = Trainer(model, config, look, device, group=group, compiled=options.compile, on_features=on_features)
+    model.to(device)
+    features = _features(options, model, all_tables, config, look, device, group)
+    loaders: Mapping[str, Loader] = images
+    if features:
+        loaders = {split: FeatureLoader(images[split], features[split], tables[split].keys) for split in SPLITS}
+    trainer = Trainer(model, config, look, device, group=group, compiled=options.compile, on_features=bool(features))
     if group.leads:
         stage.begin()
         checkpoint.prepare(paths, {"settings": stage.settings, "inputs": stage.hashes}, overwrite=options.overwrite)
@@ -99,7 +107,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
             options,
             paths,
             history,
-            config_json(run_name(options), model_config, look, classes) | {"tables": provenance(options.data)},
+            config_json(run_name(options), model.config, look, classes) | {"tables": provenance(options.data)},
             stage,
         )
     return paths.folder
@@ -123,7 +131,18 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
     model = ModelConfig(options.encoder_model, options.encoding_size, classes, options.image_size, recipe.final_norm)
     look = prepared_look(entry, options.data)
     look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
+    look = dataclasses.replace(look, augment=_augments(options, look))
     return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
+
+
+def _augments(options: TrainOptions, look: Preprocessing) -> bool:
+    """Whether images are cropped and flipped at random: as the data set says, unless the options do.
+
+    Not where the encoder of the user's own images is frozen: its features can then be made once.
+    """
+    if options.augment is not None:
+        return options.augment
+    return look.augment and (options.enc_update or registry.is_registered(options.dataset_name))
 
 
 def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look: Preprocessing) -> Stage:
@@ -169,22 +188,25 @@ def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Gro
     )
 
 
-def _loaders(
+def _features(
+    options: TrainOptions,
     model: Model,
-    images: dict[str, ImageLoader],
+    tables: Mapping[str, Table],
     config: TrainingConfig,
     look: Preprocessing,
     device: torch.device,
     group: Group,
-) -> tuple[Mapping[str, Loader], bool]:
-    """What batches come from, and whether they hold features: where a frozen encoder would make the same ones again."""
-    if config.enc_update or look.augment or group.size > 1:
-        return images, False
-    LOG.info("the encoder is frozen: its features are computed once")
-    model.to(device)
-    features = {split: encoded(model, loader, look, device) for split, loader in images.items()}
-    held = {split: loader for split, loader in features.items() if loader is not None}
-    return (held, True) if len(held) == len(images) else (images, False)
+) -> dict[str, Features]:
+    """By split what the model is trained on in place of images, where that does not change; else nothing."""
+    if model.config.features:
+        return {split: given_features(options.data, split) for split in tables}
+    if config.enc_update or look.augment:
+        return {}
+    model.mixed_precision = is_mixed(options.precision, device)  # as C1 takes them
+    kept = KeptFeatures.of(options.data, model, look, provenance(options.data))
+    LOG.info("the encoder is frozen: its features are made once, and kept in %s", kept.folder)
+    how = HowImagesAreRead(EmbedOptions.batch_size, options.n_workers, device)
+    return {split: kept.there(split, table.keys) or kept.make(table, how, group) for split, table in tables.items()}
 
 
 def _mixed_precision(options: TrainOptions, device: torch.device) -> bool:

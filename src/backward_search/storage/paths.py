@@ -98,6 +98,14 @@ class DataPaths:
         """The manifest of a stage that writes beside the tables."""
         return self.attributions / f"manifest-{stage}.json"
 
+    def vectors(self, split: str) -> Path:
+        """The vectors that stand for the images of one split, (N, d) float32, where the data set came with such."""
+        return self.folder / "vectors" / f"{split}.npy"
+
+    def features(self, name: str) -> Path:
+        """The folder of what one frozen encoder makes of the images."""
+        return self.folder / "features" / name
+
     def queries(self, attributes: tuple[str, ...], split: str, *, strict: bool = False) -> Path:
         """The query file of one task."""
         return self.attributions / (
