@@ -1,6 +1,6 @@
 """Prepare your own images under a name of your choice; every other script then takes it as --dataset_name.
 
-Reads:  --source, in one of four forms:
+Reads:  --source, in one of these forms:
         - a folder of one folder per class (or train/ and test/ folders of such, or with such in each class): the
           attribute is called label; with --label_levels style,artist deeper folders name attributes too
         - a .csv (.tsv, .txt; commas, semicolons or tabs) with the columns path (relative to its own folder, or
@@ -10,11 +10,15 @@ Reads:  --source, in one of four forms:
           of its shards (train-00000-of-00002.parquet, ...)
         - an .npz with images (N, H, W) or (N, H, W, 3) uint8, and labels or several named arrays of length N; also
           with the names of MedMNIST (train_images) and Keras (x_train)
+        or vectors that you have already, with or without the images they were made of: --vectors FILE.npy beside a
+        table of labels in the same order, a column of lists in a .parquet or .arrow, an array (N, d) in an .npz, or the
+        folder that clip-retrieval writes
 Writes: data/NAME/images/, data/NAME/attributions/.
 
     python A1.Data-Preprocessing-custom.py --dataset_name pets --source ~/pets                        (class folders)
     python A1.Data-Preprocessing-custom.py --dataset_name shop --source items.csv --label_columns colour,brand
     python A1.Data-Preprocessing-custom.py --dataset_name fashion --source fashion.npz --image_size 32
+    python A1.Data-Preprocessing-custom.py --dataset_name shop --source items.csv --vectors clip.npy --key_column sku
 
 Whatever Pillow can open is a picture, by its content and not by its ending; the report counts the rest by kind.
 Images larger than 256 pixels on their short side are brought down to that (or to --image_size); JPEG and PNG files that
@@ -51,7 +55,14 @@ def main(argv: Sequence[str] | None = None) -> Path:
         options.group_column,
     )
     reading = custom.Reading(
-        options.path_template, options.encoding, options.skip_malformed, options.missing, options.levels
+        options.path_template,
+        options.encoding,
+        options.skip_malformed,
+        options.missing,
+        options.levels,
+        str(Path(options.vectors).absolute()) if options.vectors else "",
+        options.vector_column,
+        options.key_column,
     )
     with preparing_log(options):
         source = custom.source(
@@ -64,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
             augment=options.augment,
             workers=options.n_workers,
             opening=options.opening,
+            thumbnails=options.thumbnails,
         )
         folder = prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
         if not options.check_only:

@@ -19,11 +19,13 @@ class ChangeOptions(
     """Which images come to a gallery and which leave it."""
 
     add: str = option("a folder of images, or a text file of one image path per line", "", place=True)
+    vectors: str = option("of a run on vectors: a .npy of one for each line of --add, which names it", "", place=True)
     remove: str = option("a text file of one key (<folder>/<file>) per line", "", place=True)
     split: str = option("the split whose images the gallery began with", "test", choices=groups.SPLITS)
     batch_size: int = option("images embedded at once", 256)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
+        require(not self.vectors or bool(self.add), "--vectors come with --add, a text file of a name for each")
         require(bool(self.add or self.remove), "nothing to do: pass --add, --remove, or both")
         positive(self, "batch_size")

@@ -118,13 +118,14 @@ class ModelOptions:
     """What models are called, and what works on them."""
 
     mname: str = option("first part of a run's name", MNAME)
-    encoding_size: int = option("size E of the embedding", ENCODING_SIZE)
+    encoding_size: int = option(
+        "size E of the embedding; 0 for the encoder's features as they are, without a projection", ENCODING_SIZE
+    )
     n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
-        positive(self, "encoding_size")
-        not_negative(self, "n_workers")
+        not_negative(self, "encoding_size", "n_workers")
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class RunOptions:
     """Which trained model of a data set."""
 
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
-    encoder_model: str = option("the encoder: a torchvision name, or timm:NAME", of_dataset="encoder_model")
+    encoder_model: str = option("the encoder: a torchvision name, timm:NAME, or embeddings", of_dataset="encoder_model")
     num_epoch: int = option("training epochs", of_dataset="num_epoch")
     recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)

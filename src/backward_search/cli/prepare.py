@@ -131,8 +131,15 @@ class CustomOptions(
     """Of the user's own images."""
 
     source: str = option(
-        "a folder of one folder per class or of Parquet files, a .csv, a .parquet or an .npz file", place=True
+        "a folder of one folder per class, of Parquet files or of clip-retrieval; a .csv, .parquet, .arrow, .npz",
+        place=True,
     )
+    vectors: str = option(
+        "vectors instead of images: a .npy with one for each row of --source, in its order", "", place=True
+    )
+    vector_column: str = option("the column of vectors (Parquet, Arrow, an array of an .npz; - for none)", "")
+    key_column: str = option("the column that names each vector (default: its path, else its number)", "")
+    thumbnails: bool = option("copy the images of vectors, where there are some, for figures and explorer", True)
     path_column: str = option("the column of the image paths", "path")
     path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
@@ -167,6 +174,9 @@ class CustomOptions(
         """Refuse values that cannot be meant."""
         require(0 < self.test_size < 1, f"--test_size {self.test_size} must lie between 0 and 1")
         positive(self, "image_size")
+        require(
+            not (self.vectors and self.vector_column), "--vectors and --vector_column name vectors: pass one of them"
+        )
         tables = (".csv", ".tsv", ".txt", ".npz")
         require(
             not self.image_column or not self.source.lower().endswith(tables),

@@ -33,6 +33,7 @@ class VisualizeOptions(
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
     query_image: str = option("any image file as the query instead, with --condition", "", place=True)
+    query_vector: str = option("a .npy file of one vector as the query instead, with --condition", "", place=True)
     methods: str = option(
         "rows to draw, comma-separated (default: unchanged, teacher, student and best, as far as they are there)", ""
     )
@@ -75,9 +76,9 @@ class VisualizeOptions(
     def check(self) -> None:
         """Refuse values that cannot be meant."""
         several = len(self.query_keys) > 1 or self.random > 1
-        chosen = [name for name in ("random", "query", "query_image") if getattr(self, name)]
+        chosen = [name for name in ("random", "query", "query_image", "query_vector") if getattr(self, name)]
         require(len(chosen) < 2, f"--{' and --'.join(chosen)} name different queries: pass one of them")
-        need = self.query or self.query_image
+        need = self.query or self.query_image or self.query_vector
         require(not need or bool(self.condition), f"--condition has to say what is wanted of {need}")
         not_negative(self, "random", "path_rows")
         require(2 <= self.width <= 40, f"--width {self.width} must lie between 2 and 40 inches")

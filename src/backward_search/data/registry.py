@@ -16,6 +16,9 @@ from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.paths import DataPaths, checked_name
 
+EMBEDDINGS = "embeddings"
+"""The encoder of a data set that came as vectors: there is none, they are its features."""
+
 
 class EmptyTags(Enum):
     """Where an empty piece of a tag string counts as a tag, as the published code has it (docs/method.md, 4)."""
@@ -81,6 +84,7 @@ class DatasetEntry:
         empty_tags: where an empty piece of a tag string counts.
         discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
         prepare: the command that makes its tables.
+        vectors: the width of the vectors that stand for its images; 0 for a data set of images.
     """
 
     name: str
@@ -98,6 +102,7 @@ class DatasetEntry:
     empty_tags: EmptyTags = EmptyTags.NOWHERE
     discard_first_draw: bool = False
     prepare: str = ""
+    vectors: int = 0
 
     @property
     def image_size(self) -> int:

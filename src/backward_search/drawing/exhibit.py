@@ -22,7 +22,7 @@ from backward_search.drawing.text import HEADING, SIZE, families, height_of, wra
 from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
 
-GREEN, GREY = "#007a54", "#bbbbbb"
+GREEN, GREY, NONE = "#007a54", "#bbbbbb", "#eeeeee"
 MARGIN, GAP = 0.06, 0.06
 QUERY, LEAST, LARGEST = 1.15, 0.6, 1.1
 """Sides of the query and, at least and at most, of a hit."""
@@ -38,16 +38,18 @@ class Hit:
     """One image that was found.
 
     Attributes:
-        image: its file.
+        image: its file; None where there is none.
         labels: of the conditioned attributes.
         numbers: similarity and overlap, a line each.
         meets: whether it meets the condition.
+        name: what it is called, which stands in place of a missing image.
     """
 
-    image: Path
+    image: Path | None
     labels: Sequence[str]
     numbers: Sequence[str]
     meets: bool
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Card:
-    """The query: its image, and paragraphs under headings."""
+    """The query: its image, where there is one, and paragraphs under headings."""
 
-    image: Path
+    image: Path | None
     title: str
     paragraphs: Sequence[tuple[str, str]]
 
@@ -183,18 +185,23 @@ def _draw_row(
             hit = row.hits[number * grid.columns + column]
             x = MARGIN + column * (grid.cell + GAP)
             _picture(figure, hit.image, x, y, grid.cell, opening, meets=hit.meets)
+            if hit.image is None:
+                write(figure, x + GAP, y + GAP, wrapped(hit.name, grid.cell - 2 * GAP, most=4))
             write(figure, x, y + grid.cell + 0.02, caption)
         y += _line_height(line, grid.cell)
 
 
 def _picture(
-    figure: Figure, image: Path, x: float, y: float, side: float, opening: Opening, *, meets: bool = False
+    figure: Figure, image: Path | None, x: float, y: float, side: float, opening: Opening, *, meets: bool = False
 ) -> None:
     width, height = figure.get_size_inches()
     axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height), anchor="N")
-    pixels = open_picture(image, opening=opening)
-    pixels.thumbnail((int(2 * side * DPI), int(2 * side * DPI)))
-    axes.imshow(pixels)
+    if image is None:
+        axes.set(facecolor=NONE, aspect="equal")
+    else:
+        pixels = open_picture(image, opening=opening)
+        pixels.thumbnail((int(2 * side * DPI), int(2 * side * DPI)))
+        axes.imshow(pixels)
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

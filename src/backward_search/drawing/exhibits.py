@@ -235,8 +235,8 @@ def _hits(asked: Asked, found: Shown) -> list[Hit]:
     for place, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
         row, overlap = int(asked.task.gallery_rows[place]), asked.overlap(place)
         numbers = [f"{found.kind} {score:.2f}", *([] if overlap is None else [f"tags {overlap:.2f}"])]
-        image = asked.task.source.run.data.image(asked.task.table.paths[row])
-        hits.append(Hit(image, asked.labels(row), numbers, bool(asked.meets[place])))
+        image = asked.task.source.run.picture(asked.task.table.paths[row])
+        hits.append(Hit(image, asked.labels(row), numbers, bool(asked.meets[place]), asked.key(place)))
     return hits
 
 

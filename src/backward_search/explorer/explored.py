@@ -217,6 +217,10 @@ class ExploredRun:
         """The file of an image of the table."""
         return self.run.data.image(self.table.paths[row])
 
+    def name(self, row: int) -> str:
+        """What an image without a picture is called; "" for one that is seen."""
+        return "" if self.run.picture(self.table.paths[row]) else self.keys[row]
+
     def query_image(self, state: State) -> Path:
         """The file of the query."""
         return self._uploads.find(state.upload) if state.upload else self.image(state.query)

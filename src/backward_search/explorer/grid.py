@@ -20,19 +20,19 @@ def hits(explored: ExploredRun, state: State, view: View, title: str = "") -> st
         view: the hits, and the strength they were found with, which the grid carries along.
         title: stands above them; none by default.
     """
-    cells = [_hit(_address(state.run, hit.row), explored.keys[hit.row], hit) for hit in view.found]
+    cells = [_hit(explored, state, hit) for hit in view.found]
     return _grid(cells, title, view.strength)
 
 
 def images(explored: ExploredRun, state: State, rows: Sequence[int]) -> str:
     """Some images of the gallery, with their indices and labels."""
-    cells = [
-        _cell(
-            row, _address(state.run, row), explored.keys[row], [f"<b>{row}</b>", _text(", ".join(explored.labels(row)))]
-        )
-        for row in rows
-    ]
-    return _grid(cells)
+
+    def cell(row: int) -> str:
+        """One image."""
+        lines = [f"<b>{row}</b>", *_name(explored, row), _text(", ".join(explored.labels(row)))]
+        return _cell(row, _address(state.run, row), explored.keys[row], lines)
+
+    return _grid([cell(row) for row in rows])
 
 
 def query(explored: ExploredRun, state: State) -> str:
@@ -43,13 +43,25 @@ def query(explored: ExploredRun, state: State) -> str:
     return f'<figure class="query"><img src="{address}" alt="the query"><figcaption>{words}</figcaption></figure>'
 
 
-def _hit(address: str, key: str, hit: FoundImage) -> str:
+def _hit(explored: ExploredRun, state: State, hit: FoundImage) -> str:
+    address, key = _address(state.run, hit.row), explored.keys[hit.row]
     first = f"<b>{'✓ ' if hit.meets else ''}{hit.score:.2f}</b>"
     more = f" and {len(hit.shared) - SHARED} more" if len(hit.shared) > SHARED else ""
     named = ", ".join(hit.shared[:SHARED]) + more
-    lines = [first, _text(", ".join(hit.labels)), *([f"<i>shares {_text(named)}</i>"] if hit.shared else [])]
+    lines = [
+        first,
+        *_name(explored, hit.row),
+        _text(", ".join(hit.labels)),
+        *([f"<i>shares {_text(named)}</i>"] if hit.shared else []),
+    ]
     about = key + (f"\nshares {', '.join(hit.shared)}" if hit.shared else "")
     return _cell(hit.row, address, about, lines, meets=hit.meets)
+
+
+def _name(explored: ExploredRun, row: int) -> list[str]:
+    """A line that names an image of which there is no picture."""
+    name = explored.name(row)
+    return [_text(name)] if name else []
 
 
 def _cell(row: int, address: str, about: str, lines: Sequence[str], *, meets: bool = False) -> str:

@@ -1,10 +1,10 @@
 """A trained run as a searcher."""
 
-from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,11 +15,11 @@ from backward_search.gallery.engines.index import EXACT, EngineSettings
 from backward_search.gallery.engines.registry import ENGINES
 from backward_search.library.checks import whole_of
 from backward_search.library.searcher import Searcher
-from backward_search.model.embedding import EmbeddingNetwork, embed_files
+from backward_search.model.embedding import EmbeddingNetwork, embed_files, embed_vectors
 from backward_search.once import Once
 from backward_search.runs.defaults import usual_config
 from backward_search.runs.names import RunName
-from backward_search.runs.run import Run, find_device, runs_of
+from backward_search.runs.run import Run, find_device, require_encoder, runs_of
 from backward_search.runs.source import RunSource
 from backward_search.runs.students import StudentChoice
 
@@ -95,9 +95,16 @@ class _Embedder:
     def __init__(self, run: Run, device: torch.device) -> None:
         self._run, self._device, self._once = run, device, Once()
 
-    def __call__(self, files: Sequence[Any]) -> Tensor:
+    def __call__(self, files: Any) -> Tensor:
         network = self._once("network", lambda: EmbeddingNetwork(self._run.load_model(self._device), self._device))
+        if isinstance(files, np.ndarray | Tensor):
+            return embed_vectors(network, _rows(torch.as_tensor(files)))[""].to(self._device)
+        require_encoder(self._run)
         return embed_files(network, [Path(file) for file in files], self._run.look)[""].to(self._device)
+
+
+def _rows(vectors: Tensor) -> Tensor:
+    return vectors[None] if vectors.ndim == 1 else vectors
 
 
 def _chosen(dataset_name: str, data_root: str | Path, weight_root: str | Path, settings: dict[str, Any]) -> RunName:

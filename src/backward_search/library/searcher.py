@@ -198,16 +198,20 @@ class Searcher:
         probabilities = {name: chances[i, :, : len(labels[name])] for i, name in enumerate(names)}
         return Way(points, probabilities, labels, self._found(answer))
 
-    def embed(self, files: Sequence[str | Path]) -> Tensor:
+    def embed(self, images: Any) -> Tensor:
         """Embed images, for a searcher that was opened from a run: (B, E).
+
+        Args:
+            images: files; for a run that was trained on vectors, vectors of the same encoder (B, d) or (d,).
 
         Raises:
             DataError: an image cannot be read.
-            ValueError: this searcher was made from embeddings alone.
+            OptionError: the run takes vectors, and these are files.
+            ValueError: the vectors do not fit, or this searcher was made from embeddings alone.
         """
         if self._embedder is None:
             raise ValueError("this searcher has no network to embed images with: open it from a run, or give embedder=")
-        return self._embedder(files)
+        return self._embedder(images)
 
     def methods(self, condition: Condition | None = None) -> list[str]:
         """The methods that can answer a condition, on one attribute, two or all; with one, those that can answer it."""

@@ -62,10 +62,40 @@ def embed_files(
         DataError: an image cannot be read.
     """
     batches = batches_of(files, look, batch_size, workers, "embedding")
-    made = torch.cat(list(outcomes(network, batches, look, network.device)))
+    return _by_head(network, torch.cat(list(outcomes(network, batches, look, network.device))))
+
+
+def _by_head(network: EmbeddingNetwork, made: Tensor) -> dict[str, Tensor]:
+    """What the network made, apart: the embeddings (n, E) under "", and by attribute the logits (n, K)."""
     widths = [made.shape[1] - sum(network.model.classes.values()), *network.model.classes.values()]
     parts = torch.split(made.clone(), widths, dim=1)  # tensors like any other, not those of inference mode
     return dict(zip(["", *network.model.classes], parts, strict=True))
+
+
+@torch.no_grad()
+def embed_vectors(network: EmbeddingNetwork, vectors: Tensor, batch_size: int = 4096) -> dict[str, Tensor]:
+    """Embed vectors that stand for images, as C1 does.
+
+    Args:
+        network: of a run that was trained on such vectors.
+        vectors: of the encoder that made those, (n, d).
+        batch_size: vectors at once.
+
+    Returns:
+        As `embed_files`.
+
+    Raises:
+        ValueError: they are of another width, or not finite.
+    """
+    width = network.model.config.features
+    if not width:
+        raise ValueError("the run was trained on images: expected their files")
+    if vectors.ndim != 2 or vectors.shape[1] != width:
+        raise ValueError(f"vectors {tuple(vectors.shape)}: expected (n, {width}), as the run was trained on")
+    if not bool(vectors.isfinite().all()) or not bool(vectors.any(dim=1).all()):
+        raise ValueError("a vector is not finite, or zeros alone: expected directions")
+    parts = [network.of_features(part.float().to(network.device)).cpu() for part in torch.split(vectors, batch_size)]
+    return _by_head(network, torch.cat(parts))
 
 
 def batches_of(files: Sequence[Path], look: Preprocessing, batch_size: int, workers: int, what: str) -> Iterator[Batch]:

@@ -6,15 +6,16 @@ import torch
 from torch import Tensor
 
 from backward_search.errors import DataError
-from backward_search.model.network import Head, head_key
+from backward_search.model.network import CosineHead, Head, head_key, new_head
 from backward_search.runs.run import Run
 from backward_search.solvers.heads import FrozenHeads
 from backward_search.solvers.manifold import covariance
-from backward_search.solvers.protocol import GivenGround, Solver
+from backward_search.solvers.modules import ModuleHeads
+from backward_search.solvers.protocol import GivenGround, Heads, Solver
 from backward_search.storage.tensors import load_tensors
 
 
-def frozen_heads(run: Run, names: Sequence[str], device: torch.device, *, calibrated: bool = False) -> FrozenHeads:
+def frozen_heads(run: Run, names: Sequence[str], device: torch.device, *, calibrated: bool = False) -> Heads:
     """The heads of some attributes, divided by their temperatures if asked for.
 
     Raises:
@@ -23,7 +24,12 @@ def frozen_heads(run: Run, names: Sequence[str], device: torch.device, *, calibr
     tensors, _ = load_tensors(run.paths.weights)
     known = run.temperatures() if calibrated else {}
     heads = [_head(run, name, tensors) for name in names]
-    return FrozenHeads.of(heads, device, temperatures=[known.get(name, 1.0) for name in names])
+    temperatures = [known.get(name, 1.0) for name in names]
+    trained = [head for head in heads if isinstance(head, Head)]
+    if len(trained) == len(heads):
+        return FrozenHeads.of(trained, device, temperatures=temperatures)
+    most = max(run.model.classes[name] for name in names)
+    return ModuleHeads(tuple(head.to(device) for head in heads), most, tuple(temperatures))
 
 
 def ground_of(run: Run, names: Sequence[str], solver: Solver, embeddings: Tensor) -> GivenGround:
@@ -34,8 +40,8 @@ def ground_of(run: Run, names: Sequence[str], solver: Solver, embeddings: Tensor
     return GivenGround(heads, spread, calibrated)
 
 
-def _head(run: Run, name: str, tensors: dict[str, Tensor]) -> Head:
-    head, prefix = Head(run.model.encoding_size, run.model.classes[name]), f"heads.{head_key(name)}."
+def _head(run: Run, name: str, tensors: dict[str, Tensor]) -> Head | CosineHead:
+    head, prefix = new_head(run.model, name), f"heads.{head_key(name)}."
     own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     try:
         head.load_state_dict(own)

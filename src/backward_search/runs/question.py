@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,8 +11,8 @@ from backward_search.conditions.batch import Conditions
 from backward_search.data.query_generation import Query
 from backward_search.errors import DataError, OptionError
 from backward_search.images.opening import ABSENT, REPAIR
-from backward_search.model.embedding import EmbeddingNetwork, embed_files
-from backward_search.runs.run import Run
+from backward_search.model.embedding import EmbeddingNetwork, embed_files, embed_vectors
+from backward_search.runs.run import Run, require_encoder
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task
 
@@ -23,7 +24,7 @@ class Question:
     Attributes:
         name: what it is called in a figure.
         stem: what its files are called.
-        image: its file.
+        image: its file; None where vectors stand for images and there is none.
         embedding: (1, E).
         row: its row in the table; None for an image from outside.
         tags: its tags.
@@ -32,7 +33,7 @@ class Question:
 
     name: str
     stem: str
-    image: Path
+    image: Path | None
     embedding: Tensor
     row: int | None
     tags: frozenset[str]
@@ -88,17 +89,51 @@ def from_outside(source: RunSource, conditioned: tuple[str, ...], condition: str
     return task, Question(file.name, f"image_{file.stem}", file, embedding, None, frozenset(), 0)
 
 
+def from_vector(source: RunSource, conditioned: tuple[str, ...], condition: str, file: Path) -> tuple[Task, Question]:
+    """A vector from outside the data set, under a condition; see `embedded_vector`.
+
+    Raises:
+        OptionError: it cannot be read, or is of another width.
+    """
+    embedding = embedded_vector(source.run, file, source.device)
+    task = Task.of(source, conditioned, [Query("", "", {})], condition=condition)
+    return task, Question(file.name, f"vector_{file.stem}", None, embedding, None, frozenset(), 0)
+
+
+def embedded_vector(run: Run, file: Path, device: torch.device) -> Tensor:
+    """The embedding (1, E) of a `.npy` file: a vector (d,) as the run was trained on, or an embedding of its own (E,).
+
+    Raises:
+        OptionError: it is neither.
+    """
+    what = f"--query_vector {file}"
+    try:
+        array = np.load(file, allow_pickle=False)
+        vector = torch.from_numpy(np.asarray(array, np.float32)).reshape(1, -1)
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise OptionError(f"{what} cannot be read as a .npy file of numbers ({error})") from None
+    width = run.model.features or run.model.encoding_size
+    if vector.shape[1] != width or not bool(vector.isfinite().all()) or not bool(vector.any()):
+        raise OptionError(f"{what} holds {array.shape}: expected one vector of {width} finite numbers, not all 0")
+    if not run.model.features:
+        return vector.to(device)
+    network = EmbeddingNetwork(run.load_model(device), device)
+    return embed_vectors(network, vector)[""].to(device)
+
+
 def embedded(run: Run, file: Path, device: torch.device) -> Tensor:
     """The embedding of an image file (1, E), made as C1 makes them.
 
     Raises:
         DataError: it cannot be read.
+        OptionError: the run was trained on vectors.
     """
+    require_encoder(run)
     return embed_files(EmbeddingNetwork(run.load_model(device), device), [file], run.look)[""].to(device)
 
 
 def _of_task(task: Task, place: int, name: str, stem: str) -> Question:
     row = int(task.rows[place])
     tags = task.query_tags(task.queries[place])
-    image = task.source.run.data.image(task.table.paths[row])
+    image = task.source.run.picture(task.table.paths[row])
     return Question(name, stem, image, task.embeddings[[row]], row, frozenset(tags), place)

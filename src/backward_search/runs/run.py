@@ -48,6 +48,19 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def require_encoder(run: "Run") -> None:
+    """Refuse what only a network that takes images can do.
+
+    Raises:
+        OptionError: the run was trained on vectors.
+    """
+    if run.model.features:
+        raise OptionError(
+            f"{run.name.dataset_name} was trained on vectors of {run.model.features}: embed images with the encoder "
+            "that made those, and pass their vectors (--query_vector of E2, --vectors of C3)"
+        )
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -143,6 +156,11 @@ class Run:
         table = load_table(self.data, self.entry, split)
         left_out = self.left_out(split)
         return table.without({row for row, key in enumerate(table.keys) if key in left_out}) if left_out else table
+
+    def picture(self, path: str) -> Path | None:
+        """The file of an image of a table; None where vectors stand for images and there is none."""
+        file = self.data.image(path)
+        return file if not self.model.features or file.is_file() else None
 
     def left_out(self, split: str) -> set[str]:
         """The keys of the images of a split that C1 could not read, where it was allowed to leave them out."""

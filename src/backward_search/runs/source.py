@@ -20,7 +20,7 @@ from backward_search.runs.heads import frozen_heads
 from backward_search.runs.index import split_engine
 from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, load_student, student_paths
-from backward_search.solvers.heads import FrozenHeads
+from backward_search.solvers.protocol import Heads
 from backward_search.student.frozen import FrozenStudent
 
 
@@ -103,7 +103,7 @@ class RunSource:
         """The class means of the training split in some attributes."""
         return means_of(self.trained, names, self.classes)
 
-    def heads(self, names: Sequence[str], *, calibrated: bool) -> FrozenHeads:
+    def heads(self, names: Sequence[str], *, calibrated: bool) -> Heads:
         """The heads of some attributes."""
         return frozen_heads(self.run, names, self.device, calibrated=calibrated)
 

@@ -1,15 +1,21 @@
 """C3: add images to a gallery and remove images from it, without building its indexes again."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
 
 from backward_search.cli import ChangeOptions
 from backward_search.cli.translation import opened_run
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.gallery.stored import StoredGallery
-from backward_search.model.embedding import EmbeddingNetwork, embed_files
+from backward_search.model.embedding import EmbeddingNetwork, embed_files, embed_vectors
+from backward_search.readers.custom.vectors import load_vectors
 from backward_search.runs.index import begin_gallery
-from backward_search.runs.run import Run, find_device
+from backward_search.runs.run import Run, find_device, require_encoder
 from backward_search.stages.embed import images_below
 
 LOG = logging.getLogger(__name__)
@@ -25,9 +31,9 @@ def change_gallery(options: ChangeOptions) -> Path:
     table = run.load_table(options.split)
     run.load_embeddings(options.split, table.keys)
     leaving = _lines(Path(options.remove).expanduser()) if options.remove else []
-    coming = _images(Path(options.add).expanduser()) if options.add else []
+    coming = _coming(run, options) if options.add else None
     stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
-    if coming:
+    if coming is not None:
         _add(run, stored, coming, leaving, options)
     else:
         stored.remove(leaving)
@@ -38,15 +44,47 @@ def change_gallery(options: ChangeOptions) -> Path:
     return stored.folder
 
 
-def _add(run: Run, stored: StoredGallery, files: list[Path], leaving: list[str], options: ChangeOptions) -> None:
-    keys = ["/".join(file.parts[-2:]) for file in files]
-    stored.check_new(keys, leaving)  # before the images are embedded
+@dataclass(frozen=True)
+class _Coming:
+    """What is added: the names of images, and their files, or the vectors (n, d) that stand for them."""
+
+    keys: list[str]
+    files: list[Path]
+    vectors: Tensor | None = None
+
+
+def _coming(run: Run, options: ChangeOptions) -> _Coming:
+    place = Path(options.add).expanduser()
+    if not options.vectors:
+        require_encoder(run)
+        files = _images(place)
+        return _Coming(["/".join(file.parts[-2:]) for file in files], files)
+    if not run.model.features:
+        raise OptionError(
+            f"--vectors is for a run on vectors, and {run.name.dataset_name} has images: pass --add alone"
+        )
+    vectors, keys = load_vectors([Path(options.vectors).expanduser()]), _lines(place)
+    if len(vectors) != len(keys) or vectors.faulty():
+        fault = next(iter(vectors.faulty()), f"{len(vectors)} vectors for the {len(keys)} names of {place}")
+        raise DataError(f"--vectors {options.vectors} holds {fault}: expected a vector for each line of --add")
+    return _Coming(keys, [], torch.from_numpy(vectors.take(np.arange(len(keys)))))
+
+
+def _add(run: Run, stored: StoredGallery, coming: _Coming, leaving: list[str], options: ChangeOptions) -> None:
+    stored.check_new(coming.keys, leaving)  # before they are embedded
     device = find_device(options.device)
     network = EmbeddingNetwork(run.load_model(device), device)
-    made = embed_files(network, files, run.look, batch_size=options.batch_size, workers=options.n_workers)
+    if coming.vectors is None:
+        how = {"batch_size": options.batch_size, "workers": options.n_workers}
+        made = embed_files(network, coming.files, run.look, **how)
+    else:
+        try:
+            made = embed_vectors(network, coming.vectors)
+        except ValueError as error:
+            raise DataError(f"--vectors {options.vectors}: {error}") from None
     embeddings, logits = made.pop("").numpy(), {name: part.numpy() for name, part in made.items()}
-    stored.add(keys, embeddings, logits, leaving=leaving)
-    LOG.info("added %d images", len(files))
+    stored.add(coming.keys, embeddings, logits, leaving=leaving)
+    LOG.info("added %d images", len(coming.keys))
 
 
 def _images(source: Path) -> list[Path]:

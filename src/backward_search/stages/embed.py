@@ -27,7 +27,7 @@ from backward_search.model.features import Features, KeptFeatures, given_feature
 from backward_search.model.network import Model
 from backward_search.model.passes import Maker, fill
 from backward_search.readers.folders import walk
-from backward_search.runs.run import Run, find_device
+from backward_search.runs.run import Run, find_device, require_encoder
 from backward_search.stages.calibrate_heads import calibrate_heads
 from backward_search.storage.atomic import write_csv
 from backward_search.storage.manifest import Stage
@@ -70,6 +70,7 @@ def embed(options: EmbedOptions) -> Path:
     with working_together(torch.device("cpu"), PATIENCE) as group:  # they wait for each other, and exchange no tensors
         run = opened_run(options)
         if options.image_folder:
+            require_encoder(run)
             wanted = [_folder_images(run, options, rooted(options.image_folder))]
         else:
             wanted = [_split_images(run, options, split) for split in options.splits]
@@ -116,6 +117,7 @@ def images_below(folder: Path) -> list[Path]:
 def embedding_stage(run: Run, options: EmbedOptions, split: str) -> Stage:
     """The record of a run's embeddings of one split."""
     inputs = {split: options.data.table(split), "weights": run.paths.weights}
+    inputs |= {"vectors": options.data.vectors(split)} if run.model.features else {}
     return Stage("C1", run.paths.embedding_manifest(split), _settings(options), inputs, _outputs(run, split))
 
 

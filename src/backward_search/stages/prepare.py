@@ -39,7 +39,14 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
         DataError: the raw data cannot be used.
         StaleError: there are tables of other settings or inputs, and `overwrite` is False.
     """
-    outputs = [paths.table("train"), paths.table("test"), paths.classes, paths.tags, paths.report]
+    outputs = [
+        paths.table("train"),
+        paths.table("test"),
+        paths.classes,
+        paths.tags,
+        paths.report,
+        *source.more.values(),
+    ]
     stage = Stage("A1", paths.manifest("A1"), source.settings, source.inputs, outputs)
     if not check_only and stage.is_done(overwrite=overwrite) and not _images_are_missing(source, paths):
         _show(read_json(paths.report))
@@ -64,6 +71,8 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     if check_only:
         LOG.info("wrote %s and nothing else", write_json(paths.check, report))
         return paths.attributions
+    if source.make_more is not None:
+        source.make_more(samples)
     write_tables(paths, samples)
     write_json(paths.report, report)
     stage.finish()
@@ -105,6 +114,8 @@ def prepare_published(
 
 def _images_are_missing(source: Source, paths: DataPaths) -> bool:
     """Whether an image of the finished tables is no longer there, which brings A1 back to work."""
+    if source.entry.vectors:  # which can do without
+        return False
     tables = [load_table(paths, source.entry, split) for split in ("train", "test")]
     missing = sum(not paths.image(path).exists() for table in tables for path in table.paths)
     if missing:

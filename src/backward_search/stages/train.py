@@ -17,7 +17,7 @@ from backward_search.data import registry
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import prepared_look, provenance
-from backward_search.data.registry import Preprocessing
+from backward_search.data.registry import EMBEDDINGS, Preprocessing
 from backward_search.data.splits import held_out
 from backward_search.data.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
@@ -128,11 +128,35 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
         checkpoint_step=options.checkpoint_step,
     )
     classes = {name: len(table.classes[name]) for name in options.attributes}
-    model = ModelConfig(options.encoder_model, options.encoding_size, classes, options.image_size, recipe.final_norm)
+    model = ModelConfig(
+        options.encoder_model,
+        options.encoding_size,
+        classes,
+        options.image_size,
+        recipe.final_norm,
+        projection=options.encoding_size > 0,
+        features=_given_width(options),
+    )
     look = prepared_look(entry, options.data)
     look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
     look = dataclasses.replace(look, augment=_augments(options, look))
     return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
+
+
+def _given_width(options: TrainOptions) -> int:
+    """The width of the vectors that stand for images; 0 where an encoder makes the features.
+
+    Raises:
+        OptionError: there are no vectors.
+    """
+    if options.encoder_model != EMBEDDINGS:
+        return 0
+    if not options.entry.vectors:
+        raise OptionError(
+            f"--encoder_model {EMBEDDINGS} is for a data set of vectors, and {options.dataset_name} has images: "
+            "prepare it with vectors by A1.Data-Preprocessing-custom.py, or name an encoder"
+        )
+    return options.entry.vectors
 
 
 def _augments(options: TrainOptions, look: Preprocessing) -> bool:
@@ -152,6 +176,8 @@ def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look:
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
     settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+    if options.encoder_model == EMBEDDINGS:
+        inputs |= {f"vectors of {split}": options.data.vectors(split) for split in SPLITS}
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
 
 

@@ -14,7 +14,7 @@ from backward_search.methods.asking import STUDENT
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.registry import DRAWN, METHODS
-from backward_search.runs.question import Question, from_file, from_outside, from_table
+from backward_search.runs.question import Question, from_file, from_outside, from_table, from_vector
 from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task, check_topk
@@ -53,6 +53,10 @@ def asked(options: VisualizeOptions, source: RunSource) -> tuple[Task, list[Ques
     if options.query_image:
         file = Path(options.query_image).expanduser()
         task, question = from_outside(source, options.conditioned, options.condition, file)
+        return task, [question]
+    if options.query_vector:
+        file = Path(options.query_vector).expanduser()
+        task, question = from_vector(source, options.conditioned, options.condition, file)
         return task, [question]
     if options.query:
         task, question = from_table(source, options.conditioned, options.condition, options.query)

@@ -100,7 +100,7 @@ class DataPaths:
 
     def vectors(self, split: str) -> Path:
         """The vectors that stand for the images of one split, (N, d) float32, where the data set came with such."""
-        return self.folder / "vectors" / f"{split}.npy"
+        return self.attributions / "vectors" / f"{split}.npy"
 
     def features(self, name: str) -> Path:
         """The folder of what one frozen encoder makes of the images."""

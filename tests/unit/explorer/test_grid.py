@@ -29,8 +29,14 @@ class Elements(HTMLParser):
 class Engine:
     keys = (HOSTILE, "a/b.jpg")
 
+    def __init__(self, pictures=True):
+        self.pictures = pictures
+
     def labels(self, row):
         return (HOSTILE, "large")
+
+    def name(self, row):
+        return "" if self.pictures else self.keys[row]
 
 
 @pytest.fixture
@@ -57,3 +63,8 @@ def test_hits_say_row_score_shared_tags_and_whether_they_meet(found):
     assert "✓ 0.50" in shown.text
     assert "-0.25xshares tag0, tag1, tag2, tag3 and 2 more" in shown.text
     assert buttons[1]["title"].endswith("shares tag0, tag1, tag2, tag3, tag4, tag5")
+
+
+def test_what_has_no_picture_is_named(found):
+    assert Elements(grid.images(Engine(pictures=False), State("r"), [1])).text == "1a/b.jpg" + HOSTILE + ", large"
+    assert "-0.25a/b.jpgx" in Elements(grid.hits(Engine(pictures=False), State("r"), found)).text

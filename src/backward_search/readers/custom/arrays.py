@@ -1,9 +1,10 @@
-"""The user's own images in an .npz file of arrays."""
+"""The user's own images, or vectors, in an .npz file of arrays."""
 
 import re
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,12 @@ import pandas as pd
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError
 from backward_search.readers.custom.cells import cleaned
-from backward_search.readers.custom.listing import Listing, Pixels, Reading
+from backward_search.readers.custom.embedded import listing_of_vectors
+from backward_search.readers.custom.listing import Listing, Pixels, Reading, Roles
 from backward_search.readers.custom.names import column_text, row_keys
+from backward_search.readers.custom.vectors import ListedVectors, stacked
 
+_VECTORS = ("embeddings", "embedding", "vectors", "features", "emb", "x", "X")
 _IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
 _PARTS = "|".join((*TRAIN_NAMES, *TEST_NAMES, *VALIDATION_NAMES))
 _OF_SPLIT = re.compile(rf"(?:(?P<before>{_PARTS})_(?P<first>.+)|(?P<last>.+)_(?P<after>{_PARTS}))$", re.IGNORECASE)
@@ -22,23 +26,44 @@ _OF_SPLIT = re.compile(rf"(?:(?P<before>{_PARTS})_(?P<first>.+)|(?P<last>.+)_(?P
 Arrays = dict[str, np.ndarray]
 
 
-def read_npz(source: Path, reading: Reading) -> Listing:
+def read_npz(source: Path, roles: Roles, reading: Reading) -> Listing:
     """Read an .npz file: images (N, H, W) or (N, H, W, 3) uint8, and arrays of length N that say something about them.
 
     The images are the array `images` or `x`, else the only one of such a shape. An array `labels` or `y` becomes the
     attribute `label`; any other array of length N, or (N, 1), keeps its name. Where every array is of a split, as
-    `train_images` and `test_labels` of MedMNIST or `x_train` and `y_test` of Keras, that is the split.
+    `train_images` and `test_labels` of MedMNIST or `x_train` and `y_test` of Keras, that is the split. Without images
+    vectors (N, d) stand for them, such as `embeddings`.
 
     Raises:
-        DataError: it cannot be read, or there are no such images.
+        DataError: it cannot be read, or there are neither.
     """
     arrays = _load_arrays(source)
     taken = ", ".join(arrays)
     arrays, splits = _joined(source, arrays)
-    name = _images_in(source, arrays)
-    images = arrays.pop(name)
-    images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-    count = len(images)
+    vectors = _vectors_in(source, arrays, reading)
+    name = "" if vectors is not None and not _pictures(arrays) else _images_in(source, arrays)
+    images = arrays.pop(name) if name else None
+    pixels = None if images is None else Pixels(images[..., 0] if images.shape[3:] == (1,) else images)
+    count = len(images) if images is not None else len(vectors or ())
+    columns, others = _columns(arrays, count)
+    frame = pd.DataFrame(columns, index=range(count))
+    if splits:
+        frame[roles.split] = splits
+    left_out = {"arrays that are not of one dimension with an entry for each image": others} if others else {}
+    if vectors is not None:
+        suffix = "" if pixels is None else ".png"
+        listing = listing_of_vectors("arrays", source, frame, vectors, roles, reading, images=pixels, suffix=suffix)
+    else:
+        cells, noted = cleaned(frame, reading.missing_words)
+        names = [f"row {row}" for row in range(count)]
+        keys = row_keys(count, ".png")
+        listing = Listing(f"arrays, images in {name!r}", cells, names, keys, range(count), pixels, facts=noted.facts())
+    facts = {"arrays": taken} | listing.facts
+    return replace(listing, inputs={source.name: source}, left_out=left_out | listing.left_out, facts=facts)
+
+
+def _columns(arrays: Arrays, count: int) -> tuple[dict[str, "pd.Series[str]"], list[str]]:
+    """What the arrays of one entry for each image say, as text, and the others with their shapes."""
     flat = {key: array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array for key, array in arrays.items()}
     label = next((key for key in _LABELS if key in flat), None)
     columns = {
@@ -46,21 +71,28 @@ def read_npz(source: Path, reading: Reading) -> Listing:
         for key, array in flat.items()
         if array.shape == (count,)
     }
-    others = [f"{key} {array.shape}" for key, array in flat.items() if array.shape != (count,)]
-    frame, noted = cleaned(pd.DataFrame(columns, index=range(count)), reading.missing_words)
-    if splits:
-        frame["split"] = splits
-    return Listing(
-        f"arrays, images in {name!r}",
-        frame,
-        [f"row {row}" for row in range(count)],
-        row_keys(count, ".png"),
-        range(count),
-        Pixels(images),
-        inputs={source.name: source},
-        left_out={"arrays that are not of one dimension with an entry for each image": others} if others else {},
-        facts={"arrays": taken} | noted.facts(),
-    )
+    return columns, [f"{key} {array.shape}" for key, array in flat.items() if array.shape != (count,)]
+
+
+def _vectors_in(source: Path, arrays: Arrays, reading: Reading) -> ListedVectors | None:
+    """The array of vectors, which is taken out; None where the images count."""
+    wanted = reading.vector_column
+    fitting = [name for name, array in arrays.items() if array.ndim == 2 and array.shape[1] > 1]
+    if wanted == "-" or (not wanted and (_pictures(arrays) or not fitting)):
+        return None
+    named = [name for name in (wanted,) if name] or [name for name in _VECTORS if name in fitting][:1] or fitting
+    if len(named) != 1 or named[0] not in arrays:
+        raise DataError(f"{source} holds {_shapes(arrays)}: name the array of vectors (N, d) with --vector_column")
+    return stacked([arrays.pop(named[0])], [f"{named[0]} of {source}"])
+
+
+def _pictures(arrays: Arrays) -> list[str]:
+    """The arrays whose shapes are those of images."""
+    return [name for name, array in arrays.items() if array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))]
+
+
+def _shapes(arrays: Arrays) -> str:
+    return ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
 
 
 def _load_arrays(source: Path) -> Arrays:
@@ -99,11 +131,9 @@ def _joined(source: Path, arrays: Mapping[str, np.ndarray]) -> tuple[Arrays, lis
 
 
 def _images_in(source: Path, arrays: Arrays) -> str:
-    fitting = [
-        name for name, array in arrays.items() if array.ndim == 3 or (array.ndim == 4 and array.shape[3] in (1, 3))
-    ]
+    fitting = _pictures(arrays)
     named = [name for name in _IMAGES if name in fitting][:1] or fitting
-    shapes = ", ".join(f"{name} {array.dtype} {array.shape}" for name, array in arrays.items()) or "nothing"
+    shapes = _shapes(arrays)
     first = next((name for name, array in arrays.items() if array.ndim == 4 and array.shape[1] in (1, 3)), None)
     if not named and first is not None:
         raise DataError(

@@ -1,6 +1,5 @@
 """The user's own images in a table with a column of paths."""
 
-import os
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -13,6 +12,7 @@ from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.delimited import read_delimited
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.readers.custom.names import RESPELT, respelt, unique_keys
+from backward_search.readers.custom.roles import inside, named_as_expected
 
 
 def read_csv(source: Path, roles: Roles, reading: Reading) -> Listing:
@@ -71,7 +71,7 @@ def listing_of_paths(form: str, source: Path, frame: pd.DataFrame, roles: Roles,
     }
     kept = np.flatnonzero(~empty & ~twice).tolist()
     names = [paths[row] for row in kept]
-    parts = [_inside(path) for path in names]
+    parts = [inside(path) for path in names]
     repaired = {
         "paths that the disk spells otherwise": [
             paths[row] for row in kept if files[row] not in (None, disk.at(paths[row]))
@@ -103,18 +103,6 @@ def _repeated(paths: list[str], same: np.ndarray, twice: np.ndarray) -> dict[str
     }
 
 
-def named_as_expected(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
-    """The table with `Path`, `Tags` or `Split` called as they are expected, where nothing else is called so."""
-    wanted = {name.casefold(): name for name in (roles.path, roles.tags, roles.split, roles.group, roles.image) if name}
-    renamed = {}
-    for name in frame.columns:
-        expected = wanted.get(str(name).casefold())
-        alike = [other for other in frame.columns if str(other).casefold() == str(name).casefold()]
-        if expected is not None and expected not in frame.columns and len(alike) == 1:
-            renamed[name] = expected
-    return frame.rename(columns=renamed)
-
-
 def _paths(source: Path, cells: pd.DataFrame, roles: Roles, reading: Reading) -> list[str]:
     if reading.path_template:
         return table_paths.by_template(source, cells, reading.path_template)
@@ -132,7 +120,3 @@ def _used_up(cells: pd.DataFrame, roles: Roles, reading: Reading) -> list[str]:
         return [roles.path]
     named = table_paths.columns_of(reading.path_template)
     return [name for name in cells.columns if name == roles.path or (name in named and cells[name].is_unique)]
-
-
-def _inside(path: str) -> tuple[str, ...]:
-    return tuple(part for part in PurePosixPath(os.path.normpath(path)).parts if part not in ("/", "..", "."))

@@ -1,4 +1,4 @@
-"""The forms in which the user's own images come: class folders, a CSV table, a Parquet file, an .npz file of arrays."""
+"""The forms in which the user's own images or vectors come: class folders, tables, Parquet files, arrays."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -7,10 +7,12 @@ import pandas as pd
 
 from backward_search.errors import DataError, MissingError
 from backward_search.images.kinds import kind_of
+from backward_search.readers.columnar import ARROW
 from backward_search.readers.custom.arrangement import Arrangement, Place, arranged
 from backward_search.readers.custom.arrays import read_npz
 from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.csv_table import read_csv
+from backward_search.readers.custom.embedded import is_clip_retrieval, read_beside_table, read_clip_retrieval
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.readers.custom.names import RESPELT, respelt, text, unique_keys
 from backward_search.readers.custom.parquet import read_parquet
@@ -21,7 +23,9 @@ _SHEET, _PACKED = "export it as CSV UTF-8", "unpack it, and give the folder"
 _REMEDIES = {
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), _SHEET),
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"), _PACKED),
-    ".npy": "a single array has no labels: save images and labels together by numpy.savez",
+    ".npy": "a single array has no labels: pass their table as --source and vectors as --vectors, or save images and "
+    "labels together by numpy.savez",
+    ".lance": "write it as Parquet",
     ".json": "write its rows as a CSV table",
     ".jsonl": "write its rows as a CSV table",
 }
@@ -37,22 +41,26 @@ def read_listing(source: Path, roles: Roles, reading: Reading) -> Listing:
 
     Raises:
         MissingError: there is no such file or folder.
-        DataError: it is in none of the four forms, or not as its form demands.
+        DataError: it is in none of the forms, or not as its form demands.
     """
     if not source.exists():
         raise MissingError(f"--source {source} does not exist")
-    if source.is_dir():
+    if reading.vectors:
+        return read_beside_table(source, roles, reading)
+    if source.is_dir() and source.suffix != ".lance":
+        if is_clip_retrieval(source):
+            return read_clip_retrieval(source, roles, reading)
         shards = shards_in(source)
         return read_parquet(shards, roles, reading) if shards else read_folder(source, reading.label_levels)
     suffix = source.suffix.lower()
     if suffix in TEXT:
         return read_csv(source, roles, reading)
-    if suffix == ".parquet":
+    if suffix in (".parquet", *ARROW):
         return read_parquet([source], roles, reading)
     if suffix == ".npz":
-        return read_npz(source, reading)
+        return read_npz(source, roles, reading)
     remedy = _REMEDIES.get(suffix, "expected one of these")
-    raise DataError(f"--source {source} is none of a folder, a .csv, a .parquet or an .npz file: {remedy}")
+    raise DataError(f"--source {source} is none of a folder, a .csv, a .parquet, an .arrow or an .npz file: {remedy}")
 
 
 def read_folder(source: Path, levels: Sequence[str] = ()) -> Listing:

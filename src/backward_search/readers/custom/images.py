@@ -28,11 +28,13 @@ class How:
         image_size: side of the network's input in pixels.
         workers: number of processes.
         opening: how the user's images are opened.
+        wanted: whether they are made; vectors can do without.
     """
 
     image_size: int
     workers: int
     opening: Opening
+    wanted: bool = True
 
 
 def refuse_own_images(paths: DataPaths, file: Path, listing: Listing) -> None:
@@ -66,6 +68,8 @@ def make(paths: DataPaths, file: Path, listing: Listing, how: How, findings: Fin
     Raises:
         DataError: there are images that nothing says the origin of.
     """
+    if listing.images is None or not how.wanted:
+        return set()
     images, short_side = paths.folder / "images", max(SHORT_SIDE, how.image_size)
     hashes = {name: file_hash(path) for name, path in listing.inputs.items()}
     ground = {name: value for name, value in how.opening.unusual.items() if name == "background"}
@@ -77,16 +81,26 @@ def make(paths: DataPaths, file: Path, listing: Listing, how: How, findings: Fin
         missing = {place for place, row in enumerate(listing.rows) if listing.images.sizes[row] < 0}
         for place in set(range(len(files))) - missing:
             _withdraw_older(targets[place], files[place])
+    if listing.vectors is not None:
+        for place in sorted(missing):
+            findings.repair("vectors without their image", listing.names[place])
     places = [place for place, target in enumerate(targets) if place not in missing and not target.exists()]
 
     def jobs() -> Iterator[ImageJob]:
+        assert listing.images is not None
         contents = listing.images.contents([listing.rows[place] for place in places])
         for place, content in zip(places, contents, strict=True):
             yield ImageJob(
                 place, listing.names[place], content, targets[place], short_side=short_side, opening=how.opening
             )
 
-    return missing | make_images(jobs(), findings, how.workers, total=len(places))
+    if listing.vectors is None:
+        return missing | make_images(jobs(), findings, how.workers, total=len(places))
+    unmade = Findings()
+    make_images(jobs(), unmade, how.workers, total=len(places))
+    for reason, names in unmade.dropped.items():
+        findings.repaired.setdefault(f"vectors without their image, {reason}", []).extend(names)
+    return set()
 
 
 def claim(images: Path, made_from: dict[str, Any]) -> None:

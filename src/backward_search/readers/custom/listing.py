@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from backward_search.readers.custom.missing import MISSING
+from backward_search.readers.custom.vectors import ListedVectors
 
 Content = Path | bytes | np.ndarray
 """An image on its way in: its file, its encoded bytes, or its pixels (H, W) or (H, W, 3) uint8."""
@@ -47,6 +48,9 @@ class Reading:
         skip_malformed: leave out lines with too many fields.
         missing_words: what stands for nothing, beside the empty cell.
         label_levels: the attributes that levels of folders name; none for the first level alone, called `label`.
+        vectors: the file, or folder, of vectors that stand beside a table in its order; empty for none.
+        vector_column: the column of vectors, "-" for none; empty for the only one, where no images stand beside it.
+        key_column: the column that names each row of vectors; empty for its path, else its number.
     """
 
     path_template: str = ""
@@ -54,6 +58,9 @@ class Reading:
     skip_malformed: bool = False
     missing_words: tuple[str, ...] = MISSING
     label_levels: tuple[str, ...] = ()
+    vectors: str = ""
+    vector_column: str = ""
+    key_column: str = ""
 
     def unusual(self) -> dict[str, Any]:
         """The settings that are not as usual."""
@@ -115,12 +122,13 @@ class Listing:
         columns: everything that is said about the images, as text; empty text where nothing is said.
         names: what a report calls each row.
         keys: of the images to be, `<folder>/<file>`, each once.
-        rows: which image of `images` belongs to each row.
-        images: all images of the source.
+        rows: which image of `images`, and which of `vectors`, belongs to each row.
+        images: all images of the source; None for vectors without images.
         inputs: the files that hold the list.
         left_out: for each reason the rows that are not in the list.
         repaired: for each repair the rows that are, though not as they were found.
         facts: what else was noticed, for people.
+        vectors: what stands for the images, row for row with them; None where the images do.
     """
 
     form: str
@@ -128,11 +136,12 @@ class Listing:
     names: list[str]
     keys: list[str]
     rows: Sequence[int]
-    images: ListedImages
+    images: ListedImages | None
     inputs: dict[str, Path] = field(default_factory=dict)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     repaired: dict[str, list[str]] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
+    vectors: ListedVectors | None = None
 
     def take(self, places: Sequence[int]) -> "Listing":
         """Some of the rows, in the order given."""

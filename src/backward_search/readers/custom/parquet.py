@@ -1,4 +1,4 @@
-"""The user's own images in Parquet files: as bytes, as the Hugging Face libraries write them, or as paths."""
+"""The user's own images in Parquet or Arrow files: as bytes, as the Hugging Face libraries write them, or as paths."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,20 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from backward_search.errors import DataError
+from backward_search.readers.columnar import opened_columnar, vector_columns
 from backward_search.readers.custom.cells import cleaned
-from backward_search.readers.custom.csv_table import listing_of_paths, named_as_expected
+from backward_search.readers.custom.columnar_frame import holds_bytes, text_columns
+from backward_search.readers.custom.csv_table import listing_of_paths
+from backward_search.readers.custom.embedded import listing_of_vectors
 from backward_search.readers.custom.listing import Content, Listing, Reading, Roles
-from backward_search.readers.custom.names import column_text, row_keys
+from backward_search.readers.custom.names import row_keys
+from backward_search.readers.custom.roles import named_as_expected
 from backward_search.readers.custom.shards import incomplete, split_of
-from backward_search.readers.parquet_files import class_names, opened_parquet
+from backward_search.readers.custom.vectors import column_vectors, stacked
 
 BATCH = 64
 """Images held in memory at a time."""
@@ -48,7 +53,7 @@ class EncodedImages:
     def _of(self, source: Path, rows: Sequence[int]) -> Iterator[Content]:
         wanted = iter(rows)
         following = next(wanted, None)
-        with opened_parquet(source, "replace it") as file:
+        with opened_columnar(source, "replace it") as file:
             for row, content in enumerate(_images(file, self.column)):
                 if following is None:
                     return
@@ -67,6 +72,7 @@ class _Read:
         image: the column of images; "" where it has paths.
         suffix: of the files to write.
         ignored: columns that hold no labels.
+        vectors: those of the rows (N, d); None where the images count.
     """
 
     frame: pd.DataFrame
@@ -74,6 +80,7 @@ class _Read:
     image: str
     suffix: str
     ignored: list[str]
+    vectors: np.ndarray | None = None
 
 
 def read_parquet(files: Sequence[Path], roles: Roles, reading: Reading) -> Listing:
@@ -84,7 +91,7 @@ def read_parquet(files: Sequence[Path], roles: Roles, reading: Reading) -> Listi
     Raises:
         DataError: one cannot be read, they have no rows or no column of images, or their columns differ.
     """
-    parts = [_read(file, roles) for file in files]
+    parts = [_read(file, roles, reading) for file in files]
     first = parts[0]
     for file, part in zip(files, parts, strict=True):
         if part.columns != first.columns:
@@ -103,7 +110,13 @@ def read_parquet(files: Sequence[Path], roles: Roles, reading: Reading) -> Listi
 
 def _listing(files: Sequence[Path], parts: list[_Read], frame: pd.DataFrame, roles: Roles, reading: Reading) -> Listing:
     first, counts = parts[0], [len(part.frame) for part in parts]
-    if not first.image or reading.path_template:
+    arrays = [part.vectors for part in parts if part.vectors is not None]
+    if arrays:
+        images = EncodedImages(files, counts, first.image) if first.image else None
+        suffix = next((part.suffix for part in parts if part.suffix), ".png") if images else ""
+        vectors = stacked(arrays, [str(file) for file in files])
+        listing = listing_of_vectors("columns", files[0], frame, vectors, roles, reading, images=images, suffix=suffix)
+    elif not first.image or reading.path_template:
         listing = listing_of_paths("Parquet table of paths", files[0], frame, roles, reading)
     else:
         cells, noted = cleaned(named_as_expected(frame, roles), reading.missing_words)
@@ -129,30 +142,43 @@ def _listing(files: Sequence[Path], parts: list[_Read], frame: pd.DataFrame, rol
     return listing
 
 
-def _read(source: Path, roles: Roles) -> _Read:
-    with opened_parquet(source, "replace it") as file:
+def _read(source: Path, roles: Roles, reading: Reading) -> _Read:
+    with opened_columnar(source, "replace it") as file:
         schema = file.schema_arrow
-        image = _image_column(source, schema, roles)
-        rest = [field for field in schema if field.name != image and not field.name.startswith("__index_level_")]
-        ignored = [field.name for field in rest if _holds_bytes(field.type) or "struct<" in str(field.type)]
-        plain = [field.name for field in rest if field.name not in ignored]
-        table = file.read(columns=plain)
-        columns = {name: column_text(pd.Series(table.column(name).to_pylist(), dtype=object)) for name in plain}
-        frame = pd.DataFrame(columns, index=range(file.metadata.num_rows))
+        column = _vector_column(source, schema, roles, reading)
+        image = _image_column(source, schema, roles, needed=not column)
+        frame, ignored = text_columns(file, leave=(image, column))
         suffix = _suffix(file, image) if image else ""
-    for column, names in class_names(schema).items():
-        if column in frame:
-            known = {str(number): label for number, label in enumerate(names)}
-            frame[column] = [known.get(number, "") for number in frame[column]]
-    return _Read(frame, tuple(field.name for field in schema), image, suffix, ignored)
+        vectors = column_vectors(source, file, column) if column else None
+    return _Read(frame, tuple(field.name for field in schema), image, suffix, ignored, vectors)
 
 
-def _image_column(source: Path, schema: Any, roles: Roles) -> str:
-    """The column of bytes; empty text for a file that has paths instead."""
-    found = {field.name: _holds_bytes(field.type) for field in schema}
+def _vector_column(source: Path, schema: Any, roles: Roles, reading: Reading) -> str:
+    """The column of vectors that stand for the images; empty text where the images count."""
+    found = vector_columns(schema)
+    if reading.vector_column == "-" or (not reading.vector_column and roles.image):
+        return ""
+    if reading.vector_column:
+        if reading.vector_column not in found:
+            raise DataError(
+                f"--vector_column {reading.vector_column}: {source} has no such column of lists of numbers: "
+                f"found {', '.join(found) or 'none'}"
+            )
+        return reading.vector_column
+    if any(holds_bytes(field.type) for field in schema):
+        return ""
+    if len(found) > 1:
+        raise DataError(f"{source} has several columns of vectors, {', '.join(found)}: name one with --vector_column")
+    return found[0] if found else ""
+
+
+def _image_column(source: Path, schema: Any, roles: Roles, *, needed: bool) -> str:
+    """The column of bytes; empty text for a file that has paths instead, or no images where none are needed."""
+    found = {field.name: holds_bytes(field.type) for field in schema}
     of_bytes = [name for name, holds in found.items() if holds]
     usual = next((name for name in IMAGE_COLUMNS if name in of_bytes), of_bytes[0] if len(of_bytes) == 1 else "")
-    wanted = roles.image or ("" if roles.path in found and roles.path not in of_bytes else usual or "image")
+    usual = usual or ("image" if needed else "")
+    wanted = roles.image or ("" if roles.path in found and roles.path not in of_bytes else usual)
     if wanted and not found.get(wanted, False):
         what = "holds no bytes" if wanted in found else "is not there"
         raise DataError(
@@ -160,11 +186,6 @@ def _image_column(source: Path, schema: Any, roles: Roles) -> str:
             "--image_column, or that of their paths with --path_column"
         )
     return wanted
-
-
-def _holds_bytes(kind: Any) -> bool:
-    text = str(kind)
-    return text.startswith(("binary", "large_binary")) or (text.startswith("struct") and "bytes: " in text)
 
 
 def _suffix(file: Any, image: str) -> str:

@@ -1,4 +1,4 @@
-"""The user's own images: any of four forms, brought into the form of a data set with a name of choice."""
+"""The user's own images or vectors: any of some forms, brought into the form of a data set with a name of choice."""
 
 import dataclasses
 import shlex
@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from backward_search.data import registry, splits
 from backward_search.data.opening import USUAL, Opening
-from backward_search.data.registry import DatasetEntry, Preprocessing
+from backward_search.data.registry import EMBEDDINGS, DatasetEntry, Preprocessing
 from backward_search.data.report import Findings
 from backward_search.data.source import Source
-from backward_search.data.tables import Samples
+from backward_search.data.tables import SPLITS, Samples
 from backward_search.errors import DataError, OptionError
 from backward_search.readers.custom.columns import find_attributes, groups_of, labelled, tags_of
 from backward_search.readers.custom.forms import read_listing
 from backward_search.readers.custom.images import How, make, refuse_own_images
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
+from backward_search.readers.custom.vectors import BLOCK, ListedVectors
+from backward_search.storage.atomic import replacing, write_csv
 from backward_search.storage.paths import DataPaths
 
 AS_IT_STANDS = Reading()
@@ -49,6 +52,7 @@ def source(
     augment: bool,
     workers: int,
     opening: Opening = USUAL,
+    thumbnails: bool = True,
 ) -> Source:
     """The user's images as `stages.prepare` takes them.
 
@@ -62,6 +66,7 @@ def source(
         augment: random crops and flips in training.
         workers: number of processes that make images.
         opening: how the user's images are opened.
+        thumbnails: copy the images of vectors.
 
     Raises:
         OptionError: the name is that of a data set that comes with the package, or a named column does not exist.
@@ -82,33 +87,57 @@ def source(
         rows = samples(paths, listings[-1], attributes, roles, split, findings)
         return dataclasses.replace(rows, missing=frozenset(missing))
 
-    how = How(image_size, workers, opening)
+    how = How(image_size, workers, opening, wanted=thumbnails or whole.vectors is None)
     chosen = {"attributes": attributes, "image_size": image_size, "augment": augment, "listed": fingerprint(whole)}
     given = {"source": str(file), "roles": vars(roles), "test_size": split.test_size, "split_seed": split.seed}
     return Source(
-        entry=make_entry(paths.name, file, attributes, image_size, augment),
+        entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors),
         settings={**given, **chosen, **reading.unusual(), **opening.unusual},
         inputs=whole.inputs,
         read=read,
         make_images=lambda _samples, findings: make(paths, file, listings[-1], how, findings),
+        make_more=None if whole.vectors is None else lambda kept: _write_vectors(paths, listings[-1], kept),
+        more={} if whole.vectors is None else {split: paths.vectors(split) for split in SPLITS},
     )
 
 
-def make_entry(name: str, file: Path, attributes: Sequence[str], image_size: int, augment: bool) -> DatasetEntry:
+def _write_vectors(paths: DataPaths, listing: Listing, kept: Samples) -> None:
+    """Write the vectors of each split, in the order of its table, with the names of the rows beside them."""
+    assert listing.vectors is not None
+    for split, places in kept.splits.items():
+        rows, file = np.asarray(listing.rows)[np.asarray(places)], paths.vectors(split)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary, temporary.open("wb") as opened:
+            shape = (len(rows), listing.vectors.width)
+            np.lib.format.write_array_header_1_0(opened, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            for start in range(0, len(rows), BLOCK):
+                opened.write(listing.vectors.take(rows[start : start + BLOCK]).data)
+        write_csv(file.with_suffix(".csv"), ["key"], ([listing.keys[place]] for place in np.asarray(places).tolist()))
+
+
+def make_entry(
+    name: str,
+    file: Path,
+    attributes: Sequence[str],
+    image_size: int,
+    augment: bool,
+    vectors: ListedVectors | None = None,
+) -> DatasetEntry:
     """The registry entry of the data set: all attributes are its default category type."""
     return DatasetEntry(
         name=name,
         category_types={",".join(attributes): tuple(attributes)},
         preprocessing=Preprocessing(size=image_size, augment=augment),
-        encoder_model="convnext_base",
+        encoder_model="convnext_base" if vectors is None else EMBEDDINGS,
         holdout=0.1,
+        vectors=0 if vectors is None else vectors.width,
         prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {shlex.quote(str(file))}",
     )
 
 
 def fingerprint(listing: Listing) -> str:
     """A hash of the names and, for files, their sizes: what changes when images come, go or are replaced."""
-    rows: dict[str, Any] = {"name": listing.names}
+    rows: dict[str, Any] = {"name": listing.names}  # files of vectors are inputs, whose content counts
     if isinstance(listing.images, Files):
         rows["size"] = listing.images.sizes
     return str(pd.util.hash_pandas_object(pd.DataFrame(rows)).sum())
@@ -116,7 +145,7 @@ def fingerprint(listing: Listing) -> str:
 
 def _missing(file: Path, listing: Listing, findings: Findings) -> list[int]:
     """The rows whose file does not exist."""
-    if not isinstance(listing.images, Files):
+    if not isinstance(listing.images, Files) or listing.vectors is not None:
         return []
     missing = [place for place, row in enumerate(listing.rows) if listing.images.sizes[row] < 0]
     if len(missing) == len(listing.rows):

@@ -10,7 +10,7 @@ import numpy as np
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError
 from backward_search.images.writing import ImageJob
-from backward_search.readers.parquet_files import class_names, opened_parquet
+from backward_search.readers.columnar import class_names, opened_parquet
 from backward_search.readers.wikiart.labels import STYLES, artist_label, genre_label, style_label
 from backward_search.readers.wikiart.rows import HUB, IMAGES, REMEDY, Form, Rows
 

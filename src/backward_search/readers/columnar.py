@@ -1,0 +1,103 @@
+"""Parquet and Arrow files, as the Hugging Face libraries write them among others."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backward_search.errors import DataError
+
+ARROW = (".arrow", ".feather", ".ipc")
+"""How the names of Arrow files end."""
+
+
+@dataclass(frozen=True)
+class _Size:
+    num_rows: int
+
+
+class _ArrowFile:
+    """An Arrow file, mapped into memory, with what is used here of a ParquetFile."""
+
+    def __init__(self, table: Any) -> None:
+        self._table, self.schema_arrow, self.metadata = table, table.schema, _Size(table.num_rows)
+
+    def read(self, columns: Sequence[str]) -> Any:
+        """Some columns."""
+        return self._table.select(list(columns))
+
+    def iter_batches(self, batch_size: int, columns: Sequence[str]) -> Iterator[Any]:
+        """Some columns, batch by batch."""
+        yield from self._table.select(list(columns)).to_batches(max_chunksize=batch_size)
+
+
+@contextmanager
+def opened_columnar(file: Path, remedy: str) -> Iterator[Any]:
+    """A Parquet file, or by its ending an Arrow file (IPC file or stream, Feather), open for reading.
+
+    Raises:
+        DataError: it cannot be read; the message ends with the remedy.
+    """
+    if file.suffix.lower() not in ARROW:
+        with opened_parquet(file, remedy) as content:
+            yield content
+        return
+    import pyarrow
+    import pyarrow.ipc
+
+    try:
+        with pyarrow.memory_map(str(file)) as mapped:
+            try:
+                table = pyarrow.ipc.open_file(mapped).read_all()
+            except pyarrow.ArrowInvalid:  # the other form that Arrow files have
+                mapped.seek(0)
+                table = pyarrow.ipc.open_stream(mapped).read_all()
+            yield _ArrowFile(table)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{file} cannot be read as an Arrow file ({error}): {remedy}") from None
+
+
+def vector_columns(schema: Any) -> list[str]:
+    """The columns of lists of numbers with a fraction: vectors."""
+    import pyarrow.types
+
+    def holds(kind: Any) -> bool:
+        """Whether a type is such a list, of one length or of any."""
+        kind = kind.storage_type if hasattr(kind, "storage_type") else kind
+        lists = (pyarrow.types.is_list, pyarrow.types.is_large_list, pyarrow.types.is_fixed_size_list)
+        return any(each(kind) for each in lists) and pyarrow.types.is_floating(kind.value_type)
+
+    return [field.name for field in schema if holds(field.type)]
+
+
+@contextmanager
+def opened_parquet(file: Path, remedy: str) -> Iterator[Any]:
+    """A Parquet file, open for reading.
+
+    Raises:
+        DataError: it cannot be read; the message ends with the remedy.
+    """
+    import pyarrow  # half a second, and every command that names a data set imports its reader
+    import pyarrow.parquet
+
+    try:
+        with pyarrow.parquet.ParquetFile(file, buffer_size=2**20) as content:  # unbuffered, it holds whole row groups
+            yield content
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{file} cannot be read as a Parquet file ({error}): {remedy}") from None
+
+
+def class_names(schema: Any) -> dict[str, list[str]]:
+    """By column of class ids the names of its classes, which stand in the metadata of the schema; else nothing."""
+    metadata: Mapping[bytes, bytes] = schema.metadata or {}
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return {
+            column: [str(name) for name in feature["names"]]
+            for column, feature in features.items()
+            if isinstance(feature, dict) and "names" in feature
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}

@@ -1,0 +1,161 @@
+"""Vectors instead of images, from A1 to the library: trained on, searched, drawn, added to a gallery."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from made_vectors import beside_table, made_vectors
+from scripts_by_name import script
+
+from backward_search import open_run
+from backward_search.errors import DataError, OptionError
+from backward_search.gallery.stored import StoredGallery
+
+CONDITION = ("--condition", "style=Rococo")
+WITHOUT_PROJECTION = ("--encoding_size", "0")
+
+
+def words(root, *more):
+    roots = ["--dataset_name", "v", "--data_root", str(root / "data"), "--weight_root", str(root / "weight")]
+    return [*roots, "--num_epoch", "6", *more]
+
+
+def trained(root, *more, count=240, width=16):
+    a1 = ["--dataset_name", "v", "--data_root", str(root / "data")]
+    script("A1.Data-Preprocessing-custom")([*a1, *beside_table(root, *made_vectors(count, width))])
+    script("A2.Query-Generating")([*a1, "--num_queries", "40"])
+    run = script("B1.BuildModel")(words(root, *more))
+    script("C1.ModelTest")(words(root, *more))
+    return run
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vectors")
+    trained(folder)
+    script("B1.BuildModel")(words(folder, *WITHOUT_PROJECTION))
+    script("C1.ModelTest")(words(folder, *WITHOUT_PROJECTION))
+    return folder
+
+
+def result(root, *more):
+    from json import loads
+
+    return loads(script("E1.Model-Evaluation")(words(root, *more)).read_text())
+
+
+def opened(root, size):
+    return open_run("v", data_root=root / "data", weight_root=root / "weight", encoding_size=size, num_epoch=6)
+
+
+@pytest.mark.parametrize("more", [(), WITHOUT_PROJECTION], ids=["projection", "heads alone"])
+def test_methods_find_what_is_wanted(root, more):
+    by_chance = result(root, *more, "--method", "random")["precision_at_10"]
+    for method in ("teacher", "best", "concept_null"):
+        assert result(root, *more, "--method", method)["precision_at_10"] > by_chance + 0.15
+
+
+def test_heads_alone_keep_the_directions_of_the_vectors(root):
+    searcher = opened(root, 0)
+    vectors, _ = made_vectors()
+    rows = [int(key.rpartition("-")[2]) for key in searcher.keys]
+    lengths = searcher.gallery.norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full_like(lengths, 4.0))
+    torch.testing.assert_close(searcher.gallery / 4, torch.from_numpy(vectors[rows]))
+
+
+@pytest.mark.parametrize("size", [256, 0])
+def test_a_vector_of_any_length_is_embedded_as_c1_does(root, size):
+    searcher = opened(root, size)
+    vectors, _ = made_vectors()
+    row = int(searcher.keys[5].rpartition("-")[2])
+    embedded = searcher.embed(3 * vectors[row])
+    torch.testing.assert_close(embedded, searcher.gallery[[5]], atol=1e-5, rtol=1e-4)
+    assert searcher.search(embedded, "style=Rococo", method="best").keys[0][0] in searcher.keys
+
+
+def test_what_is_no_such_vector_is_refused(root):
+    searcher = opened(root, 256)
+    for wrong, message in [
+        (np.ones(15, np.float32), r"vectors \(1, 15\): expected \(n, 16\)"),
+        (np.zeros((2, 16), np.float32), "zeros alone"),
+        (np.full(16, np.nan, np.float32), "not finite"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            searcher.embed(wrong)
+    with pytest.raises(OptionError, match="embed images with the encoder that made those"):
+        searcher.embed(["a.jpg"])
+
+
+def test_a_query_vector_is_drawn_with_its_hits(root):
+    vectors, _ = made_vectors()
+    np.save(root / "query.npy", vectors[17])
+    picture = root / "picture.png"
+    more = ["--query_vector", str(root / "query.npy"), *CONDITION, "--output", str(picture), "--methods", "best"]
+    script("E2.Model-Query-Visualization")(words(root, *more))
+    with picture.with_suffix(".csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    assert sum(row["meets"] == "True" for row in rows) >= 7
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(np.ones(9), r"holds \(9,\): expected one vector of 16"), (np.array(["a"]), "cannot be read as a .npy file")],
+)
+def test_a_query_that_is_no_vector_is_refused(root, content, message):
+    np.save(root / "wrong.npy", content)
+    with pytest.raises(OptionError, match=message):
+        script("E2.Model-Query-Visualization")(words(root, "--query_vector", str(root / "wrong.npy"), *CONDITION))
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("E2.Model-Query-Visualization", ("--query_image", "a.jpg", *CONDITION)),
+        ("C1.ModelTest", ("--image_folder", ".")),
+        ("C3.Change-Gallery", ("--add", ".")),
+    ],
+)
+def test_images_are_refused_where_vectors_are_wanted(root, name, more):
+    with pytest.raises(OptionError, match="was trained on vectors of 16"):
+        script(name)(words(root, *more))
+
+
+def test_vectors_come_to_a_gallery_and_leave_it(root):
+    vectors, _ = made_vectors()
+    np.save(root / "new.npy", vectors[:3])
+    (root / "new.txt").write_text("new/a\nnew/b\nnew/c\n")
+    more = ["--add", str(root / "new.txt"), "--vectors", str(root / "new.npy")]
+    folder = script("C3.Change-Gallery")(words(root, *more))
+    stored = StoredGallery.open(folder)
+    assert list(stored.keys[-3:]) == ["new/a", "new/b", "new/c"]
+    embedded = opened(root, 256).embed(vectors[:3])
+    torch.testing.assert_close(stored.vectors().whole()[-3:], embedded, atol=1e-5, rtol=1e-4)
+    (root / "gone.txt").write_text("new/b\n")
+    script("C3.Change-Gallery")(words(root, "--remove", str(root / "gone.txt")))
+    assert len(StoredGallery.open(folder)) == len(stored) - 1
+    np.save(root / "new.npy", vectors[:2])
+    with pytest.raises(DataError, match=r"holds 2 vectors for the 3 names"):
+        script("C3.Change-Gallery")(words(root, *more))
+
+
+def test_an_encoder_of_vectors_is_refused_for_images_and_changed_vectors_are_noticed(root, tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (40, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, kind=np.arange(40) % 2)
+    a1 = ["--dataset_name", "pictures", "--data_root", str(tmp_path)]
+    script("A1.Data-Preprocessing-custom")([*a1, "--source", str(tmp_path / "a.npz")])
+    with pytest.raises(OptionError, match="is for a data set of vectors, and pictures has images"):
+        script("B1.BuildModel")([*a1, "--weight_root", str(tmp_path), "--encoder_model", "embeddings"])
+
+
+@pytest.mark.parametrize("more", [(), WITHOUT_PROJECTION], ids=["projection", "heads alone"])
+def test_wide_vectors_are_taken(tmp_path, more):
+    run = trained(tmp_path, *more, width=4096)
+    array = np.load(run / "embeddings" / "test.npy")
+    assert array.shape[1] == (4096 if more else 256)
+    found = result(tmp_path, *more, "--method", "teacher", "--inverse_solver", "manifold")
+    assert found["precision_at_10"] > 0.5

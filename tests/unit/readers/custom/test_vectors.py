@@ -1,0 +1,166 @@
+"""Vectors in place of images: the same ones whatever they come in, and a clear line for what cannot be used."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from made_vectors import as_arrays, as_clip_retrieval, as_lists, beside_table, made_vectors
+from PIL import Image
+from scripts_by_name import script
+
+from backward_search.data.prepared import load_table
+from backward_search.data.registry import find
+from backward_search.errors import DataError, MissingError, OptionError
+from backward_search.model.features import given_features
+from backward_search.readers.custom.vectors import ListedVectors
+from backward_search.storage.paths import DataPaths
+
+FORMS = {
+    "beside a table": beside_table,
+    "lists": as_lists,
+    "fixed lists": lambda *each: as_lists(*each, name="file.arrow"),
+    "a stream": lambda *each: as_lists(*each, name="stream.arrow"),
+    "arrays": as_arrays,
+    "clip-retrieval": as_clip_retrieval,
+}
+
+
+def prepared(folder, words, *more):
+    script("A1.Data-Preprocessing-custom")(["--dataset_name", "v", "--data_root", str(folder), *words, *more])
+    return DataPaths.of(folder, "v")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_gives_the_vectors_with_their_labels(form, tmp_path):
+    vectors, frame = made_vectors()
+    paths = prepared(tmp_path / "data", FORMS[form](tmp_path, vectors, frame))
+    entry = find("v", tmp_path / "data")
+    assert (entry.vectors, entry.encoder_model) == (16, "embeddings")
+    seen = 0
+    for split in ("train", "test"):
+        table, features = load_table(paths, entry, split), given_features(paths, split)
+        assert features.keys == table.keys
+        for row, array in enumerate(features.array):
+            (place,) = np.flatnonzero((vectors == array).all(axis=1))
+            assert [table.labels(name)[row] for name in ("style", "colour")] == [
+                frame[name][place] for name in ("style", "colour")
+            ]
+            seen += 1
+    assert seen == len(frame)
+
+
+def test_names_are_those_of_the_key_column(tmp_path):
+    paths = prepared(tmp_path / "data", beside_table(tmp_path, *made_vectors()))
+    keys = {key for split in ("train", "test") for key in given_features(paths, split).keys}
+    assert keys == {f"id/item-{row}" for row in range(240)}
+
+
+def test_images_are_copied_where_there_are_some_and_missing_ones_are_counted(tmp_path):
+    vectors, frame = made_vectors()
+    (tmp_path / "photos").mkdir()
+    for name in frame["id"][:200]:
+        Image.new("RGB", (40, 30), "red").save(tmp_path / "photos" / f"{name}.jpg")
+    words = beside_table(tmp_path, vectors, frame.assign(path="photos/" + frame["id"] + ".jpg"))
+    paths = prepared(tmp_path / "data", words[:4], "--label_columns", "style,colour")
+    assert len(list((paths.folder / "images").rglob("*.jpg"))) == 200
+    report = json.loads(paths.report.read_text())
+    assert report["images"] == 240
+    assert report["repaired"]["vectors without their image"]["count"] == 40
+    without = DataPaths.of(tmp_path / "none", "v")
+    prepared(tmp_path / "none", words[:4], "--label_columns", "style,colour", "--thumbnails", "False")
+    assert not (without.folder / "images").exists()
+    assert given_features(without, "train").keys == given_features(paths, "train").keys
+
+
+def test_vectors_that_say_nothing_are_left_out_and_counted(tmp_path):
+    vectors, frame = made_vectors()
+    vectors[3, 2], vectors[5] = np.nan, 0
+    wide = vectors.astype(np.float64)
+    wide[7, 0] = 1e300  # no number in single precision
+    paths = prepared(tmp_path / "data", beside_table(tmp_path, wide, frame))
+    dropped = json.loads(paths.report.read_text())["dropped"]
+    assert {reason: each["examples"] for reason, each in dropped.items()} == {
+        "vectors that are not finite": ["row 3", "row 7"],
+        "vectors of zeros": ["row 5"],
+    }
+    assert json.loads(paths.report.read_text())["images"] == 237
+
+
+def test_a_missing_list_is_left_out(tmp_path):
+    vectors, frame = made_vectors()
+    lists = [None if row == 4 else list(vector) for row, vector in enumerate(vectors)]
+    pq.write_table(
+        pa.table({"label": frame["style"], "emb": pa.array(lists, pa.list_(pa.float32()))}), tmp_path / "a.parquet"
+    )
+    paths = prepared(tmp_path / "data", ["--source", str(tmp_path / "a.parquet")])
+    assert json.loads(paths.report.read_text())["dropped"]["vectors that are not finite"]["examples"] == ["row 4"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v[:-1], "has 240 rows, and --vectors .* 239 vectors"),
+        (lambda v: v[0], r"holds float32 \(16,\): expected vectors \(N, d\)"),
+        (lambda v: v.astype(str), "expected vectors"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_one_line(change, message, tmp_path):
+    vectors, frame = made_vectors()
+    with pytest.raises(DataError, match=message):
+        prepared(tmp_path / "data", beside_table(tmp_path, change(vectors), frame))
+
+
+def test_what_is_wrong_with_files_is_one_line(tmp_path):
+    vectors, frame = made_vectors()
+    words = beside_table(tmp_path, vectors, frame)
+    (tmp_path / "vectors.npy").write_bytes(b"no array")
+    with pytest.raises(DataError, match=r"vectors.npy cannot be read as a .npy file"):
+        prepared(tmp_path / "data", words)
+    (tmp_path / "vectors.npy").unlink()
+    with pytest.raises(MissingError, match="does not exist"):
+        prepared(tmp_path / "data", words)
+    with pytest.raises(DataError, match="pass their table as --source and vectors as --vectors"):
+        prepared(tmp_path / "data", ["--source", str(beside_table(tmp_path, vectors, frame)[3])])
+    with pytest.raises(OptionError, match="name vectors: pass one of them"):
+        prepared(tmp_path / "data", words, "--vector_column", "emb")
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path):
+    vectors, frame = made_vectors()
+    frame.loc[7, "id"] = "item-8"
+    with pytest.raises(DataError, match="has item-8 twice"):
+        prepared(tmp_path / "data", beside_table(tmp_path, vectors, frame))
+
+
+def test_lists_of_two_lengths_and_two_columns_of_lists_are_refused(tmp_path):
+    vectors, frame = made_vectors()
+    file = tmp_path / "a.parquet"
+    uneven = [list(vector[: 15 if row == 9 else 16]) for row, vector in enumerate(vectors)]
+    pq.write_table(pa.table({"label": frame["style"], "emb": uneven}), file)
+    with pytest.raises(DataError, match="emb has 15 numbers in row 9, 16 in others"):
+        prepared(tmp_path / "data", ["--source", str(file)])
+    pq.write_table(pa.table({"label": frame["style"], "emb": list(vectors), "other": list(vectors[:, :8])}), file)
+    with pytest.raises(DataError, match="several columns of vectors, emb, other: name one with --vector_column"):
+        prepared(tmp_path / "data", ["--source", str(file)])
+    prepared(tmp_path / "data", ["--source", str(file)], "--vector_column", "other")
+    assert find("v", tmp_path / "data").vectors == 8
+
+
+def test_clip_retrieval_without_a_partner_or_with_other_rows_is_refused(tmp_path):
+    words = as_clip_retrieval(tmp_path, *made_vectors())
+    table = tmp_path / "clip" / "metadata" / "metadata_3.parquet"
+    pd.read_parquet(table).iloc[1:].to_parquet(table)
+    with pytest.raises(DataError, match=r"metadata_3.parquet has 21 rows and .*img_emb_3.npy 22 vectors"):
+        prepared(tmp_path / "data", words)
+    table.unlink()
+    with pytest.raises(DataError, match="holds 11 files in img_emb/ and 10 in metadata/"):
+        prepared(tmp_path / "data", words)
+
+
+def test_rows_are_taken_across_arrays():
+    parts = [np.arange(12).reshape(4, 3), np.arange(12, 30).reshape(6, 3)]
+    rows = np.array([9, 0, 4, 3, 0])
+    assert ListedVectors(parts).take(rows).tolist() == np.concatenate(parts)[rows].tolist()
