@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare the images and return the folder of their tables."""
     options = parse(CustomOptions, __doc__, argv)
     from backward_search.data import registry
+    from backward_search.data.class_vectors import named_files
     from backward_search.readers.custom import source as custom
     from backward_search.stages.prepare import prepare
 
@@ -76,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
             workers=options.n_workers,
             opening=options.opening,
             thumbnails=options.thumbnails,
+            class_vectors=named_files(options.class_vectors),
         )
         folder = prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
         if not options.check_only:

@@ -27,6 +27,15 @@ def beside_table(folder: Path, vectors: np.ndarray, frame: pd.DataFrame) -> list
     return [*words, "--label_columns", "style,colour"]
 
 
+def class_vectors(folder: Path, vectors: np.ndarray, frame: pd.DataFrame, attribute: str, *further: str) -> Path:
+    """The class means as class vectors, and vectors of classes that no image has."""
+    names = sorted(set(frame[attribute]))
+    means = [vectors[(frame[attribute] == name).to_numpy()].mean(axis=0) for name in names]
+    means += [np.random.default_rng(1).normal(size=vectors.shape[1]) for _ in further]
+    np.savez(folder / f"{attribute}.npz", names=np.array([*names, *further]), vectors=np.stack(means))
+    return folder / f"{attribute}.npz"
+
+
 def as_lists(folder: Path, vectors: np.ndarray, frame: pd.DataFrame, name: str = "lists.parquet") -> list[str]:
     """A Parquet or Arrow file with a column of lists, of which those of Arrow are of one length."""
     table = pa.Table.from_pandas(frame[["style", "colour"]], preserve_index=False)

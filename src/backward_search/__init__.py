@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from backward_search.library.searcher import Searcher as Searcher
     from backward_search.methods.protocol import Method as Method
     from backward_search.methods.registry import METHODS as METHODS
+    from backward_search.model.network import CosineHead as CosineHead
     from backward_search.solvers.adam import Adam as Adam
     from backward_search.solvers.manifold import Manifold as Manifold
     from backward_search.solvers.registry import SOLVERS as SOLVERS
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Adam": "solvers.adam",
     "Condition": "library.searcher",
+    "CosineHead": "model.network",
     "Found": "library.found",
     "Gallery": "gallery.memory",
     "METHODS": "methods.registry",

@@ -1,11 +1,12 @@
 """Vectors instead of images, from A1 to the library: trained on, searched, drawn, added to a gallery."""
 
 import csv
+from json import loads
 
 import numpy as np
 import pytest
 import torch
-from made_vectors import beside_table, made_vectors
+from made_vectors import beside_table, class_vectors, made_vectors
 from scripts_by_name import script
 
 from backward_search import open_run
@@ -40,8 +41,6 @@ def root(tmp_path_factory):
 
 
 def result(root, *more):
-    from json import loads
-
     return loads(script("E1.Model-Evaluation")(words(root, *more)).read_text())
 
 
@@ -159,3 +158,75 @@ def test_wide_vectors_are_taken(tmp_path, more):
     assert array.shape[1] == (4096 if more else 256)
     found = result(tmp_path, *more, "--method", "teacher", "--inverse_solver", "manifold")
     assert found["precision_at_10"] > 0.5
+
+
+def without_labels(folder, known, *more):
+    """A data set whose styles nobody knows, or of which the first `known` are."""
+    vectors, frame = made_vectors()
+    file = class_vectors(folder, vectors, frame, "style", "Art Nouveau")
+    partly = frame.assign(style=[label if row < known else "" for row, label in enumerate(frame["style"])])
+    partly = partly[["id", "style"]] if known else partly[["id"]]
+    a1 = ["--dataset_name", "v", "--data_root", str(folder / "data"), "--class_vectors", str(file), *more]
+    script("A1.Data-Preprocessing-custom")([*a1, *beside_table(folder, vectors, partly)[:6]])
+    return frame, file
+
+
+@pytest.mark.parametrize("known", [0, 100])
+def test_class_vectors_search_without_labels_and_without_training(known, tmp_path, caplog):
+    caplog.set_level("INFO", "backward_search")
+    frame, _ = without_labels(tmp_path, known)
+    classes = loads((tmp_path / "data" / "v" / "attributions" / "classes.json").read_text())
+    assert classes == {"style": ["Art Nouveau", "Baroque", "Cubism", "Rococo"]}
+    script("A2.Query-Generating")(["--dataset_name", "v", "--data_root", str(tmp_path / "data"), "--num_queries", "40"])
+    run = script("B1.BuildModel")(words(tmp_path))
+    assert "there is nothing to train" in caplog.text
+    script("C1.ModelTest")(words(tmp_path))
+    assert (run / "embeddings" / "calibration.json").read_text().count("temperature") == (1 if known else 0)
+    caplog.clear()
+    assert result(tmp_path, "--method", "teacher")["precision_at_10"] > 0.6
+    assert "the labels of style are guesses of its class vectors in" in caplog.text
+    searcher = open_run("v", data_root=tmp_path / "data", weight_root=tmp_path / "weight", num_epoch=6)
+    truth = dict(zip("id/" + frame["id"], frame["style"], strict=True))
+    for method in ("teacher", "best", "concept_null"):
+        found = searcher.search(searcher.gallery[:20], "style=Rococo", method=method, k=8).keys
+        assert np.mean([[truth[key] == "Rococo" for key in keys] for keys in found]) > 0.5
+    searcher.search(searcher.gallery[3], "style=Art Nouveau")  # a class that no image has can be asked for
+
+
+def test_the_temperature_is_fitted_on_images_with_a_label_of_their_own(tmp_path):
+    from backward_search.storage.tensors import load_tensors
+
+    without_labels(tmp_path, 240)
+    run = script("B1.BuildModel")(words(tmp_path))
+    tensors, _ = load_tensors(run / "model.safetensors")
+    assert float(tensors["heads.style.temperature"]) != pytest.approx(0.01, rel=0.05)
+    assert not (tmp_path / "data" / "v" / "attributions" / "guessed.csv").exists()
+
+
+def test_class_vectors_for_b1_alone(root, tmp_path):
+    vectors, frame = made_vectors()
+    file = class_vectors(tmp_path, vectors, frame, "style")
+    given = ("--class_vectors", str(file), "--weight_root", str(tmp_path))
+    with pytest.raises(OptionError, match="pass --encoding_size 0 too"):
+        script("B1.BuildModel")(words(root, *given))
+    with pytest.raises(OptionError, match="--class_vectors shape: style,colour has style, colour"):
+        script("B1.BuildModel")(words(root, "--encoding_size", "0", "--class_vectors", f"shape={file}"))
+    run = script("B1.BuildModel")(words(root, "--encoding_size", "0", *given))  # colour is trained beside
+    assert loads((run / "config.json").read_text())["model"]["by_vectors"] == ["style"]
+    script("C1.ModelTest")(words(root, "--encoding_size", "0", "--weight_root", str(tmp_path)))
+    more = ("--encoding_size", "0", "--weight_root", str(tmp_path))
+    assert result(root, *more, "--method", "teacher")["precision_at_10"] > 0.6
+    narrow = class_vectors(tmp_path, vectors[:, :9], frame, "style")
+    with pytest.raises(DataError, match="have 9 numbers, embeddings 16"):
+        script("B1.BuildModel")(
+            words(root, "--encoding_size", "0", "--class_vectors", str(narrow), "--overwrite", "True")
+        )
+
+
+def test_class_vectors_that_do_not_fit_the_labels_are_refused_by_a1(tmp_path):
+    vectors, frame = made_vectors()
+    others = (frame["style"] != "Rococo").to_numpy()
+    file = class_vectors(tmp_path, vectors[others], frame[others], "style")
+    a1 = ["--dataset_name", "v", "--data_root", str(tmp_path / "data"), *beside_table(tmp_path, vectors, frame)]
+    with pytest.raises(DataError, match="has the style 'Rococo', of which there is no class vector"):
+        script("A1.Data-Preprocessing-custom")([*a1, "--class_vectors", str(file)])

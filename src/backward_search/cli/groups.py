@@ -8,7 +8,7 @@ from backward_search.cli.definition import not_negative, option, positive, requi
 from backward_search.data import registry
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.registry import DatasetEntry
-from backward_search.runs.names import ENCODING_SIZE, MNAME
+from backward_search.runs.names import MNAME
 from backward_search.storage.paths import DataPaths
 from backward_search.training.recipe import RECIPES
 
@@ -118,14 +118,11 @@ class ModelOptions:
     """What models are called, and what works on them."""
 
     mname: str = option("first part of a run's name", MNAME)
-    encoding_size: int = option(
-        "size E of the embedding; 0 for the encoder's features as they are, without a projection", ENCODING_SIZE
-    )
     n_workers: int = option("processes that decode images (default: number of cores)", os.cpu_count() or 1)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
-        not_negative(self, "encoding_size", "n_workers")
+        not_negative(self, "n_workers")
 
 
 @dataclass(frozen=True)
@@ -134,6 +131,10 @@ class RunOptions:
 
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
     encoder_model: str = option("the encoder: a torchvision name, timm:NAME, or embeddings", of_dataset="encoder_model")
+    encoding_size: int = option(
+        "size E of the embedding; 0 for the encoder's features as they are, without a projection",
+        of_dataset="encoding_size",
+    )
     num_epoch: int = option("training epochs", of_dataset="num_epoch")
     recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
@@ -147,6 +148,7 @@ class RunOptions:
         """Refuse values that cannot be meant."""
         self.entry.attributes_of(self.category_type)
         positive(self, "num_epoch")
+        not_negative(self, "encoding_size")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class PaperTableOptions(
     tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
     train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
     pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
+    encoding_size: int | None = option("size E of the embedding (default: the data set's)", None)
     num_epoch: int | None = option("training epochs (default: the data set's)", None)
     recipe: str | None = option("how the models were trained (default: the data set's)", None)
     table_root: str = option("folder of the tables", "fig/tables", place=True)

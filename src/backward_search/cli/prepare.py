@@ -139,6 +139,9 @@ class CustomOptions(
     )
     vector_column: str = option("the column of vectors (Parquet, Arrow, an array of an .npz; - for none)", "")
     key_column: str = option("the column that names each vector (default: its path, else its number)", "")
+    class_vectors: str = option(
+        "vectors of classes, which label what has no label: style.npz, or style=FILE.npz, comma-separated", ""
+    )
     thumbnails: bool = option("copy the images of vectors, where there are some, for figures and explorer", True)
     path_column: str = option("the column of the image paths", "path")
     path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")

@@ -29,6 +29,11 @@ class TrainOptions(
         of_dataset="holdout",
     )
     pretrained: bool = option("start the encoder from ImageNet weights", True)
+    class_vectors: str = option(
+        "vectors that tell the classes instead of trained heads: style.npz, or style=FILE.npz, comma-separated; - for "
+        "none (default: those that A1 was given)",
+        "",
+    )
     augment: bool | None = option(
         "random crops and flips in training (default: the data set's; none for your own images with a frozen encoder)",
         None,

@@ -85,6 +85,7 @@ class DatasetEntry:
         discard_first_draw: whether query generation throws its first draw away, as published for CUB and aPY.
         prepare: the command that makes its tables.
         vectors: the width of the vectors that stand for its images; 0 for a data set of images.
+        encoding_size: the default size of the embedding.
     """
 
     name: str
@@ -103,6 +104,7 @@ class DatasetEntry:
     discard_first_draw: bool = False
     prepare: str = ""
     vectors: int = 0
+    encoding_size: int = 256
 
     @property
     def image_size(self) -> int:

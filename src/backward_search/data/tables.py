@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ class Samples:
         query_tags: per image the string that query generation compares and stores, where it differs from `tags`.
         groups: per image the thing it shows, where several images show the same thing.
         missing: the rows of which it is known already that there is no image.
+        further_classes: for an attribute the classes that are known beside those of its labels.
     """
 
     paths: Sequence[str]
@@ -37,11 +38,16 @@ class Samples:
     query_tags: Sequence[str] | None = None
     groups: Sequence[str] | None = None
     missing: frozenset[int] = frozenset()
+    further_classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def classes(self) -> dict[str, list[str]]:
-        """For each attribute the labels of the images in the splits, sorted; what no image has is no class."""
+        """For each attribute its classes, sorted: the labels of the images in the splits, and those known beside."""
         rows = [row for part in self.splits.values() for row in np.asarray(part).tolist()]
-        return {attribute: sorted({labels[row] for row in rows}) for attribute, labels in self.labels.items()}
+        further = self.further_classes
+        return {
+            attribute: sorted({*(labels[row] for row in rows), *further.get(attribute, ())})
+            for attribute, labels in self.labels.items()
+        }
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,12 @@ class CosineHead(nn.Module):
         self.register_buffer("vectors", nn.functional.normalize(vectors.float(), dim=1))
         self.register_buffer("temperature", torch.tensor(float(temperature)))
 
+    @torch.no_grad()
+    def take(self, vectors: Tensor, temperature: float) -> None:
+        """Take other vectors (K, E) and another temperature."""
+        self.vectors.copy_(nn.functional.normalize(vectors.float(), dim=1))
+        self.temperature.fill_(temperature)
+
     def forward(self, z: Tensor) -> Tensor:
         """Classify."""
         return nn.functional.normalize(z, dim=1) @ self.vectors.to(z.dtype).T / self.temperature.to(z.dtype)

@@ -10,7 +10,7 @@ from backward_search.data.registry import DatasetEntry
 FORM = "CIR_Model-dataset<name>-cate<type>-basemodel<encoder>-encodingsize<E>-enc_update<bool>-num_epoch<n>-final"
 """The published form of a folder's name."""
 
-MNAME, ENCODING_SIZE = "CIR_Model", 256
+MNAME = "CIR_Model"
 """Of a run unless it is told otherwise."""
 
 _NAME = re.compile(
@@ -52,7 +52,7 @@ class RunName:
             "dataset_name": entry.name,
             "category_type": entry.default_category_type,
             "encoder_model": entry.encoder_model,
-            "encoding_size": ENCODING_SIZE,
+            "encoding_size": entry.encoding_size,
             "enc_update": True,
             "num_epoch": entry.num_epoch,
             "recipe": entry.recipe,

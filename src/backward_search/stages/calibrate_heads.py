@@ -3,8 +3,10 @@
 import logging
 from dataclasses import asdict
 
+import numpy as np
 from scipy.special import softmax
 
+from backward_search.data.guesses import load_guessed
 from backward_search.errors import UserError
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import write_json
@@ -20,11 +22,18 @@ def calibrate_heads(run: Run) -> None:
         run.paths.calibration.unlink(missing_ok=True)
         return
     found, tested = {}, _embedded(run, "test")
+    keys, guessed = run.load_table("train").keys, load_guessed(run.data)
     for name in run.classes:
-        result = calibrate(*run.load_logits("train", name, held))
+        sure = [row for row in held.tolist() if keys[row] not in guessed.get(name, ())]
+        if not sure:
+            LOG.info("%s: no held-out image has a label of its own, the head stays as it is", name)
+            continue
+        result = calibrate(*run.load_logits("train", name, np.array(sure)))
         found[name] = asdict(result)
         errors = [f"{result.error:.3f} to {result.calibrated_error:.3f} on {result.images} held-out images"]
-        if tested:  # in the log alone: what depends on the temperatures does not depend on the test split
+        if (
+            tested and name not in guessed
+        ):  # in the log alone: what depends on the temperatures does not depend on the test split
             logits, ids = run.load_logits("test", name)
             before, after = (expected_calibration_error(softmax(logits / t, 1), ids) for t in (1, result.temperature))
             errors.append(f"{before:.3f} to {after:.3f} on the test split")

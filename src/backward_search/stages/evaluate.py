@@ -12,6 +12,7 @@ from torch import Tensor
 
 from backward_search.cli import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.cli.translation import evaluation, opened_run, run_paths, run_source, task_of
+from backward_search.data.guesses import warnings_of_guesses
 from backward_search.data.provenance import provenance
 from backward_search.errors import OptionError
 from backward_search.evaluation.intervals import estimates
@@ -67,6 +68,8 @@ def measure(options: EvaluateOptions) -> Path:
     check_topk(options.search_topk, len(task.gallery_rows) - each[0].strict)
     _check(task, each)
     LOG.info("%s", _what_is_used(task, each))
+    for words in warnings_of_guesses(run.data, task.conditioned, task.table.keys):
+        LOG.warning("%s", words)
     stages = [(_stage(run, one, save_hits=options.save_result), one) for one in each]
     left = [(stage, one) for stage, one in stages if not stage.is_done(overwrite=options.overwrite)]
     if left:

@@ -14,6 +14,8 @@ from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.console import skippable
 from backward_search.cli.translation import run_name, run_paths
 from backward_search.data import registry
+from backward_search.data.class_vectors import ClassVectors, named_files
+from backward_search.data.guesses import load_guessed, warnings_of_guesses
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import prepared_look, provenance
@@ -35,6 +37,7 @@ from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import RunPaths
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training import checkpoint
+from backward_search.training.by_vectors import Labelled, take_vectors
 from backward_search.training.features import FeatureLoader
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.recipe import RECIPES
@@ -64,8 +67,9 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     with group.one_after_the_first():
         convert_bundle(options.data, options.entry)
     tables = {split: load_table(options.data, options.entry, split) for split in SPLITS}
-    config, model_config, look = _configurations(options, tables["train"])
-    stage = _stage(options, paths, config, look)
+    known = _class_vectors(options, tables["train"])
+    config, model_config, look = _configurations(options, tables["train"], known)
+    stage = _stage(options, paths, config, model_config, look)
     done = stage.is_done(overwrite=options.overwrite)
     group.wait()  # nobody writes before everybody has looked
     if done:
@@ -81,6 +85,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     model.mixed_precision = _mixed_precision(options, device)
     model.to(device)
     features = _features(options, model, all_tables, config, look, device, group)
+    if known:
+        take_vectors(model, known, _labelled(options, all_tables["train"], features["train"], known), device)
     loaders: Mapping[str, Loader] = images
     if features:
         loaders = {split: FeatureLoader(images[split], features[split], tables[split].keys) for split in SPLITS}
@@ -98,6 +104,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         len(held),
         options.seed,
     )
+    for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys):
+        LOG.warning("%s", words)
     _fit(trainer, loaders, options, paths, history, leads=group.leads)
     if group.leads:
         classes = {name: tables["train"].classes[name] for name in options.attributes}
@@ -113,7 +121,9 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     return paths.folder
 
 
-def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig, ModelConfig, Preprocessing]:
+def _configurations(
+    options: TrainOptions, table: Table, known: Mapping[str, ClassVectors]
+) -> tuple[TrainingConfig, ModelConfig, Preprocessing]:
     recipe, entry = RECIPES[options.recipe], options.entry
     config = TrainingConfig(
         num_epoch=options.num_epoch,
@@ -136,11 +146,47 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
         recipe.final_norm,
         projection=options.encoding_size > 0,
         features=_given_width(options),
+        by_vectors=tuple(known),
     )
     look = prepared_look(entry, options.data)
     look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
     look = dataclasses.replace(look, augment=_augments(options, look))
     return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
+
+
+def _class_vectors(options: TrainOptions, table: Table) -> dict[str, ClassVectors]:
+    """By attribute the vectors that tell its classes, of those that the options name, or that A1 was given.
+
+    Raises:
+        OptionError: there is such an attribute, and embeddings do not stay in the space of those vectors.
+        DataError: a class has no vector.
+    """
+    if options.class_vectors == "-":
+        return {}
+    named = named_files(options.class_vectors)
+    stray = [name for name in named if name not in options.attributes]
+    if stray:
+        raise OptionError(f"--class_vectors {stray[0]}: {options.category_type} has {', '.join(options.attributes)}")
+    stays = options.encoding_size == 0 and (options.encoder_model == EMBEDDINGS or not options.enc_update)
+    if named and not stays:
+        what = "--encoding_size 0" + ("" if options.encoder_model == EMBEDDINGS else " --enc_update False")
+        raise OptionError(f"--class_vectors are in the space of the encoder's features as they are: pass {what} too")
+    if not named and stays:
+        places = {name: options.data.class_vectors(name) for name in options.attributes}
+        named = {name: file for name, file in places.items() if file.is_file()}
+    return {name: ClassVectors.read(file).of(table.classes[name], name) for name, file in named.items()}
+
+
+def _labelled(
+    options: TrainOptions, table: Table, features: Features, known: Mapping[str, ClassVectors]
+) -> dict[str, Labelled]:
+    """By attribute the training images whose label is no guess."""
+    found, guessed = {}, load_guessed(options.data)
+    for name in known:
+        sure = [row for row, key in enumerate(table.keys) if key not in guessed.get(name, ())]
+        keys = table.keys
+        found[name] = Labelled(features, features.rows([keys[row] for row in sure]), table.ids[name][sure])
+    return found
 
 
 def _given_width(options: TrainOptions) -> int:
@@ -169,13 +215,18 @@ def _augments(options: TrainOptions, look: Preprocessing) -> bool:
     return look.augment and (options.enc_update or registry.is_registered(options.dataset_name))
 
 
-def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look: Preprocessing) -> Stage:
+def _stage(
+    options: TrainOptions, paths: RunPaths, config: TrainingConfig, model: ModelConfig, look: Preprocessing
+) -> Stage:
     names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
     names += ["holdout"] if options.holdout else []
     names += ["max_pixels"] if options.skip_unreadable and options.max_pixels != MAX_PIXELS else []
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
     settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
     inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+    named = named_files(options.class_vectors) if options.class_vectors != "-" else {}
+    named = named or {name: options.data.class_vectors(name) for name in model.by_vectors}
+    inputs |= {f"class vectors of {name}": named[name] for name in model.by_vectors}
     if options.encoder_model == EMBEDDINGS:
         inputs |= {f"vectors of {split}": options.data.vectors(split) for split in SPLITS}
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
@@ -255,6 +306,11 @@ def _fit(
     leads: bool,
 ) -> None:
     """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps."""
+    if not trainer.learns:
+        LOG.info("every head is told by vectors: there is nothing to train")
+        history.add(trainer.evaluate(loaders["train"]), trainer.evaluate(loaders["test"]))
+        checkpoint.keep(trainer, history, paths, leads=leads)
+        return
     board = TensorBoard(paths.tensorboard, on=leads and trainer.epoch < options.num_epoch)
     for epoch in range(trainer.epoch, options.num_epoch):
         title = f"epoch {epoch + 1}/{options.num_epoch}"

@@ -102,6 +102,15 @@ class DataPaths:
         """The vectors that stand for the images of one split, (N, d) float32, where the data set came with such."""
         return self.attributions / "vectors" / f"{split}.npy"
 
+    def class_vectors(self, attribute: str) -> Path:
+        """The vectors of the classes of an attribute, where A1 was given such."""
+        return self.attributions / "class_vectors" / f"{attribute}.npz"
+
+    @property
+    def guessed(self) -> Path:
+        """Which labels are no labels but the class vectors' guesses, where there are such."""
+        return self.attributions / "guessed.csv"
+
     def features(self, name: str) -> Path:
         """The folder of what one frozen encoder makes of the images."""
         return self.folder / "features" / name

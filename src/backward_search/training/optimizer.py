@@ -25,6 +25,8 @@ def make_optimizer(
     Returns:
         Adam over one group, or AdamW over up to four; each group's `scale` is its share of the rate.
     """
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        return torch.optim.Adam([{"params": [], "scale": 1.0}], lr=lr)
     if not recipe.decoupled:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         return torch.optim.Adam([{"params": trained, "scale": 1.0}], lr=lr, weight_decay=weight_decay)

@@ -156,6 +156,11 @@ class Trainer:
         self._parallel = group.parallel(self._network, device)
         self.epoch, self.step, self.tally = 0, 0, self._new_tally()
 
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to train: heads that are told by vectors on features that stay have nothing."""
+        return any(parameter.requires_grad for parameter in self.model.parameters())
+
     def train_epoch(self, loader: Loader, on_step: Callable[[], object] | None = None) -> EpochResult:
         """Train to the end of the epoch; `on_step` is called after each step."""
         self.model.train()

@@ -1,7 +1,7 @@
 """What a source of the user's own images lists: rows of text about images, and the images, whatever they come as."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -129,6 +129,7 @@ class Listing:
         repaired: for each repair the rows that are, though not as they were found.
         facts: what else was noticed, for people.
         vectors: what stands for the images, row for row with them; None where the images do.
+        guessed: by attribute the rows of `vectors` whose label is a guess.
     """
 
     form: str
@@ -142,6 +143,7 @@ class Listing:
     repaired: dict[str, list[str]] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     vectors: ListedVectors | None = None
+    guessed: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def take(self, places: Sequence[int]) -> "Listing":
         """Some of the rows, in the order given."""

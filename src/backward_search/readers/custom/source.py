@@ -2,7 +2,8 @@
 
 import dataclasses
 import shlex
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from backward_search.data import registry, splits
+from backward_search.data.class_vectors import ClassVectors
 from backward_search.data.opening import USUAL, Opening
 from backward_search.data.registry import EMBEDDINGS, DatasetEntry, Preprocessing
 from backward_search.data.report import Findings
@@ -19,6 +21,7 @@ from backward_search.data.tables import SPLITS, Samples
 from backward_search.errors import DataError, OptionError
 from backward_search.readers.custom.columns import find_attributes, groups_of, labelled, tags_of
 from backward_search.readers.custom.forms import read_listing
+from backward_search.readers.custom.guessing import guessed
 from backward_search.readers.custom.images import How, make, refuse_own_images
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.readers.custom.vectors import BLOCK, ListedVectors
@@ -26,6 +29,7 @@ from backward_search.storage.atomic import replacing, write_csv
 from backward_search.storage.paths import DataPaths
 
 AS_IT_STANDS = Reading()
+NONE: Mapping[str, Path] = {}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def source(
     workers: int,
     opening: Opening = USUAL,
     thumbnails: bool = True,
+    class_vectors: Mapping[str, Path] = NONE,
 ) -> Source:
     """The user's images as `stages.prepare` takes them.
 
@@ -67,6 +72,7 @@ def source(
         workers: number of processes that make images.
         opening: how the user's images are opened.
         thumbnails: copy the images of vectors.
+        class_vectors: by attribute the file of its class vectors, whose guess labels what has no label.
 
     Raises:
         OptionError: the name is that of a data set that comes with the package, or a named column does not exist.
@@ -76,6 +82,10 @@ def source(
     if registry.is_registered(paths.name):
         raise OptionError(f"--dataset_name {paths.name} is a data set of the package: choose another name for your own")
     whole = read_listing(file, roles, reading)
+    known = {name: ClassVectors.read(place) for name, place in class_vectors.items()}
+    if known:
+        whole = guessed(file, whole, known)
+        roles = roles if roles.labels else dataclasses.replace(roles, labels=tuple(known))
     refuse_own_images(paths, file, whole)
     attributes = find_attributes(file, whole, roles)
     listings: list[Listing] = []
@@ -85,20 +95,53 @@ def source(
         findings.facts |= {"source": str(file), "form": whole.form, **whole.facts, "attributes": ", ".join(attributes)}
         missing = _missing(file, listings[-1], findings)
         rows = samples(paths, listings[-1], attributes, roles, split, findings)
-        return dataclasses.replace(rows, missing=frozenset(missing))
+        for name, guesses in whole.guessed.items():
+            if guesses:
+                findings.facts[f"labels of {name} that its class vectors guess"] = (
+                    f"{len(guesses)}, as no one knows them"
+                )
+        further = {name: classes.names for name, classes in known.items() if name in attributes}
+        return dataclasses.replace(rows, missing=frozenset(missing), further_classes=further)
 
     how = How(image_size, workers, opening, wanted=thumbnails or whole.vectors is None)
     chosen = {"attributes": attributes, "image_size": image_size, "augment": augment, "listed": fingerprint(whole)}
     given = {"source": str(file), "roles": vars(roles), "test_size": split.test_size, "split_seed": split.seed}
     return Source(
-        entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors),
+        entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known)),
         settings={**given, **chosen, **reading.unusual(), **opening.unusual},
-        inputs=whole.inputs,
+        inputs=whole.inputs | {f"class vectors of {name}": place for name, place in class_vectors.items()},
         read=read,
         make_images=lambda _samples, findings: make(paths, file, listings[-1], how, findings),
-        make_more=None if whole.vectors is None else lambda kept: _write_vectors(paths, listings[-1], kept),
-        more={} if whole.vectors is None else {split: paths.vectors(split) for split in SPLITS},
+        make_more=lambda kept: _make_more(paths, listings[-1], class_vectors, kept),
+        more=_more(paths, whole, class_vectors),
     )
+
+
+def _more(paths: DataPaths, whole: Listing, class_vectors: Mapping[str, Path]) -> dict[str, Path]:
+    """What is written beside tables and images, by a name for each."""
+    more = {} if whole.vectors is None else {split: paths.vectors(split) for split in SPLITS}
+    return more | {f"class vectors of {name}": paths.class_vectors(name) for name in class_vectors}
+
+
+def _make_more(paths: DataPaths, listing: Listing, class_vectors: Mapping[str, Path], kept: Samples) -> None:
+    """Write the vectors, the class vectors, and which labels those guessed; what an earlier A1 wrote of these goes."""
+    for older in (paths.vectors("train").parent, paths.class_vectors("any").parent):
+        shutil.rmtree(older, ignore_errors=True)
+    paths.guessed.unlink(missing_ok=True)
+    if listing.vectors is not None:
+        _write_vectors(paths, listing, kept)
+    for name, file in class_vectors.items():
+        with replacing(paths.class_vectors(name)) as temporary:
+            temporary.write_bytes(file.read_bytes())
+    guesses = [
+        (listing.keys[place], name)
+        for rows in kept.splits.values()
+        for place in np.asarray(rows).tolist()
+        for name, guesses in listing.guessed.items()
+        if listing.rows[place] in guesses
+    ]
+    if guesses:
+        write_csv(paths.guessed, ["key", "attribute"], guesses)
 
 
 def _write_vectors(paths: DataPaths, listing: Listing, kept: Samples) -> None:
@@ -122,6 +165,8 @@ def make_entry(
     image_size: int,
     augment: bool,
     vectors: ListedVectors | None = None,
+    *,
+    of_classes: bool = False,
 ) -> DatasetEntry:
     """The registry entry of the data set: all attributes are its default category type."""
     return DatasetEntry(
@@ -131,6 +176,7 @@ def make_entry(
         encoder_model="convnext_base" if vectors is None else EMBEDDINGS,
         holdout=0.1,
         vectors=0 if vectors is None else vectors.width,
+        encoding_size=0 if of_classes else 256,
         prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {shlex.quote(str(file))}",
     )
 

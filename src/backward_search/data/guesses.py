@@ -1,0 +1,34 @@
+"""Labels that nobody has given: what the class vectors of an attribute guess, and what that means for measures."""
+
+import csv
+from collections.abc import Sequence
+
+from backward_search.storage.paths import DataPaths
+
+
+def load_guessed(paths: DataPaths) -> dict[str, set[str]]:
+    """By attribute the keys of the images whose label is a guess of class vectors; empty where all were known."""
+    found: dict[str, set[str]] = {}
+    if paths.guessed.exists():
+        with paths.guessed.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                found.setdefault(row["attribute"], set()).add(row["key"])
+    return found
+
+
+def warnings_of_guesses(paths: DataPaths, attributes: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """What is to be said where some of the labels by which is judged are guesses, a line for each attribute.
+
+    Args:
+        paths: the data set.
+        attributes: those that are judged by.
+        keys: of the images that are judged.
+    """
+    guessed = load_guessed(paths)
+    counts = {name: sum(key in guessed.get(name, ()) for key in keys) for name in attributes}
+    return [
+        f"the labels of {name} are guesses of its class vectors in {count} of {len(keys)} images: accuracy and "
+        "precision by them say how well they agree with those vectors, not how often they are right"
+        for name, count in counts.items()
+        if count
+    ]
