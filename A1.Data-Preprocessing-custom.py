@@ -42,47 +42,10 @@ from backward_search.cli.preparing import preparing_log
 def main(argv: Sequence[str] | None = None) -> Path:
     """Prepare the images and return the folder of their tables."""
     options = parse(CustomOptions, __doc__, argv)
-    from backward_search.data import registry
-    from backward_search.data.class_vectors import named_files
-    from backward_search.readers.custom import source as custom
-    from backward_search.stages.prepare import prepare
+    from backward_search.stages.prepare_custom import prepare_custom
 
-    roles = custom.Roles(
-        options.path_column,
-        options.image_column,
-        options.labels,
-        options.tags_column,
-        options.split_column,
-        options.group_column,
-    )
-    reading = custom.Reading(
-        options.path_template,
-        options.encoding,
-        options.skip_malformed,
-        options.missing,
-        options.levels,
-        str(Path(options.vectors).absolute()) if options.vectors else "",
-        options.vector_column,
-        options.key_column,
-    )
     with preparing_log(options):
-        source = custom.source(
-            options.data,
-            Path(options.source).expanduser().absolute(),
-            roles,
-            custom.Split(options.test_size, options.seed),
-            reading=reading,
-            image_size=options.image_size,
-            augment=options.augment,
-            workers=options.n_workers,
-            opening=options.opening,
-            thumbnails=options.thumbnails,
-            class_vectors=named_files(options.class_vectors),
-        )
-        folder = prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
-        if not options.check_only:
-            registry.save(source.entry, options.data_root)
-        return folder
+        return prepare_custom(options)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,9 @@ class CustomOptions(
     path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
     label_levels: str = option("the attributes that levels of folders name, such as style,artist (- for none)", "")
-    label_columns: str = option("the label columns, comma-separated (default: all that have no other role)", "")
+    label_columns: str = option(
+        "the label columns, comma-separated; auto for those that look so (default: all that have no other role)", ""
+    )
     tags_column: str = option("the column of comma-separated tags", "tags")
     split_column: str = option("the column that says train or test", "split")
     group_column: str = option("images of one group stay on one side of the split", "")

@@ -12,6 +12,11 @@ from backward_search.errors import DataError, OptionError
 from backward_search.readers.custom.cells import differing_by_case
 from backward_search.readers.custom.listing import Listing, Roles
 
+AUTO = "auto"
+"""In place of names: the columns that look like labels."""
+FILLED, SHARED = 0.9, 10
+"""Of those the least share of rows that have one, and the least mean number of rows for a value."""
+
 
 def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ...]:
     """The label columns: those named, or all that have no other role.
@@ -22,7 +27,8 @@ def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ..
     """
     found = [str(name) for name in listing.columns.columns]
     defaults = Roles()
-    named = {"--label_columns": roles.labels, "--group_column": (roles.group,) if roles.group else ()}
+    labels = () if roles.labels == (AUTO,) else roles.labels
+    named = {"--label_columns": labels, "--group_column": (roles.group,) if roles.group else ()}
     named |= {"--tags_column": (roles.tags,) if roles.tags not in ("", defaults.tags) else ()}
     named |= {"--split_column": (roles.split,) if roles.split not in ("", defaults.split) else ()}
     for option, names in named.items():
@@ -30,6 +36,8 @@ def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ..
             _require_column(option, name, found, file)
     others = {roles.path, roles.image, roles.tags, roles.split, roles.group}
     free = [name for name in found if name not in others and not name.startswith("Unnamed: ") and name]
+    if roles.labels == (AUTO,):
+        return _likely_labels(file, listing, free)
     attributes = tuple(dict.fromkeys(roles.labels)) or tuple(free)
     if not attributes:
         raise DataError(f"{file} has no label column (found: {', '.join(found) or 'none'}): expected at least one")
@@ -37,6 +45,27 @@ def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ..
     for name in attributes:
         _check_attribute(file, name, listing.columns[name], chosen=bool(roles.labels), likely=likely)
     return attributes
+
+
+def _likely_labels(file: Path, listing: Listing, free: Sequence[str]) -> tuple[str, ...]:
+    """The columns that look like labels: filled almost everywhere, with two values or more that many rows share.
+
+    Raises:
+        DataError: there is none.
+    """
+    found = []
+    for name in free:
+        values = listing.columns[name]
+        filled, different = int((values != "").sum()), _different(values)
+        if filled >= FILLED * len(values) and 2 <= different <= filled / SHARED:
+            _check_attribute(file, name, values, chosen=True, likely=())
+            found.append(name)
+    if not found:
+        raise DataError(
+            f"no column of {file} looks like labels, {SHARED} rows or more for each of its values: name them with "
+            f"--label_columns; found {', '.join(free) or 'none'}"
+        )
+    return tuple(found)
 
 
 def _require_column(option: str, name: str, found: Sequence[str], file: Path) -> None:

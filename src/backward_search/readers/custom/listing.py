@@ -23,7 +23,7 @@ class Roles:
     Attributes:
         path: paths of images.
         image: bytes of images, instead of paths.
-        labels: the attributes; empty for all columns without another role.
+        labels: the attributes; empty for all columns without another role, "auto" alone for those that look like it.
         tags: comma-separated tags.
         split: train, test or val.
         group: what an image shows, where several show the same thing.
