@@ -69,7 +69,7 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
     further = _add_further(parser, annotations) if takes_further else []
     given = vars(parser.parse_args(argv))
     for definition in _fields(kind):
-        if definition.metadata.get("place") and definition.name in given:
+        if definition.metadata.get("place") and isinstance(given.get(definition.name), str):
             given[definition.name] = placed(given[definition.name], definition.default)
     given |= fixed
     _pass_lists_on(kind, given)
@@ -160,6 +160,18 @@ def truth(text: str) -> bool:
     return values[text.lower()]
 
 
+def truth_or_file(text: str) -> bool | str:
+    """Read an option that is True, False, or the name of a file.
+
+    >>> truth_or_file("no"), truth_or_file("resnet18.pth")
+    (False, 'resnet18.pth')
+    """
+    try:
+        return truth(text)
+    except argparse.ArgumentTypeError:
+        return text
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that fails in one line, and whose help keeps the script's description as it is written."""
 
@@ -217,6 +229,8 @@ def _add_further(parser: _Parser, known: dict[str, Any]) -> list[str]:
 def _reader(annotation: Any) -> Callable[[str], Any]:
     if annotation is bool:
         return truth
+    if annotation == bool | str:
+        return truth_or_file
     if isinstance(annotation, types.UnionType):
         (annotation,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
     return typing.cast(Callable[[str], Any], annotation)
@@ -252,8 +266,8 @@ def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: 
         "help": f"{words} [{default}]",
         "required": required,
     }
-    if annotation is bool:
-        arguments |= {"nargs": "?", "const": True, "metavar": "True|False"}
+    if annotation in (bool, bool | str):
+        arguments |= {"nargs": "?", "const": True, "metavar": "True|False" + "|FILE" * (annotation is not bool)}
     elif choices:
         arguments |= {"choices": list(choices)}
     else:

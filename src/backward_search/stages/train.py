@@ -22,14 +22,14 @@ from backward_search.data.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, OptionError
 from backward_search.images.loading import ImageLoader, unreadable_images
-from backward_search.model.encoders import has_weights, weights_look
+from backward_search.model.encoders import Start, has_weights, weights_look
 from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
-from backward_search.storage.paths import RunPaths
+from backward_search.storage.paths import RunPaths, rooted
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training import checkpoint
 from backward_search.training.features import encoded
@@ -73,7 +73,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     images = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
-        model = Model(model_config, pretrained=options.pretrained)
+        model = Model(model_config, pretrained=_start(options))
     model.mixed_precision = _mixed_precision(options, device)
     loaders, on_features = _loaders(model, images, config, look, device, group)
     trainer = Trainer(model, config, look, device, group=group, compiled=options.compile, on_features=on_features)
@@ -116,7 +116,7 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
         enc_update=options.enc_update,
         seed=options.seed,
         recipe=options.recipe,
-        encoder_rate=recipe.encoder_rate if options.pretrained and has_weights(options.encoder_model) else 1.0,
+        encoder_rate=recipe.encoder_rate if _is_pretrained(options) else 1.0,
         checkpoint_step=options.checkpoint_step,
     )
     classes = {name: len(table.classes[name]) for name in options.attributes}
@@ -126,13 +126,25 @@ def _configurations(options: TrainOptions, table: Table) -> tuple[TrainingConfig
     return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
 
 
+def _start(options: TrainOptions) -> Start:
+    return options.pretrained if isinstance(options.pretrained, bool) else rooted(options.pretrained)
+
+
+def _is_pretrained(options: TrainOptions) -> bool:
+    """Whether the encoder starts from weights: those of a file, or its published ones, where it has such."""
+    return bool(options.pretrained) and (options.pretrained is not True or has_weights(options.encoder_model))
+
+
 def _stage(options: TrainOptions, paths: RunPaths, config: TrainingConfig, look: Preprocessing) -> Stage:
     names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
     names += ["holdout"] if options.holdout else []
     names += ["max_pixels"] if options.skip_unreadable and options.max_pixels != MAX_PIXELS else []
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
+    start = _start(options)
+    files = {} if isinstance(start, bool) else {"pretrained": Path(start)}
+    settings |= {"pretrained": "a file"} if files else {}  # which one, its content says, wherever it lies
     settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
-    inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+    inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes} | files
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
 
 
