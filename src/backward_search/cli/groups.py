@@ -132,7 +132,9 @@ class RunOptions:
     """Which trained model of a data set."""
 
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
-    encoder_model: str = option("the encoder: a torchvision name, or timm:NAME", of_dataset="encoder_model")
+    encoder_model: str = option(
+        "the encoder: a torchvision name, efficientnet_lite0 (extra lite), or timm:NAME", of_dataset="encoder_model"
+    )
     num_epoch: int = option("training epochs", of_dataset="num_epoch")
     recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
 from backward_search.errors import DataError, MissingError, OptionError
-from backward_search.model import timm_models
+from backward_search.model import efficientnet_lite, timm_models
 from backward_search.model.torchvision_models import models
 from backward_search.model.weights import Look, Respell, load_weights
 from backward_search.registry import Registry
@@ -177,6 +177,10 @@ for _name, _row in _TORCHVISION.items():
     ENCODERS.register(_name, _of_torchvision(_row))
 for _alias, _name in _ALIASES.items():
     ENCODERS.register(_alias, ENCODERS[_name])
+ENCODERS.register(
+    efficientnet_lite.NAME,
+    Encoder(efficientnet_lite.build, True, efficientnet_lite.LOOK, efficientnet_lite.respelt),
+)
 ENCODERS.register("small_cnn", Encoder(lambda _pretrained, _final_norm: SmallCNN()))
 
 
