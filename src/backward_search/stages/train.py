@@ -164,9 +164,10 @@ def _held_out(options: TrainOptions, table: Table) -> tuple[Table, list[str]]:
     """The training table without the images that are kept from training, and the keys of those."""
     labels = {name: table.labels(name) for name in options.attributes}
     known = load_tags(options.data).groups if options.holdout else {}
-    groups = [known[key] for key in table.keys] if known else None
+    keys = table.keys
+    groups = [known[key] for key in keys] if known else None
     rows = held_out(labels, groups, options.holdout, options.seed)
-    return table.without(set(rows.tolist())), [table.keys[row] for row in rows]
+    return table.without(set(rows.tolist())), [keys[row] for row in rows]
 
 
 def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:
