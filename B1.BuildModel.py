@@ -12,6 +12,7 @@ Writes: weight/<run>/: the network (model.safetensors) and that of its best epoc
     torchrun --nproc_per_node 8 B1.BuildModel.py --dataset_name wikiart --recipe modern --batch_size 512    (8 GPUs)
 
 --recipe modern trains with AdamW, warm-up and cosine instead of the paper's recipe, and is part of the run's name.
+--pretrained FILE starts the encoder from a file of weights (.safetensors, .pth) instead of ImageNet weights.
 """
 
 import sys

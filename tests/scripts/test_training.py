@@ -204,3 +204,50 @@ def test_an_unreadable_image_is_named_or_left_out_counted_and_listed(data, tmp_p
 def test_too_small_a_batch_for_the_processes_is_one_line(data):
     with pytest.raises(OptionError, match="--batch_size 1"):
         script("B1")(words(data, "whole", "--batch_size", "1"))
+
+
+def test_a_file_of_weights_starts_the_encoder(data, run, tmp_path, monkeypatch):
+    file = shutil.copy(run / "model.safetensors", tmp_path)
+
+    def start(file):
+        return words(data, "started", *QUICK, "--enc_update", "False", "--pretrained", str(file))
+
+    started = script("B1")(start(file))
+    assert "loaded 26 of 26 tensors of small_cnn from" in (started / "run.log").read_text()
+    given, kept = (load_file(folder / "model.safetensors") for folder in (run, started))
+    assert all(torch.equal(kept[name], given[name]) for name in given if name.startswith("encoder."))
+    manifest = (started / "manifest-B1.json").read_text()
+    assert json.loads(manifest)["settings"]["pretrained"] == "a file"
+    monkeypatch.chdir(tmp_path)
+    Path(file).rename(tmp_path / "moved.safetensors")  # the content counts, not the place
+    script("B1")(start("moved.safetensors"))
+    assert (started / "manifest-B1.json").read_text() == manifest
+    tensors, _ = load_tensors(tmp_path / "moved.safetensors")
+    other = save_tensors(
+        tmp_path / "other.safetensors", tensors | {"encoder.0.weight": tensors["encoder.0.weight"] * 2}
+    )
+    with pytest.raises(StaleError, match=r"changed: input pretrained: pass --overwrite"):
+        script("B1")(start(other))
+    with pytest.raises(StaleError, match=r"pretrained \(a file stored, True asked for\)"):
+        script("B1")(start("True"))
+    tuned = script("B1")(
+        words(data, "tuned", *QUICK, "--recipe", "modern", "--pretrained", str(other), "--num_epoch", "1")
+    )
+    assert json.loads((tuned / "manifest-B1.json").read_text())["settings"]["encoder_rate"] < 1
+
+
+def test_a_file_that_does_not_fit_is_one_line_and_code_2(data, tmp_path):
+    torch.save({"0.weight": torch.ones(16, 1, 3, 3)}, tmp_path / "grey.pth")
+    for file, line in (
+        (
+            "grey.pth",
+            f"{tmp_path}/grey.pth does not fit small_cnn: 0.weight is (16, 1, 3, 3) there and (16, 3, 3, 3) here",
+        ),
+        ("none.pth", f"--pretrained {tmp_path}/none.pth is neither True nor False, nor a file that is there"),
+    ):
+        command = [sys.executable, str(PROJECT / "B1.BuildModel.py"), *words(data, "refused", "--pretrained", file)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {line}")
+        assert done.stderr.count("\n") == 1
+        assert not list(data.glob("refused/*/model.safetensors"))

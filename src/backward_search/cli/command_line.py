@@ -69,7 +69,7 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
     further = _add_further(parser, annotations) if takes_further else []
     given = vars(parser.parse_args(argv))
     for definition in _fields(kind):
-        if definition.metadata.get("place") and definition.name in given:
+        if definition.metadata.get("place") and isinstance(given.get(definition.name), str):
             given[definition.name] = placed(given[definition.name], definition.default)
     given |= fixed
     _pass_lists_on(kind, given)
@@ -160,6 +160,18 @@ def truth(text: str) -> bool:
     return values[text.lower()]
 
 
+def truth_or_file(text: str) -> bool | str:
+    """Read an option that is True, False, or the name of a file.
+
+    >>> truth_or_file("no"), truth_or_file("resnet18.pth")
+    (False, 'resnet18.pth')
+    """
+    try:
+        return truth(text)
+    except argparse.ArgumentTypeError:
+        return text
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that fails in one line, and whose help keeps the script's description as it is written."""
 
@@ -216,15 +228,15 @@ def _add_further(parser: _Parser, known: dict[str, Any]) -> list[str]:
 
 def _reader(annotation: Any) -> Callable[[str], Any]:
     kind = _plain(annotation)
-    return truth if kind is bool else typing.cast(Callable[[str], Any], kind)
+    if kind is bool:
+        return truth
+    return truth_or_file if kind == bool | str else typing.cast(Callable[[str], Any], kind)
 
 
 def _plain(annotation: Any) -> Any:
     """The type of a value that may be left out too."""
-    if not isinstance(annotation, types.UnionType):
-        return annotation
-    (kind,) = (kind for kind in typing.get_args(annotation) if kind is not type(None))
-    return kind
+    kinds = [kind for kind in typing.get_args(annotation) if kind is not type(None)]
+    return kinds[0] if isinstance(annotation, types.UnionType) and len(kinds) == 1 else annotation
 
 
 def _one_or_list(reader: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -257,8 +269,9 @@ def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: 
         "help": f"{words} [{default}]",
         "required": required,
     }
-    if _plain(annotation) is bool:
-        arguments |= {"nargs": "?", "const": True, "metavar": "True|False"}
+    kind = _plain(annotation)
+    if kind in (bool, bool | str):
+        arguments |= {"nargs": "?", "const": True, "metavar": "True|False" + "|FILE" * (kind is not bool)}
     elif choices:
         arguments |= {"choices": list(choices)}
     else:

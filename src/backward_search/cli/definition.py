@@ -10,6 +10,7 @@ from dataclasses import MISSING, field
 from typing import Any
 
 from backward_search.errors import OptionError
+from backward_search.storage.paths import rooted
 
 
 def option(
@@ -55,6 +56,14 @@ def check(options: object) -> None:
         own = vars(group).get("check")
         if own is not None:
             own(options)
+
+
+def a_file_or_truth(options: object, *names: str) -> None:
+    """Refuse the name of a file that is not there, where True and False are meant too."""
+    for name in names:
+        value = getattr(options, name)
+        there = isinstance(value, bool) or rooted(value).is_file()
+        require(there, f"--{name} {value} is neither True nor False, nor a file that is there")
 
 
 def positive(options: object, *names: str) -> None:

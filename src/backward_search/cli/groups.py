@@ -130,7 +130,10 @@ class RunOptions:
     """Which trained model of a data set."""
 
     category_type: str = option("which attributes are trained", of_dataset="default_category_type")
-    encoder_model: str = option("the encoder: a torchvision name, timm:NAME, or embeddings", of_dataset="encoder_model")
+    encoder_model: str = option(
+        "the encoder: a torchvision name, efficientnet_lite0 (extra lite), timm:NAME, or embeddings",
+        of_dataset="encoder_model",
+    )
     encoding_size: int = option(
         "size E of the embedding; 0 for the encoder's features as they are, without a projection",
         of_dataset="encoding_size",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backward_search.cli import groups
-from backward_search.cli.definition import option, require
+from backward_search.cli.definition import a_file_or_truth, option, require
 from backward_search.data import registry
 
 
@@ -16,7 +16,11 @@ class PaperTableOptions(
     dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
     tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
     train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
-    pretrained: bool = option("start their encoders, if they have such, from ImageNet weights", True)
+    pretrained: bool | str = option(
+        "start their encoders, if they have such, from ImageNet weights (True), at random (False), or from this file",
+        True,
+        place=True,
+    )
     encoding_size: int | None = option("size E of the embedding (default: the data set's)", None)
     num_epoch: int | None = option("training epochs (default: the data set's)", None)
     recipe: str | None = option("how the models were trained (default: the data set's)", None)
@@ -34,6 +38,7 @@ class PaperTableOptions(
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
+        a_file_or_truth(self, "pretrained")
         for name in self.datasets:
             registry.find(name, self.data_root)
         require(set(self.numbers) <= set("123456"), f"--tables {self.tables} is not a list such as 1,4 of 1 to 6")

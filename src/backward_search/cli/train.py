@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from backward_search.cli import groups
-from backward_search.cli.definition import not_negative, option, positive, require
+from backward_search.cli.definition import a_file_or_truth, not_negative, option, positive, require
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,11 @@ class TrainOptions(
         "share of the training images kept from training, to calibrate the heads and choose strengths",
         of_dataset="holdout",
     )
-    pretrained: bool = option("start the encoder from ImageNet weights", True)
+    pretrained: bool | str = option(
+        "start the encoder from ImageNet weights (True), at random (False), or from this file of weights",
+        True,
+        place=True,
+    )
     class_vectors: str = option(
         "vectors that tell the classes instead of trained heads: style.npz, or style=FILE.npz, comma-separated; - for "
         "none (default: those that A1 was given)",
@@ -47,6 +51,7 @@ class TrainOptions(
         """Refuse values that cannot be meant."""
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
         require(0 <= self.holdout < 1, f"--holdout {self.holdout} must be at least 0 and less than 1")
+        a_file_or_truth(self, "pretrained")
         not_negative(self, "weight_decay")
         positive(self, "image_size", "lr_scheduler_gamma", "verbose_step", "checkpoint_step", "lr_scheduler_step")
         require(self.lr is None or self.lr > 0, f"--lr {self.lr} must be positive")

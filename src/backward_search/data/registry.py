@@ -41,6 +41,7 @@ class Preprocessing:
         mean: subtracted from the channels, which lie in [0, 1].
         std: what the channels are then divided by.
         background: the colour that shows through transparent pictures, "#rrggbb".
+        interpolation: how the image is scaled, "bilinear" or "bicubic".
         max_pixels: most pixels of a picture; a larger one is refused. It is a matter of the machine, and never stored.
     """
 
@@ -50,6 +51,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     background: str = WHITE
+    interpolation: str = "bilinear"
     max_pixels: int = MAX_PIXELS
 
     @property
@@ -59,8 +61,11 @@ class Preprocessing:
 
     @property
     def in_json(self) -> dict[str, Any]:
-        """What is stored of it; of the background only one that is not as usual, which older configurations lack."""
-        unsaid = {"max_pixels", *(["background"] if self.background == WHITE else [])}
+        """What is stored of it; of background and interpolation only unusual ones, which older configurations lack."""
+        usual = Preprocessing()
+        unsaid = {"max_pixels"} | {
+            name for name in ("background", "interpolation") if getattr(self, name) == getattr(usual, name)
+        }
         return {name: value for name, value in dataclasses.asdict(self).items() if name not in unsaid}
 
 

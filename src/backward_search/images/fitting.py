@@ -21,12 +21,12 @@ def fit(image: Image.Image, look: Preprocessing, generator: np.random.Generator 
     Returns:
         (size, size, 3) uint8.
     """
-    size = look.size
+    size, how = look.size, Image.Resampling[look.interpolation.upper()]
     augment = generator if look.augment else None
     if look.fit == "squeeze":
-        image = image.resize((size, size), Image.Resampling.BILINEAR)
+        image = image.resize((size, size), how)
     else:
-        image = _square(_scaled(image, size), size, augment)
+        image = _square(_scaled(image, size, how), size, augment)
     if augment is not None:
         vertical, horizontal = augment.random(2) < 0.5
         image = ImageOps.flip(image) if vertical else image
@@ -34,13 +34,13 @@ def fit(image: Image.Image, look: Preprocessing, generator: np.random.Generator 
     return np.array(image)
 
 
-def _scaled(image: Image.Image, short_side: int) -> Image.Image:
+def _scaled(image: Image.Image, short_side: int, how: Image.Resampling) -> Image.Image:
     width, height = image.size
     if min(width, height) == short_side:
         return image
     long_side = int(short_side * max(width, height) / min(width, height))
     size = (short_side, long_side) if width <= height else (long_side, short_side)
-    return image.resize(size, Image.Resampling.BILINEAR)
+    return image.resize(size, how)
 
 
 def _square(image: Image.Image, size: int, generator: np.random.Generator | None) -> Image.Image:

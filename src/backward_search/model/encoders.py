@@ -5,14 +5,11 @@ taken out. What is left maps images (B, 3, H, W) to features (B, d).
 """
 
 import dataclasses
-import difflib
-import importlib
-import logging
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from urllib.error import URLError
 
 import torch
@@ -20,11 +17,16 @@ from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
 from backward_search.errors import DataError, MissingError, OptionError
-from backward_search.extras import how_to_install
+from backward_search.model import efficientnet_lite, timm_models
 from backward_search.model.torchvision_models import models
+from backward_search.model.weights import Look, Respell, load_weights
 from backward_search.registry import Registry
+from backward_search.storage.fetching import why_unreachable
 
-LOG = logging.getLogger(__name__)
+Start = bool | str | Path
+"""What an encoder starts from: its published weights, nothing, or a file of weights."""
+
+_TIMM = timm_models.PREFIX
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,19 @@ class _Torchvision:
         constructor: its name in `torchvision.models`.
         classifier: the module that is replaced.
         weights: the name of its pretrained weights.
+        respell: what files of its weights need, whose names are not those of its modules.
     """
 
     constructor: str
     classifier: str
     weights: str = "IMAGENET1K_V1"
+    respell: Respell | None = None
+
+
+def _respelt_densenet(state: Mapping[str, Tensor], _network: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a DenseNet as torchvision's files still name them, under the names of its modules."""
+    old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d\.)")
+    return {old.sub(r"\1\2", name): tensor for name, tensor in state.items()}
 
 
 _TORCHVISION = {
@@ -61,10 +71,9 @@ _TORCHVISION = {
     "efficientnet_b5": _Torchvision("efficientnet_b5", "classifier"),
     "mobilenet_v3_small": _Torchvision("mobilenet_v3_small", "classifier"),
     "mobilenet_v3_large": _Torchvision("mobilenet_v3_large", "classifier"),
-    "densenet121": _Torchvision("densenet121", "classifier"),
+    "densenet121": _Torchvision("densenet121", "classifier", respell=_respelt_densenet),
 }
 _ALIASES = {"wideresnet50": "wide_resnet50_2", "vit_b_16": "vit_b"}
-_TIMM = "timm:"
 
 
 class SmallCNN(nn.Sequential):
@@ -87,10 +96,14 @@ class Encoder:
         build: makes the module from images (B, 3, H, W), normalised, to features (B, d); it is told whether to start
             from pretrained weights, and whether ConvNeXt keeps its last LayerNorm.
         has_weights: whether there are pretrained weights.
+        look: what these expect of images; None where that is what the data sets' preprocessing does.
+        respell: the tensors of a file of weights under the names of the module, where files have others.
     """
 
     build: Callable[[bool, bool], nn.Module]
     has_weights: bool = False
+    look: Look | None = None
+    respell: Respell | None = None
 
 
 ENCODERS: Registry[Encoder] = Registry("encoder", {})
@@ -107,29 +120,44 @@ def has_weights(name: str) -> bool:
     return name.startswith(_TIMM) or name not in ENCODERS or ENCODERS[name].has_weights
 
 
-def build_encoder(name: str, *, pretrained: bool, final_norm: bool = False) -> nn.Module:
+def build_encoder(name: str, *, pretrained: Start, final_norm: bool = False) -> nn.Module:
     """Build an encoder.
 
     Args:
         name: one of `encoder_names()`, or `timm:` and a name that timm knows.
-        pretrained: start from ImageNet weights, which torchvision or timm downloads once.
+        pretrained: start from ImageNet weights, which torchvision or timm downloads once, or from a file of weights,
+            as `weights.load_weights` takes it.
         final_norm: keep the LayerNorm between ConvNeXt's pooling and its classifier (the published model drops it).
 
     Returns:
         A module that maps images (B, 3, H, W), normalised, to features (B, d).
 
     Raises:
-        OptionError: the name is unknown.
-        MissingError: the pretrained weights cannot be downloaded.
-        DataError: the file of pretrained weights is none.
+        OptionError: the name is unknown, or what the encoder needs is not installed.
+        MissingError: the pretrained weights cannot be downloaded, or there is no such file.
+        DataError: the file of pretrained weights is none, or not of this encoder.
     """
+    encoder = _find(name)
+    if isinstance(pretrained, bool):
+        return encoder.build(pretrained, final_norm)
+    network = encoder.build(False, final_norm)
+    load_weights(network, name, Path(pretrained), encoder.respell)
+    return network
+
+
+def _find(name: str) -> Encoder:
     if name.startswith(_TIMM):
-        return _of_timm(name.removeprefix(_TIMM), pretrained)
+        return _of_timm(name.removeprefix(_TIMM))
     if name not in ENCODERS:
         raise OptionError(
             f"--encoder_model {name} is not known: known are {', '.join(encoder_names())}, and {_TIMM}NAME"
         )
-    return ENCODERS[name].build(pretrained, final_norm)
+    return ENCODERS[name]
+
+
+def _of_timm(model: str) -> Encoder:
+    look = timm_models.look_of(model)
+    return Encoder(lambda pretrained, _: timm_models.build(model, pretrained), True, look, timm_models.respelt)
 
 
 def _of_torchvision(row: _Torchvision) -> Encoder:
@@ -142,80 +170,52 @@ def _of_torchvision(row: _Torchvision) -> Encoder:
         setattr(network, row.classifier, _without_classifier(head, final_norm))
         return network
 
-    return Encoder(build, has_weights=True)
+    return Encoder(build, has_weights=True, respell=row.respell)
 
 
 for _name, _row in _TORCHVISION.items():
     ENCODERS.register(_name, _of_torchvision(_row))
 for _alias, _name in _ALIASES.items():
     ENCODERS.register(_alias, ENCODERS[_name])
+ENCODERS.register(
+    efficientnet_lite.NAME,
+    Encoder(efficientnet_lite.build, True, efficientnet_lite.LOOK, efficientnet_lite.respelt),
+)
 ENCODERS.register("small_cnn", Encoder(lambda _pretrained, _final_norm: SmallCNN()))
 
 
 def _torchvision(row: _Torchvision, pretrained: bool) -> nn.Module:
-    weights = models().get_model_weights(row.constructor)[row.weights] if pretrained else None
-    try:
-        network: nn.Module = models().get_model(row.constructor, weights=weights)
-    except (URLError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError) as error:
-        if weights is None:
-            raise
-        file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-        if file.is_file():
-            raise DataError(
-                f"{file} is no whole file of weights ({_reason(error)}): delete it, and run the same command again to "
-                "download it, or pass --pretrained False"
-            ) from None
-        raise MissingError(
-            f"the ImageNet weights of {row.constructor} cannot be downloaded ({_reason(error)}): connect to the "
-            f"network, put {weights.url} into {file.parent}, or pass --pretrained False"
-        ) from None
-    return network
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of an error: what PyTorch says beyond it speaks to programmers."""
-    return next(iter(str(error).splitlines()), type(error).__name__).split(". ")[0]
-
-
-def _timm(name: str) -> ModuleType:
-    models()  # timm imports torchvision, which may need its operators declared
-    try:
-        timm = importlib.import_module("timm")
-    except ImportError:
-        raise OptionError(f"--encoder_model {_TIMM}{name} needs timm: {how_to_install('timm')}") from None
-    if not timm.is_model(name.split(".")[0]):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3)
-        raise OptionError(
-            f"--encoder_model {_TIMM}{name} is not a model of timm {timm.__version__}"
-            + (f": did you mean {', '.join(near)}?" if near else ": timm.list_models() lists them")
+    if not pretrained:
+        network: nn.Module = models().get_model(row.constructor)
+        return network
+    weights = models().get_model_weights(row.constructor)[row.weights]
+    file = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    reason = "" if file.is_file() else why_unreachable(weights.url)
+    if not reason:
+        try:
+            network = models().get_model(row.constructor, weights=weights)
+        except (URLError, OSError, RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError) as error:
+            reason = next(iter(str(error).splitlines()), type(error).__name__).split(". ")[0]  # PyTorch says much more
+        else:
+            return network
+    if file.is_file():
+        raise DataError(
+            f"{file} is no whole file of weights ({reason}): delete it, and run the same command again to "
+            "download it, or pass --pretrained False"
         )
-    return timm
-
-
-def _of_timm(name: str, pretrained: bool) -> nn.Module:
-    timm = _timm(name)
-    try:
-        network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    except Exception as error:  # of whichever library timm downloads with
-        if not pretrained:
-            raise
-        raise MissingError(
-            f"the weights of {_TIMM}{name} cannot be had ({_reason(error)}): connect to the network, delete a file in "
-            "Hugging Face's cache that was cut off, or pass --pretrained False"
-        ) from None
-    return network
+    raise MissingError(
+        f"the ImageNet weights of {row.constructor} cannot be downloaded ({reason}): get {weights.url} on another "
+        f"machine, and put it into {file.parent} or pass it as --pretrained FILE; or pass --pretrained False"
+    )
 
 
 def weights_look(name: str, look: Preprocessing) -> Preprocessing:
     """What an encoder's pretrained weights expect of its images, in place of the data set's mean and deviation.
 
-    All of torchvision's were trained on ImageNet's, which are the data sets' too; those of timm state theirs.
+    All of torchvision's were trained on ImageNet's, which are the data sets' too; others state theirs.
     """
-    if not name.startswith(_TIMM):
-        return look
-    model = name.removeprefix(_TIMM)
-    expected = _timm(model).get_pretrained_cfg(model)
-    return dataclasses.replace(look, mean=tuple(expected.mean), std=tuple(expected.std)) if expected else look
+    expected = _find(name).look
+    return look if expected is None else dataclasses.replace(look, **dataclasses.asdict(expected))
 
 
 def _without_classifier(head: nn.Module, final_norm: bool) -> nn.Module:

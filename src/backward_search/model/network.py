@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from backward_search.model.encoders import build_encoder, feature_size
+from backward_search.model.encoders import Start, build_encoder, feature_size
 
 HIDDEN = (256, 128)
 """Units of the two hidden layers of a head."""
@@ -115,12 +115,12 @@ def new_head(config: ModelConfig, attribute: str) -> "Head | CosineHead":
 class Model(nn.Module):
     """Images (B, 3, H, W) to embeddings (B, E), and embeddings to logits (B, K) per attribute."""
 
-    def __init__(self, config: ModelConfig, *, pretrained: bool = False) -> None:
+    def __init__(self, config: ModelConfig, *, pretrained: Start = False) -> None:
         """Build the network.
 
         Args:
             config: its shape.
-            pretrained: start the encoder from ImageNet weights.
+            pretrained: start the encoder from ImageNet weights, or from a file of weights.
         """
         super().__init__()
         self.encoder = (

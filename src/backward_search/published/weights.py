@@ -10,7 +10,7 @@ from torch import Tensor
 
 from backward_search.errors import DataError
 from backward_search.model.network import Model, head_key
-from backward_search.published.torch_file import load_state_dict
+from backward_search.storage.torch_file import load_state_dict
 from backward_search.student.network import Student
 
 _PROJECTION = {"enc_linear_1": "0", "enc_batchnorm_1": "2", "enc_linear_2": "4", "enc_batchnorm_2": "5"}

@@ -123,6 +123,8 @@ def _encoders(options: PaperTableOptions) -> PaperTable:
 
 
 def _start(encoder: str, trained: Row) -> str:
+    if isinstance(trained.get("pretrained"), str):
+        return "weights of a file"
     return "ImageNet weights" if has_weights(encoder) and trained.get("pretrained") else "random weights"
 
 

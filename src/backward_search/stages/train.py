@@ -26,7 +26,7 @@ from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, OptionError
 from backward_search.images.loading import ImageLoader, unreadable_images
 from backward_search.model.embedding import is_mixed
-from backward_search.model.encoders import has_weights, weights_look
+from backward_search.model.encoders import Start, has_weights, weights_look
 from backward_search.model.features import Features, HowImagesAreRead, KeptFeatures, given_features
 from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
@@ -34,7 +34,7 @@ from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
-from backward_search.storage.paths import RunPaths
+from backward_search.storage.paths import RunPaths, rooted
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training import checkpoint
 from backward_search.training.by_vectors import Labelled, take_vectors
@@ -81,7 +81,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     images = {split: _loader(options, table, look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
-        model = Model(model_config, pretrained=options.pretrained)
+        model = Model(model_config, pretrained=_start(options))
     model.mixed_precision = _mixed_precision(options, device)
     model.to(device)
     features = _features(options, model, all_tables, config, look, device, group)
@@ -134,7 +134,7 @@ def _configurations(
         enc_update=options.enc_update,
         seed=options.seed,
         recipe=options.recipe,
-        encoder_rate=recipe.encoder_rate if options.pretrained and has_weights(options.encoder_model) else 1.0,
+        encoder_rate=recipe.encoder_rate if _is_pretrained(options) else 1.0,
         checkpoint_step=options.checkpoint_step,
     )
     classes = {name: len(table.classes[name]) for name in options.attributes}
@@ -151,7 +151,19 @@ def _configurations(
     look = prepared_look(entry, options.data)
     look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
     look = dataclasses.replace(look, augment=_augments(options, look))
-    return config, model, (weights_look(options.encoder_model, look) if options.pretrained else look)
+    seen = options.pretrained and options.encoder_model != EMBEDDINGS
+    return config, model, (weights_look(options.encoder_model, look) if seen else look)
+
+
+def _start(options: TrainOptions) -> Start:
+    return options.pretrained if isinstance(options.pretrained, bool) else rooted(options.pretrained)
+
+
+def _is_pretrained(options: TrainOptions) -> bool:
+    """Whether the encoder starts from weights: those of a file, or its published ones, where it has such."""
+    if options.encoder_model == EMBEDDINGS:
+        return False
+    return bool(options.pretrained) and (options.pretrained is not True or has_weights(options.encoder_model))
 
 
 def _class_vectors(options: TrainOptions, table: Table) -> dict[str, ClassVectors]:
@@ -202,6 +214,8 @@ def _given_width(options: TrainOptions) -> int:
             f"--encoder_model {EMBEDDINGS} is for a data set of vectors, and {options.dataset_name} has images: "
             "prepare it with vectors by A1.Data-Preprocessing-custom.py, or name an encoder"
         )
+    if not isinstance(options.pretrained, bool):
+        raise OptionError(f"--pretrained {options.pretrained}: {EMBEDDINGS} have no encoder that could start from it")
     return options.entry.vectors
 
 
@@ -222,8 +236,11 @@ def _stage(
     names += ["holdout"] if options.holdout else []
     names += ["max_pixels"] if options.skip_unreadable and options.max_pixels != MAX_PIXELS else []
     settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
+    start = _start(options)
+    files = {} if isinstance(start, bool) else {"pretrained": Path(start)}
+    settings |= {"pretrained": "a file"} if files else {}  # which one, its content says, wherever it lies
     settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
-    inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes}
+    inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes} | files
     named = named_files(options.class_vectors) if options.class_vectors != "-" else {}
     named = named or {name: options.data.class_vectors(name) for name in model.by_vectors}
     inputs |= {f"class vectors of {name}": named[name] for name in model.by_vectors}
@@ -248,9 +265,10 @@ def _held_out(options: TrainOptions, table: Table) -> tuple[Table, list[str]]:
     """The training table without the images that are kept from training, and the keys of those."""
     labels = {name: table.labels(name) for name in options.attributes}
     known = load_tags(options.data).groups if options.holdout else {}
-    groups = [known[key] for key in table.keys] if known else None
+    keys = table.keys
+    groups = [known[key] for key in keys] if known else None
     rows = held_out(labels, groups, options.holdout, options.seed)
-    return table.without(set(rows.tolist())), [table.keys[row] for row in rows]
+    return table.without(set(rows.tolist())), [keys[row] for row in rows]
 
 
 def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:

@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import ssl
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -162,6 +163,35 @@ def fetch_file(remote: Remote, target: Path, patience: Patience | None = None) -
     part.discard()
     LOG.info("fetched %s (%s bytes)", target, f"{target.stat().st_size:,}")
     return target
+
+
+def why_unreachable(url: str, seconds: float = 5.0) -> str:
+    """Why a server cannot be reached, found out in a few seconds, in which its name is looked up too.
+
+    Args:
+        url: of a file; its head alone is asked for, through the proxies that the environment names.
+        seconds: how long to wait.
+
+    Returns:
+        The reason; empty where anything answers, be it that there is no such file.
+    """
+    said: list[str] = []
+
+    def ask() -> None:
+        request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": f"backward-search/{__version__}"})
+        try:
+            urllib.request.urlopen(request, timeout=seconds).close()
+            said.append("")
+        except HTTPError as error:
+            error.close()
+            said.append("")
+        except (OSError, http.client.HTTPException) as error:
+            said.append(_reason(error.reason if isinstance(error, URLError) else error))
+
+    asking = threading.Thread(target=ask, daemon=True)  # nothing ends the look-up of a name before its time
+    asking.start()
+    asking.join(seconds)
+    return said[0] if said else f"no answer in {seconds:g} seconds"
 
 
 def _complete(remote: Remote, part: _Part, patience: Patience) -> None:

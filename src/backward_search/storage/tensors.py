@@ -33,8 +33,14 @@ def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], facts: Mapping
     return path
 
 
-def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def load_tensors(
+    path: Path, remedy: str = "delete it and run the stage that writes it again"
+) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Read what `save_tensors` wrote: the tensors, on the CPU, and the facts.
+
+    Args:
+        path: a safetensors file.
+        remedy: what to do about a damaged one.
 
     Raises:
         MissingError: there is no such file.
@@ -46,4 +52,4 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except SafetensorError as error:
-        raise DataError(f"{path} is damaged ({error}): delete it and run the stage that writes it again") from None
+        raise DataError(f"{path} is damaged ({error}): {remedy}") from None

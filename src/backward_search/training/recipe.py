@@ -15,7 +15,7 @@ class Recipe:
         decoupled: AdamW instead of Adam; biases and norms are then not decayed.
         warmup: share of the training in which the rate rises to its peak and from which it falls as a cosine; None
             cuts the rate every `lr_scheduler_step` epochs instead.
-        encoder_rate: what the rate is multiplied with for an encoder that starts from pretrained weights.
+        encoder_rate: what the rate is multiplied with for an encoder that starts from weights.
         label_smoothing: probability spread evenly over the classes.
         clip: largest norm of the gradient; None leaves it alone.
         final_norm: keep the LayerNorm between ConvNeXt's pooling and its classifier.

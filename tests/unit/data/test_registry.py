@@ -104,3 +104,4 @@ def test_a_configuration_says_nothing_of_what_older_ones_do_not_know():
     assert usual.in_json.keys() == {"size", "fit", "augment", "mean", "std"}
     assert Preprocessing(**usual.in_json).opening == Opening()
     assert Preprocessing(**Preprocessing(background="#000000").in_json).background == "#000000"
+    assert Preprocessing(**Preprocessing(interpolation="bicubic").in_json).interpolation == "bicubic"

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from backward_search.cli import PaperTableOptions, parse
+from backward_search.errors import OptionError
 from backward_search.paper.tables import Cell, PaperTable, latex, markdown, write_table
 from backward_search.paper.tasks import tasks_of
 from backward_search.stages.paper_settings import Settings
@@ -73,3 +74,14 @@ def test_the_commands_name_what_is_not_a_default():
         "D1": f"python D1.Train-KD-Model.py {model} {task}",
         "E1": f"python E1.Model-Evaluation.py {model} {task} --protocol strict --method student",
     }
+
+
+def test_a_file_of_weights_goes_on_to_the_training(tmp_path, monkeypatch):
+    (tmp_path / "resnet50.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    options = parse(PaperTableOptions, "", ["--dataset_name", "CUB", "--pretrained", "resnet50.pth"])
+    settings = Settings(options, tasks_of("CUB", "data")[0], "resnet50")
+    assert settings.training.pretrained == str(tmp_path / "resnet50.pth")
+    assert f"--pretrained {tmp_path}/resnet50.pth" in settings.commands(settings.evaluation())["B1"]
+    with pytest.raises(OptionError, match=r"--pretrained .*resnet18.pth is neither True nor False, nor a file"):
+        parse(PaperTableOptions, "", ["--dataset_name", "CUB", "--pretrained", "resnet18.pth"])

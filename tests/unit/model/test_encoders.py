@@ -12,6 +12,7 @@ from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.images.loading import Batch
 from backward_search.model.encoders import build_encoder, encoder_names, feature_size, has_weights, weights_look
 from backward_search.model.network import Model, ModelConfig
+from backward_search.storage.tensors import save_tensors
 from backward_search.training.trainer import Trainer, TrainingConfig
 
 SIZES = {
@@ -36,6 +37,7 @@ SIZES = {
     "mobilenet_v3_small": 576,
     "mobilenet_v3_large": 960,
     "densenet121": 1024,
+    "efficientnet_lite0": 1280,
     "small_cnn": 128,
 }
 
@@ -46,6 +48,8 @@ def test_every_encoder_is_listed():
 
 @pytest.mark.parametrize("name", SIZES)
 def test_output_size_and_no_classifier(name):
+    if name == "efficientnet_lite0":
+        needs("timm")
     real = name.startswith("regnet")  # these calculate their widths with tensors
     with torch.device("cpu" if real else "meta"):  # shapes alone: no memory, no arithmetic
         encoder = build_encoder(name, pretrained=False)
@@ -96,13 +100,14 @@ def test_an_image_size_that_the_encoder_refuses_is_named():
         feature_size(build_encoder("vit_b", pretrained=False), 32)
 
 
-def test_weights_that_cannot_be_downloaded_are_one_line_with_remedies(monkeypatch, tmp_path):
+def test_a_download_that_breaks_off_is_one_line_with_remedies(monkeypatch, tmp_path):
     def offline(*_arguments, **_named):
         raise OSError("no network")
 
+    monkeypatch.setattr("backward_search.model.encoders.why_unreachable", lambda _url: "")
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with torch.device("meta"), pytest.raises(MissingError, match="--pretrained False"):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    with torch.device("meta"), pytest.raises(MissingError, match=r"\(no network\).*FILE; or pass --pretrained False"):
         build_encoder("resnet18", pretrained=True)
 
 
@@ -123,12 +128,15 @@ def test_any_model_of_timm_is_an_encoder_with_the_look_of_its_weights():
         assert feature_size(build_encoder("timm:resnet10t", pretrained=False), 64) == 512
     look = weights_look("timm:vit_tiny_patch16_224.augreg_in21k", Preprocessing(size=224, fit="squeeze"))
     assert (look.mean, look.std, look.fit) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "squeeze")
+    assert (look.interpolation, look.in_json["interpolation"]) == ("bicubic", "bicubic")
 
 
 def test_a_model_that_timm_does_not_know_names_the_nearest():
     needs("timm")
     with pytest.raises(OptionError, match="did you mean resnet18"):
         build_encoder("timm:resnet_18", pretrained=False)
+    with pytest.raises(OptionError, match=r"resnet18\.a1_in1k"):
+        build_encoder("timm:resnet18.a1_1k", pretrained=True)
 
 
 @pytest.mark.parametrize("content", [b"<html>407 proxy</html>", b"", b"PK\x03\x04" + b"\0" * 2000], ids=repr)
@@ -143,20 +151,58 @@ def test_a_file_of_weights_that_is_none_is_named(content, tmp_path, monkeypatch)
     assert "weights_only" not in str(found.value)
 
 
-def test_weights_that_cannot_be_had_are_named_with_their_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+@pytest.fixture
+def no_network(tmp_path, monkeypatch):
+    """Nothing answers, nothing was fetched before, and nobody may try to."""
 
     def refused(*_request, **_more):
         raise URLError("connection refused")
 
-    monkeypatch.setattr(torch.hub, "urlopen", refused)
-    with pytest.raises(MissingError, match=rf"put https://.*resnet18-f37072fd.pth into {tmp_path}/checkpoints"):
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    monkeypatch.setattr("urllib.request.urlopen", refused)
+    for place in ("torch.hub.urlopen", "torch.hub.download_url_to_file"):
+        monkeypatch.setattr(place, lambda *_request, **_more: pytest.fail("asked for it all the same"))
+
+
+def test_weights_out_of_reach_are_named_with_their_place(tmp_path, no_network):
+    line = (
+        rf"\(connection refused\): get https://\S*resnet18-f37072fd.pth on .* into {tmp_path}/checkpoints or pass it as"
+    )
+    with pytest.raises(MissingError, match=line):
         build_encoder("resnet18", pretrained=True)
+
+
+def test_weights_of_timm_out_of_reach_are_named_at_once(tmp_path, no_network, monkeypatch):
+    hub = needs("timm", "huggingface_hub")
+    monkeypatch.setattr(hub, "hf_hub_download", lambda *_words, **_more: pytest.fail("asked for it all the same"))
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    file = f"{hub.constants.ENDPOINT}/timm/resnet10t.c3_in1k/resolve/main/model.safetensors"
+    with pytest.raises(MissingError, match=rf"\(connection refused\): get {file} .* --pretrained FILE, or"):
+        build_encoder("timm:resnet10t", pretrained=True)
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(MissingError, match="HF_HUB_OFFLINE is set"):
+        build_encoder("timm:resnet10t", pretrained=True)
+
+
+def test_weights_of_timm_that_were_fetched_before_need_no_network(tmp_path, no_network, monkeypatch):
+    timm = needs("timm")
+    hub = needs("timm", "huggingface_hub")
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--timm--resnet10t.c3_in1k"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    state = timm.create_model("resnet10t").state_dict()
+    file = save_tensors(folder / "snapshots" / "abc" / "model.safetensors", state)
+    encoder = build_encoder("timm:resnet10t", pretrained=True)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in encoder.state_dict().items())
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"model.safetensors is no whole file of weights \(.*: delete it"):
+        build_encoder("timm:resnet10t", pretrained=True)
 
 
 def test_timm_comes_after_the_operators_of_torchvision(monkeypatch):
     order = []
-    monkeypatch.setattr("backward_search.model.encoders.models", lambda: order.append("torchvision"))
+    monkeypatch.setattr("backward_search.model.timm_models.models", lambda: order.append("torchvision"))
     monkeypatch.setattr("importlib.import_module", lambda name: order.append(name) or exec("raise ImportError"))
     with pytest.raises(OptionError, match="needs timm"):
         build_encoder("timm:resnet18", pretrained=False)

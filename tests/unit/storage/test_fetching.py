@@ -15,7 +15,7 @@ from file_server import serving
 
 from backward_search.errors import DataError, MissingError, UserError
 from backward_search.storage import fetching
-from backward_search.storage.fetching import Patience, Remote, fetch_file
+from backward_search.storage.fetching import Patience, Remote, fetch_file, why_unreachable
 from backward_search.storage.paths import PROJECT
 
 HASTE = Patience(attempts=3, first_wait=0.01, longest_wait=0.02, timeout=0.3)
@@ -314,3 +314,15 @@ def test_a_full_disk_is_one_line(server, target):
     assert "No space left on device" in refused(error, url)
     assert len(file.asked) == 1
     assert not target.exists()
+
+
+def test_whether_anything_answers_is_known_at_once(server, monkeypatch):
+    url, _ = server.publish("/birds.tgz", CONTENT)
+    assert why_unreachable(url) == why_unreachable(f"{url}.not-there") == ""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert "refused" in why_unreachable(f"http://127.0.0.1:{closed.getsockname()[1]}/a")
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_words, **_more: time.sleep(3) or [])
+    start = time.perf_counter()
+    assert why_unreachable("http://nowhere.invalid/a", 0.3) == "no answer in 0.3 seconds"
+    assert time.perf_counter() - start < 2

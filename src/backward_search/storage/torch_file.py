@@ -1,5 +1,6 @@
 """Reading `torch.save` files of others without running anything in them: tensors and plain data only."""
 
+import argparse
 import pickle
 import warnings
 import zipfile
@@ -31,7 +32,7 @@ def load_state_dict(path: Path, entry: str = "") -> dict[str, torch.Tensor]:
         DataError: it is damaged, holds anything but tensors and plain data, or is not a state dict. Nothing in it was
             run.
     """
-    content = _load(path)
+    content = load_plain(path)
     state = content.get(entry, content) if isinstance(content, dict) else content
     if not isinstance(state, dict) or not state or not _are_tensors(state):
         raise DataError(f"{path} holds no state dict (tensors by name): get the file again from where it came")
@@ -54,16 +55,23 @@ def _are_tensors(state: Mapping[Any, Any]) -> bool:
     return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items())
 
 
-def _load(path: Path) -> Any:
+def load_plain(path: Path) -> Any:
+    """Read whatever a torch file holds, if that is tensors and plain data; `load_state_dict` says how.
+
+    Raises:
+        MissingError: there is no such file.
+        DataError: it is damaged, or holds anything else. Nothing in it was run.
+    """
     if not path.exists():
         raise MissingError(f"{path} does not exist")
+    plain = torch.serialization.safe_globals([argparse.Namespace])  # many keep a training's options beside its tensors
     try:
-        with warnings.catch_warnings(action="ignore"):  # it muses on files that it then refuses
+        with warnings.catch_warnings(action="ignore"), plain:  # it muses on files that it then refuses
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError:  # its message speaks to programmers, and advises to run the file
         raise DataError(
             f"{path} is damaged or holds something other than tensors and plain data, and is not read: "
-            "get a copy that you can trust, or remove it"
+            "get a copy that you can trust, of its tensors alone, or remove it"
         ) from None
     except _DAMAGE as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]

@@ -1,5 +1,6 @@
 """State dicts out of others' torch files: both of the library's forms, and nothing that would run."""
 
+import argparse
 import pickle
 import tarfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from published_files import Hostile, PublishedStudent, used, write_student
 from torch import nn
 
 from backward_search.errors import DataError, MissingError
-from backward_search.published.torch_file import load_state_dict
+from backward_search.storage.torch_file import load_state_dict
 
 
 def network() -> nn.Module:
@@ -30,6 +31,18 @@ def test_the_tensors_come_back(entry: str, new_form: bool, tmp_path: Path) -> No
     loaded = load_state_dict(tmp_path / "a.pth", entry)
     assert list(loaded) == list(state)
     assert all(torch.equal(loaded[name], value) for name, value in state.items())
+
+
+@pytest.mark.parametrize("new_form", [True, False])
+def test_the_options_of_a_training_may_lie_beside_its_tensors(new_form: bool, tmp_path: Path) -> None:
+    content = {"model": network().state_dict(), "args": argparse.Namespace(lr=0.1)}
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=new_form)
+    assert list(load_state_dict(tmp_path / "a.pth", "model")) == list(network().state_dict())
+    content["args"].more = Hostile(tmp_path / "mark")
+    torch.save(content, tmp_path / "b.pth", _use_new_zipfile_serialization=new_form)
+    with pytest.raises(DataError, match="is not read"):
+        load_state_dict(tmp_path / "b.pth", "model")
+    assert not (tmp_path / "mark").exists()
 
 
 @pytest.mark.parametrize("new_form", [True, False])
