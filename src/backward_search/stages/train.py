@@ -1,6 +1,5 @@
 """B1: train the model."""
 
-import dataclasses
 import logging
 from collections.abc import Mapping
 from functools import partial
@@ -13,35 +12,33 @@ from tqdm import tqdm
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.console import skippable
 from backward_search.cli.translation import run_name, run_paths
-from backward_search.data import registry
-from backward_search.data.class_vectors import ClassVectors, named_files
+from backward_search.data.class_vectors import ClassVectors
 from backward_search.data.guesses import load_guessed, warnings_of_guesses
-from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table, load_tags
-from backward_search.data.provenance import prepared_look, provenance
-from backward_search.data.registry import EMBEDDINGS, Preprocessing
+from backward_search.data.provenance import provenance
+from backward_search.data.registry import Preprocessing
 from backward_search.data.splits import held_out
 from backward_search.data.tables import SPLITS, Table
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, OptionError
 from backward_search.images.loading import ImageLoader, unreadable_images
 from backward_search.model.embedding import is_mixed
-from backward_search.model.encoders import Start, has_weights, weights_look
 from backward_search.model.features import Features, HowImagesAreRead, KeptFeatures, given_features
-from backward_search.model.network import Model, ModelConfig
+from backward_search.model.network import Model
 from backward_search.progress import progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
+from backward_search.stages.train_plan import TrainPlan, training_stage
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
-from backward_search.storage.paths import RunPaths, rooted
+from backward_search.storage.paths import RunPaths
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.training import checkpoint
 from backward_search.training.by_vectors import Labelled, take_vectors
 from backward_search.training.features import FeatureLoader
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.recipe import RECIPES
-from backward_search.training.trainer import Loader, Trainer, TrainingConfig
+from backward_search.training.trainer import Loader, Trainer
 
 LOG = logging.getLogger(__name__)
 
@@ -67,9 +64,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     with group.one_after_the_first():
         convert_bundle(options.data, options.entry)
     tables = {split: load_table(options.data, options.entry, split) for split in SPLITS}
-    known = _class_vectors(options, tables["train"])
-    config, model_config, look = _configurations(options, tables["train"], known)
-    stage = _stage(options, paths, config, model_config, look)
+    plan = TrainPlan.of(options, tables["train"])
+    stage = training_stage(options, paths, plan)
     done = stage.is_done(overwrite=options.overwrite)
     group.wait()  # nobody writes before everybody has looked
     if done:
@@ -78,19 +74,21 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         tables = {split: _readable(options, table) for split, table in tables.items()}
     all_tables = dict(tables)
     tables["train"], held = _held_out(options, tables["train"])
-    images = {split: _loader(options, table, look, group) for split, table in tables.items()}
+    images = {split: _loader(options, table, plan.look, group) for split, table in tables.items()}
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
-        model = Model(model_config, pretrained=_start(options))
+        model = Model(plan.model, pretrained=plan.start)
     model.mixed_precision = _mixed_precision(options, device)
     model.to(device)
-    features = _features(options, model, all_tables, config, look, device, group)
-    if known:
-        take_vectors(model, known, _labelled(options, all_tables["train"], features["train"], known), device)
+    features = _features(options, model, all_tables, plan, device, group)
+    if plan.known:
+        take_vectors(model, plan.known, _labelled(options, all_tables["train"], features["train"], plan.known), device)
     loaders: Mapping[str, Loader] = images
     if features:
         loaders = {split: FeatureLoader(images[split], features[split], tables[split].keys) for split in SPLITS}
-    trainer = Trainer(model, config, look, device, group=group, compiled=options.compile, on_features=bool(features))
+    trainer = Trainer(
+        model, plan.training, plan.look, device, group=group, compiled=options.compile, on_features=bool(features)
+    )
     if group.leads:
         stage.begin()
         checkpoint.prepare(paths, {"settings": stage.settings, "inputs": stage.hashes}, overwrite=options.overwrite)
@@ -115,78 +113,10 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
             options,
             paths,
             history,
-            config_json(run_name(options), model.config, look, classes) | {"tables": provenance(options.data)},
+            config_json(run_name(options), model.config, plan.look, classes) | {"tables": provenance(options.data)},
             stage,
         )
     return paths.folder
-
-
-def _configurations(
-    options: TrainOptions, table: Table, known: Mapping[str, ClassVectors]
-) -> tuple[TrainingConfig, ModelConfig, Preprocessing]:
-    recipe, entry = RECIPES[options.recipe], options.entry
-    config = TrainingConfig(
-        num_epoch=options.num_epoch,
-        lr=options.lr or recipe.lr or entry.lr,
-        weight_decay=recipe.weight_decay if options.weight_decay is None else options.weight_decay,
-        lr_scheduler_step=options.lr_scheduler_step,
-        lr_scheduler_gamma=options.lr_scheduler_gamma,
-        enc_update=options.enc_update,
-        seed=options.seed,
-        recipe=options.recipe,
-        encoder_rate=recipe.encoder_rate if _is_pretrained(options) else 1.0,
-        checkpoint_step=options.checkpoint_step,
-    )
-    classes = {name: len(table.classes[name]) for name in options.attributes}
-    model = ModelConfig(
-        options.encoder_model,
-        options.encoding_size,
-        classes,
-        options.image_size,
-        recipe.final_norm,
-        projection=options.encoding_size > 0,
-        features=_given_width(options),
-        by_vectors=tuple(known),
-    )
-    look = prepared_look(entry, options.data)
-    look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
-    look = dataclasses.replace(look, augment=_augments(options, look))
-    seen = options.pretrained and options.encoder_model != EMBEDDINGS
-    return config, model, (weights_look(options.encoder_model, look) if seen else look)
-
-
-def _start(options: TrainOptions) -> Start:
-    return options.pretrained if isinstance(options.pretrained, bool) else rooted(options.pretrained)
-
-
-def _is_pretrained(options: TrainOptions) -> bool:
-    """Whether the encoder starts from weights: those of a file, or its published ones, where it has such."""
-    if options.encoder_model == EMBEDDINGS:
-        return False
-    return bool(options.pretrained) and (options.pretrained is not True or has_weights(options.encoder_model))
-
-
-def _class_vectors(options: TrainOptions, table: Table) -> dict[str, ClassVectors]:
-    """By attribute the vectors that tell its classes, of those that the options name, or that A1 was given.
-
-    Raises:
-        OptionError: there is such an attribute, and embeddings do not stay in the space of those vectors.
-        DataError: a class has no vector.
-    """
-    if options.class_vectors == "-":
-        return {}
-    named = named_files(options.class_vectors)
-    stray = [name for name in named if name not in options.attributes]
-    if stray:
-        raise OptionError(f"--class_vectors {stray[0]}: {options.category_type} has {', '.join(options.attributes)}")
-    stays = options.encoding_size == 0 and (options.encoder_model == EMBEDDINGS or not options.enc_update)
-    if named and not stays:
-        what = "--encoding_size 0" + ("" if options.encoder_model == EMBEDDINGS else " --enc_update False")
-        raise OptionError(f"--class_vectors are in the space of the encoder's features as they are: pass {what} too")
-    if not named and stays:
-        places = {name: options.data.class_vectors(name) for name in options.attributes}
-        named = {name: file for name, file in places.items() if file.is_file()}
-    return {name: ClassVectors.read(file).of(table.classes[name], name) for name, file in named.items()}
 
 
 def _labelled(
@@ -199,54 +129,6 @@ def _labelled(
         keys = table.keys
         found[name] = Labelled(features, features.rows([keys[row] for row in sure]), table.ids[name][sure])
     return found
-
-
-def _given_width(options: TrainOptions) -> int:
-    """The width of the vectors that stand for images; 0 where an encoder makes the features.
-
-    Raises:
-        OptionError: there are no vectors.
-    """
-    if options.encoder_model != EMBEDDINGS:
-        return 0
-    if not options.entry.vectors:
-        raise OptionError(
-            f"--encoder_model {EMBEDDINGS} is for a data set of vectors, and {options.dataset_name} has images: "
-            "prepare it with vectors by A1.Data-Preprocessing-custom.py, or name an encoder"
-        )
-    if not isinstance(options.pretrained, bool):
-        raise OptionError(f"--pretrained {options.pretrained}: {EMBEDDINGS} have no encoder that could start from it")
-    return options.entry.vectors
-
-
-def _augments(options: TrainOptions, look: Preprocessing) -> bool:
-    """Whether images are cropped and flipped at random: as the data set says, unless the options do.
-
-    Not where the encoder of the user's own images is frozen: its features can then be made once.
-    """
-    if options.augment is not None:
-        return options.augment
-    return look.augment and (options.enc_update or registry.is_registered(options.dataset_name))
-
-
-def _stage(
-    options: TrainOptions, paths: RunPaths, config: TrainingConfig, model: ModelConfig, look: Preprocessing
-) -> Stage:
-    names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
-    names += ["holdout"] if options.holdout else []
-    names += ["max_pixels"] if options.skip_unreadable and options.max_pixels != MAX_PIXELS else []
-    settings = dataclasses.asdict(config) | {name: getattr(options, name) for name in names}
-    start = _start(options)
-    files = {} if isinstance(start, bool) else {"pretrained": Path(start)}
-    settings |= {"pretrained": "a file"} if files else {}  # which one, its content says, wherever it lies
-    settings |= {"look": look.in_json, "recipe": dataclasses.asdict(RECIPES[options.recipe])}
-    inputs = {split: options.data.table(split) for split in SPLITS} | {"classes": options.data.classes} | files
-    named = named_files(options.class_vectors) if options.class_vectors != "-" else {}
-    named = named or {name: options.data.class_vectors(name) for name in model.by_vectors}
-    inputs |= {f"class vectors of {name}": named[name] for name in model.by_vectors}
-    if options.encoder_model == EMBEDDINGS:
-        inputs |= {f"vectors of {split}": options.data.vectors(split) for split in SPLITS}
-    return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])
 
 
 def _readable(options: TrainOptions, table: Table) -> Table:
@@ -287,18 +169,17 @@ def _features(
     options: TrainOptions,
     model: Model,
     tables: Mapping[str, Table],
-    config: TrainingConfig,
-    look: Preprocessing,
+    plan: TrainPlan,
     device: torch.device,
     group: Group,
 ) -> dict[str, Features]:
     """By split what the model is trained on in place of images, where that does not change; else nothing."""
     if model.config.features:
         return {split: given_features(options.data, split) for split in tables}
-    if config.enc_update or look.augment:
+    if plan.training.enc_update or plan.look.augment:
         return {}
     model.mixed_precision = is_mixed(options.precision, device)  # as C1 takes them
-    kept = KeptFeatures.of(options.data, model, look, provenance(options.data))
+    kept = KeptFeatures.of(options.data, model, plan.look, provenance(options.data))
     LOG.info("the encoder is frozen: its features are made once, and kept in %s", kept.folder)
     how = HowImagesAreRead(EmbedOptions.batch_size, options.n_workers, device)
     return {split: kept.there(split, table.keys) or kept.make(table, how, group) for split, table in tables.items()}
