@@ -7,7 +7,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures explore test test-quick test-extras test-browser lint types check clean
+.PHONY: help demo figures photos explore test test-quick test-extras test-browser lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,10 @@ demo: .venv/installed ## install, then run every stage on the demo data set
 figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make demo first)
 	$(FIGURE) --path --search_topk 5 --output fig/Figure1.png
 	$(FIGURE) --output fig/Figure2.png
+
+photos: .venv/installed-photos ## search your own: make photos SOURCE=folder-or-table (OPTIONS="...")
+	@test -n "$(SOURCE)" || { echo 'name a folder of class folders, or a table: make photos SOURCE=~/photos'; exit 2; }
+	$(BIN)/python P1.Photo-Search.py --source "$(SOURCE)" $(OPTIONS)
 
 explore: .venv/installed-web ## serve the explorer on the trained runs at http://127.0.0.1:7860
 	$(BIN)/python F1.Search-Explorer.py

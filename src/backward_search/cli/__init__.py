@@ -15,6 +15,7 @@ from backward_search.cli.explore import ExploreOptions
 from backward_search.cli.generate_queries import QueryOptions
 from backward_search.cli.import_published import ImportOptions
 from backward_search.cli.paper_tables import PaperTableOptions
+from backward_search.cli.photo_search import PhotoOptions
 from backward_search.cli.prepare import ApyOptions, CubOptions, CustomOptions, DownloadOptions, PrepareOptions
 from backward_search.cli.train import TrainOptions
 from backward_search.cli.visualize import VisualizeOptions
@@ -32,6 +33,7 @@ __all__ = [
     "ImportOptions",
     "IndexOptions",
     "PaperTableOptions",
+    "PhotoOptions",
     "PrepareOptions",
     "QueryOptions",
     "TrainOptions",

@@ -38,6 +38,7 @@ SCRIPTS = {
     "E3": "paper_tables:PaperTableOptions",
     "A0": "import_published:ImportOptions",
     "A1": "prepare:CustomOptions",
+    "P1": "photo_search:PhotoOptions",
 }
 """Where the options of each script are, the most used first."""
 

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from backward_search.errors import DataError, UnreadableError, UserError
 from backward_search.progress import is_follower
 
 LOG = logging.getLogger("backward_search")
+_NEXT = re.compile(r"(?:^|; )next: python .*", re.DOTALL)
 CLOSED = 141
 """The exit code of a program whose reader is gone, as shells give it for SIGPIPE."""
 
@@ -72,6 +74,24 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         for handler in handlers:
             LOG.removeHandler(handler)
             handler.close()
+
+
+@contextmanager
+def without_next() -> Iterator[None]:
+    """Of a script that runs several stages: what each says of the command that comes next is left out of the log."""
+    handlers = list(LOG.handlers)
+    for handler in handlers:
+        handler.addFilter(_cut_next)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_cut_next)
+
+
+def _cut_next(record: logging.LogRecord) -> bool:
+    record.msg, record.args = _NEXT.sub("", record.getMessage()), ()
+    return bool(record.msg)
 
 
 @contextmanager

@@ -29,6 +29,11 @@ _PLAIN = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw
 """Of the first block, which does not expand its channels."""
 
 
+def is_installed() -> bool:
+    """Whether the network can be built with its weights."""
+    return all(util.find_spec(name) is not None for name in ("timm", PACKAGE))
+
+
 def build(pretrained: bool, _final_norm: bool = False) -> nn.Module:
     """The network, images (B, 3, H, W) to features (B, 1280), with the package's weights or without.
 

@@ -1,0 +1,29 @@
+"""The options of P1."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from backward_search.cli import groups
+from backward_search.cli.definition import option
+from backward_search.cli.prepare import CustomOptions
+
+
+@dataclass(frozen=True)
+class PhotoOptions(groups.DeviceOptions, groups.WeightOptions, groups.PictureOptions, CustomOptions):
+    """Those of A1 for the user's own images, all but the source with a default, and what is done in the end."""
+
+    dataset_name: str = option("what the data set is called from now on (default: as the source)", "")
+    label_columns: str = option("the label columns, comma-separated (default: those that look so)", "auto")
+    encoder_model: str = option("the encoder (default: the best that is installed)", "")
+    explore: bool = option("open the explorer in the end, where it is installed", True)
+    port: int = option("the port that the explorer listens at", 7860)
+
+    @property
+    def name(self) -> str:
+        """The name of the data set: that of the source, in letters that can name a folder, unless it is given."""
+        source = Path(self.source).expanduser().absolute()
+        stem = source.name if source.is_dir() else source.stem
+        usual = ("labels", "metadata", "train", "data", "styles", "items", "index", "images")
+        stem = source.parent.name if stem.lower() in usual else stem
+        return self.dataset_name or re.sub(r"[^\w-]+", "_", stem).strip("_") or "photos"

@@ -1,0 +1,126 @@
+"""P1: everything from the user's own images, or vectors, to the explorer, with the settings that suit them."""
+
+import dataclasses
+import importlib.util
+import logging
+from pathlib import Path
+
+import torch
+
+from backward_search.cli import (
+    EmbedOptions,
+    EvaluateOptions,
+    ExploreOptions,
+    PhotoOptions,
+    QueryOptions,
+    TrainOptions,
+    VisualizeOptions,
+    parse,
+)
+from backward_search.cli.console import without_next
+from backward_search.data import registry
+from backward_search.data.registry import DatasetEntry
+from backward_search.errors import TooFewQueriesError
+from backward_search.extras import how_to_install
+from backward_search.model.efficientnet_lite import NAME as LITE
+from backward_search.model.efficientnet_lite import is_installed
+from backward_search.stages.embed import embed
+from backward_search.stages.evaluate import evaluate, measure
+from backward_search.stages.explore import explore
+from backward_search.stages.generate_queries import generate_queries
+from backward_search.stages.prepare_custom import prepare_custom
+from backward_search.stages.train import train
+from backward_search.stages.visualize import visualize
+
+LOG = logging.getLogger(__name__)
+METHODS = ("unchanged", "teacher", "best")
+SMALL = ("--encoder_model", "small_cnn", "--num_epoch", "20")
+SMALL_SIZE = 64
+
+
+def photo_search(options: PhotoOptions) -> Path:
+    """Prepare, train, embed, measure, draw, and open the explorer; what is done already is skipped.
+
+    Returns:
+        The folder of the run.
+    """
+    options = dataclasses.replace(options, dataset_name=options.name)
+    with without_next():
+        _say(1, "the images and their labels (A1)")
+        prepare_custom(options)
+        entry = registry.find(options.dataset_name, options.data_root)
+        words = _words(options, entry)
+        _say(2, "the test queries (A2)")
+        measured = _queries(options)
+        _say(3, "the model (B1)")
+        size = () if entry.vectors or "small_cnn" not in words else ("--image_size", str(SMALL_SIZE))
+        run = train(parse(TrainOptions, None, [*words, *size, *_for_a_network(options)]))
+        _say(4, "the embeddings (C1)")
+        embed(parse(EmbedOptions, None, [*words, *_for_a_network(options)]))
+        _say(5, "the measures (E1) and a figure (E2)")
+        if measured:
+            _measure(options, words)
+    _say(6, "the explorer (F1)")
+    _explore(options)
+    return run
+
+
+def _say(number: int, what: str) -> None:
+    LOG.info("")
+    LOG.info("%d of 6: %s", number, what)
+
+
+def _roots(options: PhotoOptions) -> list[str]:
+    return ["--data_root", options.data_root, "--overwrite", str(options.overwrite)]
+
+
+def _words(options: PhotoOptions, entry: DatasetEntry) -> list[str]:
+    """The options of every script that works on the run."""
+    words = ["--dataset_name", options.dataset_name, *_roots(options), "--weight_root", options.weight_root]
+    words += ["--device", options.device, "--seed", str(options.seed), "--recipe", "modern"]
+    return [*words, *_encoder(options, entry)]
+
+
+def _for_a_network(options: PhotoOptions) -> list[str]:
+    return ["--n_workers", str(options.n_workers), "--max_pixels", str(options.max_pixels)]
+
+
+def _encoder(options: PhotoOptions, entry: DatasetEntry) -> list[str]:
+    """Which encoder, and whether it is trained: without a GPU a pretrained one stays as it is."""
+    if entry.vectors:
+        return []
+    frozen = [] if torch.cuda.is_available() else ["--enc_update", "False"]
+    if options.encoder_model:
+        return ["--encoder_model", options.encoder_model, *frozen]
+    if is_installed():
+        return ["--encoder_model", LITE, *frozen]
+    LOG.warning("the encoder is trained from nothing, for want of a pretrained one: %s", how_to_install("lite"))
+    return list(SMALL)
+
+
+def _queries(options: PhotoOptions) -> bool:
+    """Draw the test queries; whether there are any."""
+    try:
+        generate_queries(parse(QueryOptions, None, ["--dataset_name", options.dataset_name, *_roots(options)]))
+    except TooFewQueriesError as error:
+        LOG.warning("nothing is measured: %s", error)
+        return False
+    return True
+
+
+def _measure(options: PhotoOptions, words: list[str]) -> None:
+    each = [parse(EvaluateOptions, None, [*words, "--method", method]) for method in METHODS]
+    for one in each[:-1]:
+        measure(one)
+    evaluate(each[-1])
+    visualize(parse(VisualizeOptions, None, [*words, "--query_key", "0", "--result_root", options.result_root]))
+
+
+def _explore(options: PhotoOptions) -> None:
+    roots = ["--data_root", options.data_root, "--weight_root", options.weight_root]
+    if not options.explore:
+        LOG.info("left out")
+    elif importlib.util.find_spec("gradio") is None:
+        LOG.info("the explorer, a page in the browser, is not installed: %s", how_to_install("web"))
+    else:
+        explore(parse(ExploreOptions, None, [*roots, "--port", str(options.port), "--device", options.device]))
