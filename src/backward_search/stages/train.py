@@ -27,6 +27,7 @@ from backward_search.model.network import Model, ModelConfig
 from backward_search.progress import progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
+from backward_search.stages.describe_heads import describe_heads
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import RunPaths
@@ -35,7 +36,7 @@ from backward_search.training import checkpoint
 from backward_search.training.features import encoded
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.recipe import RECIPES
-from backward_search.training.trainer import Loader, Trainer, TrainingConfig
+from backward_search.training.trainer import EpochResult, Loader, Trainer, TrainingConfig
 
 LOG = logging.getLogger(__name__)
 
@@ -90,10 +91,15 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         len(held),
         options.seed,
     )
-    _fit(trainer, loaders, options, paths, history, leads=group.leads)
+    tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
+    if options.use_epoch == "best":
+        _take_best(trainer, paths, group)
+    if options.use_epoch == "best" or tested is None:
+        tested = trainer.evaluate(loaders["test"])
     if group.leads:
         classes = {name: tables["train"].classes[name] for name in options.attributes}
         write_csv(paths.holdout, ["key"], ([key] for key in held))
+        describe_heads(paths, tables["train"], tested.confusion)
         _finish(
             trainer,
             options,
@@ -205,8 +211,13 @@ def _fit(
     history: History,
     *,
     leads: bool,
-) -> None:
-    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps."""
+) -> EpochResult | None:
+    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps.
+
+    Returns:
+        The evaluation after the last epoch; None where an earlier process made it.
+    """
+    tested = None
     board = TensorBoard(paths.tensorboard, on=leads and trainer.epoch < options.num_epoch)
     for epoch in range(trainer.epoch, options.num_epoch):
         title = f"epoch {epoch + 1}/{options.num_epoch}"
@@ -220,6 +231,15 @@ def _fit(
             board.add(history)
             LOG.info("%s: loss %.3f, test accuracy: %s", title, trained.loss, _listed(tested.accuracy))
         checkpoint.keep(trainer, history, paths, leads=leads)
+    return tested
+
+
+def _take_best(trainer: Trainer, paths: RunPaths, group: Group) -> None:
+    """Write the weights of the last epoch, and go back to those of the best one."""
+    if group.leads:
+        save_tensors(paths.last_weights, trainer.model.state_dict())
+    group.wait()  # until the best ones are written
+    trainer.model.load_state_dict(load_tensors(paths.best_weights)[0])
 
 
 def _after_step(
@@ -245,13 +265,15 @@ def _finish(
     summary = history.summary()
     config["training"] = {"recipe": options.recipe, "weights_of_epoch": summary["best_epoch" if best else "epochs"]}
     write_json(paths.config, config | {"training": config["training"] | summary})
-    last = trainer.model.state_dict()
-    if best:
-        save_tensors(paths.last_weights, last)
-    save_tensors(paths.weights, load_tensors(paths.best_weights)[0] if best else last)
+    save_tensors(paths.weights, trainer.model.state_dict())
     history.write(paths.history)
     history.draw(paths.figure)
     stage.finish(seed=options.seed, **summary)
     checkpoint.clear(paths)
     LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
-    LOG.info("wrote %s; next: %s", paths.weights, next_command(options, "C1.ModelTest.py", EmbedOptions))
+    LOG.info(
+        "wrote %s and, for each class, %s; next: %s",
+        paths.weights,
+        paths.heads_table,
+        next_command(options, "C1.ModelTest.py", EmbedOptions),
+    )
