@@ -117,7 +117,7 @@ def warnings(caplog) -> list[str]:
 
 def test_e1_warns_of_a_class_asked_for_that_its_head_hardly_recognises(data, run, caplog):
     row = rows_of(run)["kind", "dim"]
-    dim = f"kind: the head recognises {line(row)}: a condition on it can hardly be met better"
+    dim = f"kind: the head recognises {line(row)}: expect few hits to meet a condition on it"
     unchanged = words(data, "weight", *EPOCHS, "--method", "unchanged")
     caplog.clear()
     script("E1")(unchanged)

@@ -36,6 +36,6 @@ def warn_of(task: Task, places: Sequence[int] | None = None) -> None:
     """Warn of them in the log, a line each; see `doubts`."""
     found = doubts(task, places)
     for name, one in found[:MOST]:
-        LOG.warning("%s: the head recognises %s: a condition on it can hardly be met better", name, one)
+        LOG.warning("%s: the head recognises %s: expect few hits to meet a condition on it", name, one)
     if (more := len(found) - MOST) > 0:
         LOG.warning("so it is with %d more of the classes asked for: fewer than half of their images", more)

@@ -1,4 +1,4 @@
-"""How well heads recognise classes: what is led by a head finds a class hardly better than its head knows it."""
+"""How well heads recognise classes: a condition on a class that its head hardly knows is hardly ever met."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

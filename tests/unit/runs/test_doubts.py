@@ -56,7 +56,7 @@ def test_five_are_named_and_the_others_counted(caplog):
     assert len(said) == MOST + 1 == 6
     assert (
         said[1]
-        == "style: the head recognises s1 in 1 of its 20 images (5 %): a condition on it can hardly be met better"
+        == "style: the head recognises s1 in 1 of its 20 images (5 %): expect few hits to meet a condition on it"
     )
     assert said[-1] == "so it is with 3 more of the classes asked for: fewer than half of their images"
     caplog.clear()
