@@ -40,7 +40,7 @@ def test_a_training_killed_at_many_moments_ends_with_the_same_bits(data, run, re
     driver = [sys.executable, str(TESTS / "killed_training.py"), str(PROJECT), moments]
     subprocess.run([*driver, *words(data, "killed", *QUICK, "--recipe", recipe)], check=True, timeout=300)
     again = data / "killed" / whole.name
-    for name in ("model.safetensors", "best.safetensors", "history.csv", "config.json"):
+    for name in ("model.safetensors", "best.safetensors", "history.csv", "config.json", "heads.csv"):
         assert (again / name).read_bytes() == (whole / name).read_bytes(), name
     assert not list(again.glob("*checkpoint*")) + list(again.glob("*.partial*"))
 
@@ -110,6 +110,8 @@ def test_two_processes_train_and_embed_like_one(data):
     for name in ("light", "shade"):
         assert accuracy[0][name] > 0.9
         assert abs(accuracy[0][name] - accuracy[1][name]) <= 0.02
+    heads = [np.genfromtxt(run / "heads.csv", delimiter=",", names=True) for run in (one, two)]
+    assert heads[0]["test_images"].tolist() == heads[1]["test_images"].tolist()
     embedded(data, "one", "--num_epoch", "8", "--recipe", "modern")
     expected = {file.name: np.load(file) for file in (one / "embeddings").glob("*.npy")}
     done = torchrun(

@@ -6,11 +6,21 @@ from pathlib import Path
 
 from backward_search.cli import groups
 from backward_search.cli.definition import option
-from backward_search.cli.prepare import CustomOptions
+from backward_search.cli.prepare import BackgroundOptions, OwnDataOptions, PreparingOptions
 
 
 @dataclass(frozen=True)
-class PhotoOptions(groups.DeviceOptions, groups.WeightOptions, groups.PictureOptions, CustomOptions):
+class PhotoOptions(
+    groups.WeightOptions,
+    groups.PictureOptions,
+    groups.DeviceOptions,
+    OwnDataOptions,
+    BackgroundOptions,
+    groups.OpeningOptions,
+    PreparingOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
     """Those of A1 for the user's own images, all but the source with a default, and what is done in the end."""
 
     dataset_name: str = option("what the data set is called from now on (default: as the source)", "")

@@ -125,10 +125,8 @@ class ApyOptions(
 
 
 @dataclass(frozen=True)
-class CustomOptions(
-    BackgroundOptions, groups.OpeningOptions, PreparingOptions, groups.DatasetOptions, groups.PlaceOptions
-):
-    """Of the user's own images."""
+class OwnDataOptions:
+    """Where the user's own images or vectors are, and what is said of them."""
 
     source: str = option(
         "a folder of one folder per class, of Parquet files or of clip-retrieval; a .csv, .parquet, .arrow, .npz",
@@ -187,6 +185,18 @@ class CustomOptions(
             not self.image_column or not self.source.lower().endswith(tables),
             f"--image_column {self.image_column} is for a .parquet file, and --source is {self.source}",
         )
+
+
+@dataclass(frozen=True)
+class CustomOptions(
+    OwnDataOptions,
+    BackgroundOptions,
+    groups.OpeningOptions,
+    PreparingOptions,
+    groups.DatasetOptions,
+    groups.PlaceOptions,
+):
+    """Of the user's own images or vectors."""
 
 
 def _words(text: str) -> tuple[str, ...]:

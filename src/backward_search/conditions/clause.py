@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -19,17 +19,28 @@ class Clause:
         shares: the wanted share of each label; of those that are not named it is 0. 1 for the members of a set.
         any_of: whether the labels are a set of several, any of which will do.
         weight: how much the attribute counts.
+        negated: whether it was said by what is not wanted.
     """
 
     shares: Mapping[str, float]
     any_of: bool = False
     weight: float = 1.0
+    negated: bool = False
 
     @classmethod
-    def of_set(cls, labels: Sequence[str], weight: float = 1.0) -> "Clause":
+    def of_set(cls, labels: Sequence[str], weight: float = 1.0, *, negated: bool = False) -> "Clause":
         """Any of some labels."""
         members = dict.fromkeys(labels, 1.0)
-        return cls(members, any_of=len(members) > 1, weight=weight)
+        return cls(members, any_of=len(members) > 1, weight=weight, negated=negated)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The labels that are asked for: of "not these" none, unless it leaves a single one.
+
+        >>> all_but(["b"], ["a", "b", "c"]).named, all_but(["b"], ["a", "b"]).named, mixture({"a": 1, "b": 3}).named
+        ((), ('a',), ('a', 'b'))
+        """
+        return () if self.negated and self.any_of else tuple(self.shares)
 
     def array(self, labels: Sequence[str]) -> np.ndarray:
         """The shares in the order of the labels (K,)."""
@@ -70,13 +81,13 @@ def clause_of(value: Value, labels: Sequence[str]) -> Clause:
         OptionError: a label does not exist, nothing is left to want, or a number is not positive.
 
     >>> clause_of(Weighted(Not("b"), 2), ["a", "b", "c"])
-    Clause(shares={'a': 1.0, 'c': 1.0}, any_of=True, weight=2.0)
+    Clause(shares={'a': 1.0, 'c': 1.0}, any_of=True, weight=2.0, negated=True)
     """
     if isinstance(value, Weighted):
         if isinstance(value.value, Weighted):
             raise OptionError(f"{value!r} has a weight within a weight: give one")
         inner = clause_of(value.value, labels)
-        return Clause(inner.shares, inner.any_of, positive(value.weight, "the weight"))
+        return replace(inner, weight=positive(value.weight, "the weight"))
     if isinstance(value, str):
         return Clause.of_set([known(value, labels)])
     if isinstance(value, Not):
@@ -100,7 +111,7 @@ def all_but(excluded: Sequence[str], labels: Sequence[str], weight: float = 1.0)
     rest = [label for label in labels if label not in unwanted]
     if not rest:
         raise OptionError(f"condition 'not {', '.join(excluded)}' leaves no label")
-    return Clause.of_set(rest, weight)
+    return Clause.of_set(rest, weight, negated=True)
 
 
 def mixture(shares: Mapping[str, float], weight: float = 1.0) -> Clause:

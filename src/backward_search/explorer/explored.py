@@ -24,11 +24,13 @@ from backward_search.methods.protocol import Method
 from backward_search.methods.registry import DRAWN, METHODS
 from backward_search.once import Once
 from backward_search.runs.defaults import usual_config
+from backward_search.runs.doubts import doubts
 from backward_search.runs.question import embedded
 from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task, check_topk
 from backward_search.solvers.protocol import Knob, knob_value
+from backward_search.training.recognition import Recognition
 
 FIRST = ("best", "teacher", "student", "unchanged")
 """The methods that are offered before the others."""
@@ -229,6 +231,10 @@ class ExploredRun:
         """What is known about the query: key and labels."""
         return ("an image of yours", ()) if state.upload else (self.keys[state.query], self.labels(state.query))
 
+    def doubts(self, state: State) -> list[Recognition]:
+        """Those of the classes asked for that their heads hardly know, the worst first."""
+        return [one for _, one in doubts(self._task_of(state))] if state.choices else []
+
     def labels(self, row: int) -> tuple[str, ...]:
         """The labels of an image, one for each trained attribute."""
         return tuple(self.table.classes[name][int(self.table.ids[name][row])] for name in self.attributes)
@@ -262,7 +268,7 @@ class ExploredRun:
             return self._task
         clauses = {name: choice.clause(self.table.classes[name]) for name, choice in state.choices.items()}
         conditions = Conditions.of([clauses], {name: self.table.classes[name] for name in clauses})
-        return replace(self._task, conditioned=tuple(clauses), conditions=conditions)
+        return replace(self._task, conditioned=tuple(clauses), clauses=[clauses], conditions=conditions)
 
     def _config_of(self, how: Method, state: State) -> AnswerConfig:
         """The settings with the slider where it stands, or where the method has it."""

@@ -22,6 +22,7 @@ from backward_search.explorer.pictures import probabilities
 from backward_search.explorer.state import Choice, State
 from backward_search.gallery.engines.index import EXACT
 from backward_search.methods.registry import DRAWN
+from backward_search.runs.doubts import MOST
 
 NO_WAY = "Choose a condition: without one the query stays where it is."
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
@@ -198,7 +199,15 @@ def _found(explored: ExploredRun, state: State) -> list[str]:
     head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
     by = "" if explored.settings.engine.engine == EXACT else f" by {explored.settings.engine.engine}"
-    return [f"{head} ({1000 * view.seconds:.0f} ms{by})", grid.hits(explored, state, view, title), f"?{state.link()}"]
+    head = f"{head} ({1000 * view.seconds:.0f} ms{by}){_note(explored, state)}"
+    return [head, grid.hits(explored, state, view, title), f"?{state.link()}"]
+
+
+def _note(explored: ExploredRun, state: State) -> str:
+    """What is to be known beside a condition: that it asks for a class that the head hardly knows; "" for nothing."""
+    poor = explored.doubts(state)
+    said = "; ".join(map(str, poor[:MOST])) + (f"; and {len(poor) - MOST} more" if len(poor) > MOST else "")
+    return f"<br>The head recognises {html.escape(said)}." if poor else ""
 
 
 def _others(explored: ExploredRun, state: State) -> Any:

@@ -27,7 +27,7 @@ class Choice:
         kept = [label for label in labels if (label in self.labels) != self.negated]
         if unknown or not kept:
             raise OptionError(f"{unknown[0]!r} is not a label" if unknown else "the condition leaves no label")
-        return Clause.of_set(kept)
+        return Clause.of_set(kept, negated=self.negated)
 
     def text(self, attribute: str) -> str:
         """The same as `--condition` writes it."""

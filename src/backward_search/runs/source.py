@@ -22,6 +22,7 @@ from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, load_student, student_paths
 from backward_search.solvers.protocol import Heads
 from backward_search.student.frozen import FrozenStudent
+from backward_search.training.recognition import Recognition, confusion, recognitions
 
 
 class RunSource:
@@ -99,6 +100,14 @@ class RunSource:
         """By attribute the names of its classes."""
         return self.run.classes
 
+    def recognised(self, name: str) -> Mapping[str, Recognition]:
+        """By label, how well the head of an attribute recognises the classes of the split's images.
+
+        Raises:
+            UserError: the split's logits are not there, or damaged.
+        """
+        return self._once(("recognised", name), lambda: self._recognised(name))
+
     def means(self, names: Sequence[str]) -> ClassMeans:
         """The class means of the training split in some attributes."""
         return means_of(self.trained, names, self.classes)
@@ -125,6 +134,11 @@ class RunSource:
         if isinstance(config.student, StudentChoice):
             return config.student
         raise MissingError("no student is named: give a StudentChoice")
+
+    def _recognised(self, name: str) -> Mapping[str, Recognition]:
+        labels, logits = self.run.classes[name], self.run.stored_logits(self.split, name)
+        found = recognitions(confusion(logits.argmax(1), self.table.ids[name], len(labels)), labels)
+        return {one.label: one for one in found}
 
     def _gallery(self) -> Gallery:
         embeddings = self.embeddings[torch.from_numpy(self.rows).to(self.device)]

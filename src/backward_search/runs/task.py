@@ -27,7 +27,8 @@ class Task:
         conditioned: the conditioned attributes.
         queries: in the order of the query file.
         rows: the table row of each query, (B,); -1 for an image that is not in the table.
-        conditions: what each query wants, in double precision on the CPU.
+        clauses: what each query wants, by attribute.
+        conditions: the same as arrays, in double precision on the CPU.
         knobs: a lambda for each query (B,), where the query file gives them.
     """
 
@@ -35,6 +36,7 @@ class Task:
     conditioned: tuple[str, ...]
     queries: list[Query]
     rows: np.ndarray
+    clauses: Sequence[Mapping[str, Clause]]
     conditions: Conditions
     knobs: Tensor | None = None
 
@@ -92,7 +94,7 @@ class Task:
         names = tuple(clauses[0])
         conditions = Conditions.of(clauses, {name: table.classes[name] for name in names})
         knobs = None if lambdas is None else torch.tensor(lambdas, device=source.device)
-        return cls(source, names, list(queries), rows, conditions, knobs)
+        return cls(source, names, list(queries), rows, clauses, conditions, knobs)
 
     @property
     def table(self) -> Table:
@@ -133,6 +135,15 @@ class Task:
             return None
         _, groups = np.unique([self.tags.groups[key] for key in self.table.keys], return_inverse=True)
         return np.asarray(groups[self.rows][:, None] == groups[self.gallery_rows][None])
+
+    def asked(self, places: Sequence[int] | None = None) -> dict[str, set[str]]:
+        """By conditioned attribute the labels that some query asks for; what "not these" leaves is not asked for.
+
+        Args:
+            places: of the queries; all of them where they are left out.
+        """
+        clauses = self.clauses if places is None else [self.clauses[place] for place in places]
+        return {name: {label for each in clauses for label in each[name].named} for name in self.conditioned}
 
     def query_tags(self, query: Query) -> set[str]:
         """A query's tags as the metrics take them: the stored string as it stands, or those of its image."""

@@ -24,6 +24,7 @@ from backward_search.evaluation.sweep import write_sweep
 from backward_search.gallery.memory import recall
 from backward_search.methods.asking import STUDENT, TRAINING
 from backward_search.methods.assembler import Answer, Asked, Assembler
+from backward_search.runs.doubts import warn_of
 from backward_search.runs.index import index_facts
 from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, check_range, student_paths
@@ -40,7 +41,7 @@ def evaluate(options: EvaluateOptions) -> Path:
     Returns:
         The file of the results; of a sweep that of its last lambda.
     """
-    place = measure(options)
+    place = measure(options, warn=True)
     files = [place]
     if len(options.lambdas) > 1:
         paths, each = run_paths(options), _each(options)
@@ -52,8 +53,12 @@ def evaluate(options: EvaluateOptions) -> Path:
     return place
 
 
-def measure(options: EvaluateOptions) -> Path:
+def measure(options: EvaluateOptions, *, warn: bool = False) -> Path:
     """Answer the queries and write the results, unless they are there already.
+
+    Args:
+        options: of E1.
+        warn: of classes asked for that the heads recognise poorly.
 
     Returns:
         The file of the results; of a sweep that of its last lambda.
@@ -68,8 +73,10 @@ def measure(options: EvaluateOptions) -> Path:
     check_topk(options.search_topk, len(task.gallery_rows) - each[0].strict)
     _check(task, each)
     LOG.info("%s", _what_is_used(task, each))
-    for words in warnings_of_guesses(run.data, task.conditioned, task.table.keys):
-        LOG.warning("%s", words)
+    if warn:
+        for words in warnings_of_guesses(run.data, task.conditioned, task.table.keys):
+            LOG.warning("%s", words)
+        warn_of(task)
     stages = [(_stage(run, one, save_hits=options.save_result), one) for one in each]
     left = [(stage, one) for stage, one in stages if not stage.is_done(overwrite=options.overwrite)]
     if left:

@@ -42,12 +42,14 @@ def photo_search(options: PhotoOptions) -> Path:
     """Prepare, train, embed, measure, draw, and open the explorer; what is done already is skipped.
 
     Returns:
-        The folder of the run.
+        The folder of the run; with --check_only that of the tables, and nothing is made.
     """
     options = dataclasses.replace(options, dataset_name=options.name)
     with without_next():
         _say(1, "the images and their labels (A1)")
-        prepare_custom(options)
+        tables = prepare_custom(options)
+        if options.check_only:
+            return tables
         entry = registry.find(options.dataset_name, options.data_root)
         words = _words(options, entry)
         _say(2, "the test queries (A2)")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from backward_search.cli import CustomOptions
+from backward_search.cli import CustomOptions, PhotoOptions
 from backward_search.data import registry
 from backward_search.data.class_vectors import named_files
 from backward_search.readers.custom import source as custom
@@ -10,7 +10,7 @@ from backward_search.readers.custom.listing import Reading, Roles
 from backward_search.stages.prepare import prepare
 
 
-def prepare_custom(options: CustomOptions) -> Path:
+def prepare_custom(options: CustomOptions | PhotoOptions) -> Path:
     """Prepare what the options name, and keep its entry in the registry beside the tables.
 
     Returns:
@@ -35,7 +35,7 @@ def prepare_custom(options: CustomOptions) -> Path:
     return folder
 
 
-def _roles(options: CustomOptions) -> Roles:
+def _roles(options: CustomOptions | PhotoOptions) -> Roles:
     return Roles(
         options.path_column,
         options.image_column,
@@ -46,7 +46,7 @@ def _roles(options: CustomOptions) -> Roles:
     )
 
 
-def _reading(options: CustomOptions) -> Reading:
+def _reading(options: CustomOptions | PhotoOptions) -> Reading:
     return Reading(
         options.path_template,
         options.encoding,

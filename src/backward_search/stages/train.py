@@ -28,6 +28,7 @@ from backward_search.model.network import Model
 from backward_search.progress import progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
+from backward_search.stages.describe_heads import describe_heads
 from backward_search.stages.train_plan import TrainPlan, training_stage
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
@@ -38,7 +39,7 @@ from backward_search.training.by_vectors import Labelled, take_vectors
 from backward_search.training.features import FeatureLoader
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.recipe import RECIPES
-from backward_search.training.trainer import Loader, Trainer
+from backward_search.training.trainer import EpochResult, Loader, Trainer
 
 LOG = logging.getLogger(__name__)
 
@@ -75,14 +76,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     all_tables = dict(tables)
     tables["train"], held = _held_out(options, tables["train"])
     images = {split: _loader(options, table, plan.look, group) for split, table in tables.items()}
-    torch.manual_seed(options.seed)
-    with group.one_after_the_first():
-        model = Model(plan.model, pretrained=plan.start)
-    model.mixed_precision = _mixed_precision(options, device)
-    model.to(device)
-    features = _features(options, model, all_tables, plan, device, group)
-    if plan.known:
-        take_vectors(model, plan.known, _labelled(options, all_tables["train"], features["train"], plan.known), device)
+    model, features = _model(options, plan, all_tables, device, group)
     loaders: Mapping[str, Loader] = images
     if features:
         loaders = {split: FeatureLoader(images[split], features[split], tables[split].keys) for split in SPLITS}
@@ -95,28 +89,36 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     group.wait()
     history = History(options.attributes)
     checkpoint.resume(trainer, history, paths)
-    LOG.info(
-        "training on %s, %d images (%d held out), seed %d",
-        _where(device, group),
-        len(tables["train"]),
-        len(held),
-        options.seed,
-    )
+    counts = len(tables["train"]), len(held)
+    LOG.info("training on %s, %d images (%d held out), seed %d", _where(device, group), *counts, options.seed)
     for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys):
         LOG.warning("%s", words)
-    _fit(trainer, loaders, options, paths, history, leads=group.leads)
+    tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
+    if options.use_epoch == "best":
+        _take_best(trainer, paths, group)
+    if options.use_epoch == "best" or tested is None:
+        tested = trainer.evaluate(loaders["test"])
     if group.leads:
         classes = {name: tables["train"].classes[name] for name in options.attributes}
         write_csv(paths.holdout, ["key"], ([key] for key in held))
-        _finish(
-            trainer,
-            options,
-            paths,
-            history,
-            config_json(run_name(options), model.config, plan.look, classes) | {"tables": provenance(options.data)},
-            stage,
-        )
+        describe_heads(paths, tables["train"], tested.confusion)
+        config = config_json(run_name(options), model.config, plan.look, classes)
+        _finish(trainer, options, paths, history, config | {"tables": provenance(options.data)}, stage)
     return paths.folder
+
+
+def _model(
+    options: TrainOptions, plan: TrainPlan, tables: Mapping[str, Table], device: torch.device, group: Group
+) -> tuple[Model, dict[str, Features]]:
+    """The network before training, and by split what it is trained on in place of images, if that does not change."""
+    torch.manual_seed(options.seed)
+    with group.one_after_the_first():
+        model = Model(plan.model, pretrained=plan.start).to(device)
+    model.mixed_precision = _mixed_precision(options, device)
+    features = _features(options, model, tables, plan, device, group)
+    if plan.known:
+        take_vectors(model, plan.known, _labelled(options, tables["train"], features["train"], plan.known), device)
+    return model, features
 
 
 def _labelled(
@@ -203,13 +205,19 @@ def _fit(
     history: History,
     *,
     leads: bool,
-) -> None:
-    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps."""
+) -> EpochResult | None:
+    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps.
+
+    Returns:
+        The evaluation after the last epoch; None where an earlier process made it.
+    """
     if not trainer.learns:
         LOG.info("every head is told by vectors: there is nothing to train")
-        history.add(trainer.evaluate(loaders["train"]), trainer.evaluate(loaders["test"]))
+        only = trainer.evaluate(loaders["test"])
+        history.add(trainer.evaluate(loaders["train"]), only)
         checkpoint.keep(trainer, history, paths, leads=leads)
-        return
+        return only
+    tested = None
     board = TensorBoard(paths.tensorboard, on=leads and trainer.epoch < options.num_epoch)
     for epoch in range(trainer.epoch, options.num_epoch):
         title = f"epoch {epoch + 1}/{options.num_epoch}"
@@ -223,6 +231,15 @@ def _fit(
             board.add(history)
             LOG.info("%s: loss %.3f, test accuracy: %s", title, trained.loss, _listed(tested.accuracy))
         checkpoint.keep(trainer, history, paths, leads=leads)
+    return tested
+
+
+def _take_best(trainer: Trainer, paths: RunPaths, group: Group) -> None:
+    """Write the weights of the last epoch, and go back to those of the best one."""
+    if group.leads:
+        save_tensors(paths.last_weights, trainer.model.state_dict())
+    group.wait()  # until the best ones are written
+    trainer.model.load_state_dict(load_tensors(paths.best_weights)[0])
 
 
 def _after_step(
@@ -248,13 +265,15 @@ def _finish(
     summary = history.summary()
     config["training"] = {"recipe": options.recipe, "weights_of_epoch": summary["best_epoch" if best else "epochs"]}
     write_json(paths.config, config | {"training": config["training"] | summary})
-    last = trainer.model.state_dict()
-    if best:
-        save_tensors(paths.last_weights, last)
-    save_tensors(paths.weights, load_tensors(paths.best_weights)[0] if best else last)
+    save_tensors(paths.weights, trainer.model.state_dict())
     history.write(paths.history)
     history.draw(paths.figure)
     stage.finish(seed=options.seed, **summary)
     checkpoint.clear(paths)
     LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
-    LOG.info("wrote %s; next: %s", paths.weights, next_command(options, "C1.ModelTest.py", EmbedOptions))
+    LOG.info(
+        "wrote %s and, for each class, %s; next: %s",
+        paths.weights,
+        paths.heads_table,
+        next_command(options, "C1.ModelTest.py", EmbedOptions),
+    )

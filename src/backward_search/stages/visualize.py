@@ -14,6 +14,7 @@ from backward_search.methods.asking import STUDENT
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.registry import DRAWN, METHODS
+from backward_search.runs.doubts import warn_of
 from backward_search.runs.question import Question, from_file, from_outside, from_table, from_vector
 from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
@@ -34,6 +35,7 @@ def visualize(options: VisualizeOptions) -> Path:
     source = run_source(options, run)
     task, questions = asked(options, source)
     check_topk(options.search_topk, len(task.gallery_rows))
+    warn_of(task, [question.place for question in questions])
     assembler = Assembler(source)
     strengths = tuple(options.walked_lambdas) if options.path or options.path_rows else ()
     figure = Figure(options.search_topk, options.condition, strengths, options.path_rows, options.map)

@@ -182,6 +182,16 @@ class RunPaths:
         return self.folder / "history.png"
 
     @property
+    def heads_table(self) -> Path:
+        """How well the heads recognise each class of the test split."""
+        return self.folder / "heads.csv"
+
+    @property
+    def heads_figure(self) -> Path:
+        """The same, drawn."""
+        return self.folder / "heads.png"
+
+    @property
     def tensorboard(self) -> Path:
         """The folder of TensorBoard's records."""
         return self.folder / "tensorboard"

@@ -1,7 +1,7 @@
 """Training the model: one epoch, its evaluation, and a state from which training goes on as if never interrupted."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast
 
 import numpy as np
@@ -61,10 +61,13 @@ class EpochResult:
     Attributes:
         loss: the mean over attributes of the cross entropy, nats.
         accuracy: by attribute, in [0, 1].
+        confusion: by attribute how many images of each class are given each class, (K, K), as `recognition.confusion`
+            has it; of an evaluation alone.
     """
 
     loss: float
     accuracy: dict[str, float]
+    confusion: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
 
 
 class Loader(Protocol):
@@ -104,6 +107,28 @@ class Tally:
         """The means so far."""
         count, loss, *hits = self.sums.tolist()
         return EpochResult(loss / count, {name: n / count for name, n in zip(self._names, hits, strict=True)})
+
+
+class Confusion:
+    """How many images of each class are given each class, counted on the device: no batch waits for it."""
+
+    def __init__(self, classes: Mapping[str, int], device: torch.device) -> None:
+        """Start at zero."""
+        self._counts = {name: torch.zeros(k * k, device=device, dtype=torch.int64) for name, k in classes.items()}
+        self._classes = classes
+
+    def add(self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> None:
+        """Count a batch: what its logits (B, K) say of the class ids (B,)."""
+        for name, counts in self._counts.items():
+            cells = labels[name] * self._classes[name] + logits[name].argmax(1)
+            counts.scatter_add_(0, cells, torch.ones_like(cells))  # bincount would wait for the largest cell
+
+    def gathered(self, group: Group) -> dict[str, np.ndarray]:
+        """By attribute the counts of all processes, (K, K)."""
+        return {
+            name: group.add_up(counts).view(self._classes[name], -1).cpu().numpy()
+            for name, counts in self._counts.items()
+        }
 
 
 class Trainer:
@@ -197,15 +222,17 @@ class Trainer:
 
     @torch.inference_mode()
     def evaluate(self, loader: Loader) -> EpochResult:
-        """Loss and accuracy in evaluation mode; the leading process knows them."""
+        """Loss, accuracy and confusion in evaluation mode; the leading process knows them."""
         self.model.eval()
-        tally = self._new_tally()
+        tally, confusion = self._new_tally(), Confusion(self.model.classes, self._device)
         for batch in loader.epoch():
             inputs, labels = self._inputs(batch)
             logits = self._network(inputs)
             tally.add(classification_loss(logits, labels), logits, labels)
+            confusion.add(logits, labels)
         tally.gather(self._group)
-        return tally.result() if self._group.leads else EpochResult(0.0, {})
+        counts = confusion.gathered(self._group)
+        return replace(tally.result(), confusion=counts) if self._group.leads else EpochResult(0.0, {})
 
     def _new_tally(self) -> Tally:
         return Tally(self.model.attributes, self._device)

@@ -20,9 +20,9 @@ LABELS = ["Baroque", "Op|Art", "Rococo", "a:b:2"]
         ("a:b:2", Clause({"a:b:2": 1})),
         ("Rococo:2", Clause({"Rococo": 1}, weight=2)),
         ("Rococo | Baroque", Clause({"Rococo": 1, "Baroque": 1}, any_of=True)),
-        ("!Rococo|Baroque", Clause({"Op|Art": 1, "a:b:2": 1}, any_of=True)),
-        ("!Op|Art", Clause({"Baroque": 1, "Rococo": 1, "a:b:2": 1}, any_of=True)),
-        ("!a:b:2:0.5", Clause({"Baroque": 1, "Rococo": 1, "Op|Art": 1}, any_of=True, weight=0.5)),
+        ("!Rococo|Baroque", Clause({"Op|Art": 1, "a:b:2": 1}, any_of=True, negated=True)),
+        ("!Op|Art", Clause({"Baroque": 1, "Rococo": 1, "a:b:2": 1}, any_of=True, negated=True)),
+        ("!a:b:2:0.5", Clause({"Baroque": 1, "Rococo": 1, "Op|Art": 1}, any_of=True, weight=0.5, negated=True)),
         ("3*Rococo + 1*Baroque:4", Clause({"Rococo": 0.75, "Baroque": 0.25}, weight=4)),
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 import torch
 from explored import lay_explored, opened
@@ -20,6 +21,7 @@ from backward_search.explorer.uploads import Uploads
 from backward_search.images.opening import open_picture
 from backward_search.methods.asking import Ask
 from backward_search.stages.explore import explorer_of
+from backward_search.training import recognition
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,23 @@ def test_e2_draws_what_the_page_shows(options, engine, state, method, strength):
     unmoved = engine.view(replace(state, method="unchanged", strength=None))
     assert drawn["unchanged"] == [engine.keys[hit.row] for hit in unmoved.found]  # whatever the strength
     assert explorer_of(options, picture.parent).figure(state) == picture
+
+
+def test_doubts_are_of_the_classes_asked_for_that_the_head_hardly_knows(engine, state, monkeypatch):
+    given, labels = np.load(engine.run.paths.logits("test", "birds")).argmax(1), engine.table.classes["birds"]
+    right = [(given[engine.table.ids["birds"] == number] == number).mean() for number in range(len(labels))]
+    poor = [label for label, share in zip(labels, right, strict=True) if share < 0.5]
+    assert 0 < len(poor) < len(labels)
+
+    def said(choice):
+        return {one.label for one in engine.doubts(replace(state, choices={"birds": choice}))}
+
+    assert said(Choice(tuple(labels))) == set()  # too few images say so
+    monkeypatch.setattr(recognition, "FEWEST", 1)
+    assert said(Choice(tuple(labels))) == set(poor)
+    assert all(said(Choice((label,))) == {label} & set(poor) for label in labels)
+    assert said(Choice((labels[0], labels[1]), negated=True)) == set()
+    assert engine.doubts(replace(state, choices={})) == []
 
 
 def test_a_link_restores_the_state(engine, state):

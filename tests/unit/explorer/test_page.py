@@ -1,5 +1,6 @@
 """The page as a server: it starts, answers its API, and gives away no file but its own."""
 
+import csv
 import json
 import socket
 import threading
@@ -19,6 +20,7 @@ from explored import MOST, lay_explored
 
 from backward_search.explorer.page import application, thumbnails_below
 from backward_search.stages.explore import explorer_of
+from backward_search.training import recognition
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +119,18 @@ def test_hits_of_a_link_come_as_the_page_shows_them(address):
     assert parts["hits"].count("<button") == 6
     for wrong in ("query=100000", "is.birds=x", "strength=x", "run=..", "upload=../../x"):
         assert fetch(f"{address}/hits?{wrong}")[0] == 404, wrong
+
+
+def test_a_class_that_the_head_hardly_knows_is_spoken_of_beside_the_condition(address, options, monkeypatch):
+    monkeypatch.setattr(recognition, "FEWEST", 1)
+    with next(Path(options.weight_root).glob("*/heads.csv")).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    poor = {row["class"] for row in rows if float(row["recognised"]) < 0.5}
+    assert 0 < len(poor) < len(rows)
+    for row in rows:
+        head = json.loads(fetch(f"{address}/hits?query=4&is.birds={row['class']}")[1])["head"]
+        assert (f"<br>The head recognises {row['class']} in " in head) == (row["class"] in poor)
+    assert "recognises" not in json.loads(fetch(f"{address}/hits?query=4&not.birds={row['class']}")[1])["head"]
 
 
 def test_a_file_of_the_server_is_no_upload(address, options):
