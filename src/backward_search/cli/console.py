@@ -90,8 +90,9 @@ def without_next() -> Iterator[None]:
 
 
 def _cut_next(record: logging.LogRecord) -> bool:
-    record.msg, record.args = _NEXT.sub("", record.getMessage()), ()
-    return bool(record.msg)
+    said = record.getMessage()
+    record.msg, record.args = _NEXT.sub("", said), ()
+    return not said or bool(record.msg)
 
 
 @contextmanager

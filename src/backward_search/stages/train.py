@@ -1,7 +1,8 @@
 """B1: train the model."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     LOG.info("training on %s, %d images (%d held out), seed %d", _where(device, group), *counts, options.seed)
     for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys):
         LOG.warning("%s", words)
-    tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
+    with _one_thread() if features and device.type == "cpu" else nullcontext():
+        tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
     if options.use_epoch == "best":
         _take_best(trainer, paths, group)
     if options.use_epoch == "best" or tested is None:
@@ -232,6 +234,17 @@ def _fit(
             LOG.info("%s: loss %.3f, test accuracy: %s", title, trained.loss, _listed(tested.accuracy))
         checkpoint.keep(trainer, history, paths, leads=leads)
     return tested
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch use one core: steps of a few milliseconds gain nothing by two, and wait where others use one too."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _take_best(trainer: Trainer, paths: RunPaths, group: Group) -> None:
