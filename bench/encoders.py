@@ -8,10 +8,10 @@ Writes: data and runs below --work, where a second call goes on; a table, and al
     python bench/encoders.py --work DIR --set paintings=FOLDER --only frozen --sizes 128    (two minutes, to try it)
 
 The small network begins at random and is trained for 20 epochs; EfficientNet-Lite0 begins with its ImageNet weights
-(extra `lite`) and is frozen (10 epochs of projection and heads) or trained with them (4 epochs); all by the modern recipe
-with a tenth of the training images held out. Each at two sizes of the input. The condition is on the first attribute, by
-the paper's protocol; the teacher has lambda 0.5, `best` chooses its strength on the images held out. The minutes of B1
-hold the one pass of a frozen encoder over the images.
+(extra `lite`) and is frozen (10 epochs of projection and heads) or trained with them (4 epochs); all by the modern
+recipe with a tenth of the training images held out. Each at two sizes of the input. The condition is on the first
+attribute, by the paper's protocol; the teacher has lambda 0.5, `best` chooses its strength on the images held out. The
+minutes of B1 hold the one pass of a frozen encoder over the images.
 """
 
 import argparse

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backward_search.cli import groups
 from backward_search.cli.definition import option
-from backward_search.cli.prepare import BackgroundOptions, OwnDataOptions, PreparingOptions
+from backward_search.cli.prepare import BackgroundOptions, OwnDataOptions, PreparingOptions, words_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,11 @@ class PhotoOptions(
     encoder_model: str = option("the encoder (default: the best that is installed)", "")
     explore: bool = option("open the explorer in the end, where it is installed", True)
     port: int = option("the port that the explorer listens at", 7860)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label columns; levels of folders that have names are all meant."""
+        return () if self.label_levels and self.label_columns == "auto" else words_of(self.label_columns)
 
     @property
     def name(self) -> str:

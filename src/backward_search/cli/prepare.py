@@ -161,17 +161,17 @@ class OwnDataOptions:
     @property
     def labels(self) -> tuple[str, ...]:
         """The label columns."""
-        return _words(self.label_columns)
+        return words_of(self.label_columns)
 
     @property
     def levels(self) -> tuple[str, ...]:
         """The attributes that levels of folders name."""
-        return _words(self.label_levels)
+        return words_of(self.label_levels)
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The words that stand for nothing."""
-        return _words(self.missing_words)
+        return words_of(self.missing_words)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -199,5 +199,6 @@ class CustomOptions(
     """Of the user's own images or vectors."""
 
 
-def _words(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a comma-separated list."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from backward_search.extras import need
+from backward_search.extras import is_there, need
 from backward_search.model.timm_models import import_timm
 from backward_search.model.weights import Look, load_weights
 
@@ -31,7 +31,7 @@ _PLAIN = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw
 
 def is_installed() -> bool:
     """Whether the network can be built with its weights."""
-    return all(util.find_spec(name) is not None for name in ("timm", PACKAGE))
+    return is_there("timm") and is_there(PACKAGE)
 
 
 def build(pretrained: bool, _final_norm: bool = False) -> nn.Module:

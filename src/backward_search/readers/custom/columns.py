@@ -56,6 +56,9 @@ def _likely_labels(file: Path, listing: Listing, free: Sequence[str]) -> tuple[s
     found = []
     for name in free:
         values = listing.columns[name]
+        if len(free) == 1:  # as of class folders: there is nothing to choose
+            _check_attribute(file, name, values, chosen=True, likely=())
+            return (name,)
         filled, different = int((values != "").sum()), _different(values)
         if filled >= FILLED * len(values) and 2 <= different <= filled / SHARED:
             _check_attribute(file, name, values, chosen=True, likely=())
