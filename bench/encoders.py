@@ -35,6 +35,7 @@ VARIANTS = {
 TITLES = {"small_cnn": "small_cnn, from nothing", "frozen": "Lite0, frozen", "fine-tuned": "Lite0, fine-tuned"}
 SIZES = {"small_cnn": (64, 128), "frozen": (128, 224), "fine-tuned": (128, 224)}
 METHODS = {"teacher": ["--inverse_lambda", "0.5"], "best": []}
+FILES = {"teacher": "teacher-lambda0.5.json", "best": "best.json"}
 
 
 def run(script: str, *words: object) -> None:
@@ -69,7 +70,7 @@ def measure(root: list[object], variant: str, size: int, folder: Path) -> dict[s
     for method, words in METHODS.items():
         run("E1", *options, "--method", method, *words)
     (config,) = folder.glob("*/config.json")
-    found = {name: read_json(next(config.parent.glob(f"results/*/{name}*.json"))) for name in METHODS}
+    found = {name: read_json(next(config.parent.glob(f"results/*/{file}"))) for name, file in FILES.items()}
     seconds = [
         read_json(config.with_name(f"manifest-{stage}.json"))["seconds"] for stage in ("B1", "C1-train", "C1-test")
     ]
