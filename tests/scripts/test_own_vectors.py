@@ -4,13 +4,15 @@ import csv
 from json import loads
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from made_vectors import beside_table, class_vectors, made_vectors
 from scripts_by_name import script
+from tiny_set import tiny_set
 
 from backward_search import open_run
-from backward_search.errors import DataError, OptionError
+from backward_search.errors import DataError, OptionError, StaleError
 from backward_search.gallery.stored import StoredGallery
 
 CONDITION = ("--condition", "style=Rococo")
@@ -76,6 +78,9 @@ def test_a_vector_of_any_length_is_embedded_as_c1_does(root, size):
 
 def test_what_is_no_such_vector_is_refused(root):
     searcher = opened(root, 256)
+    with pytest.raises(OptionError, match="embed images with the encoder that made those"):
+        searcher.embed(np.array(["a.jpg", "b.jpg"]))
+    torch.testing.assert_close(searcher.embed([[1.0] * 16]), searcher.embed(np.ones(16)))
     for wrong, message in [
         (np.ones(15, np.float32), r"vectors \(1, 15\): expected \(n, 16\)"),
         (np.zeros((2, 16), np.float32), "zeros alone"),
@@ -141,7 +146,7 @@ def test_vectors_come_to_a_gallery_and_leave_it(root):
         script("C3.Change-Gallery")(words(root, *more))
 
 
-def test_an_encoder_of_vectors_is_refused_for_images_and_changed_vectors_are_noticed(root, tmp_path):
+def test_an_encoder_of_vectors_is_refused_for_images(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (40, 8, 8, 3), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", images=images, kind=np.arange(40) % 2)
@@ -230,3 +235,47 @@ def test_class_vectors_that_do_not_fit_the_labels_are_refused_by_a1(tmp_path):
     a1 = ["--dataset_name", "v", "--data_root", str(tmp_path / "data"), *beside_table(tmp_path, vectors, frame)]
     with pytest.raises(DataError, match="has the style 'Rococo', of which there is no class vector"):
         script("A1.Data-Preprocessing-custom")([*a1, "--class_vectors", str(file)])
+
+
+@pytest.mark.parametrize("width", [16, 24])
+def test_changed_vectors_are_noticed_by_every_later_stage(width, tmp_path):
+    trained(tmp_path)
+    vectors, frame = made_vectors(240, width)
+    a1 = ["--dataset_name", "v", "--data_root", str(tmp_path / "data"), "--overwrite", "True"]
+    script("A1.Data-Preprocessing-custom")([*a1, *beside_table(tmp_path, vectors[::-1].copy(), frame)])
+    for name, more in [
+        ("E1.Model-Evaluation", ()),
+        ("C1.ModelTest", ("--overwrite", "True")),
+        ("D1.Train-KD-Model", ()),
+    ]:
+        with pytest.raises(StaleError, match="vectors of train"):
+            script(name)(words(tmp_path, *more))
+    with pytest.raises(StaleError, match="vectors of train"):
+        script("B1.BuildModel")(words(tmp_path))
+
+
+def test_guessed_labels_stand_in_the_results_and_not_in_the_table_of_heads(tmp_path):
+    without_labels(tmp_path, 0)
+    script("A2.Query-Generating")(["--dataset_name", "v", "--data_root", str(tmp_path / "data"), "--num_queries", "40"])
+    run = script("B1.BuildModel")(words(tmp_path))
+    script("C1.ModelTest")(words(tmp_path))
+    assert result(tmp_path, "--method", "teacher")["guessed_labels"] == {"style": 48}
+    assert "style" not in (run / "heads.csv").read_text()
+
+
+def test_class_vectors_tell_the_classes_of_a_frozen_encoder(tmp_path):
+    tiny_set(tmp_path)
+    frozen = ("--enc_update", "False", "--encoding_size", "0", "--augment", "True")
+    roots = ["--data_root", str(tmp_path / "data"), "--weight_root", str(tmp_path / "weight"), "--n_workers", "0"]
+    plain = ["--dataset_name", "tiny", *roots, "--encoder_model", "small_cnn", "--num_epoch", "3"]
+    run = script("B1.BuildModel")([*plain, *frozen[:4]])
+    script("C1.ModelTest")([*plain, *frozen[:4]])
+    embedded = np.load(run / "embeddings" / "train.npy")
+    table = pd.read_csv(tmp_path / "data" / "tiny" / "attributions" / "preprocessed_tiny_train.csv")
+    names = loads((tmp_path / "data" / "tiny" / "attributions" / "classes.json").read_text())["light"]
+    means = [embedded[table["light"] == number].mean(axis=0) for number in range(2)]
+    np.savez(tmp_path / "light.npz", names=names, vectors=means)
+    more = (*frozen, "--class_vectors", str(tmp_path / "light.npz"), "--category_type", "light")
+    told = script("B1.BuildModel")([*plain, *more])
+    accuracy = loads((told / "config.json").read_text())["training"]["test_accuracy"]["light"]
+    assert accuracy > 0.8

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from backward_search.errors import DataError, MissingError, OptionError
+from backward_search.storage.mapped import FAULTS
 
 TEMPERATURE = 0.01
 """What cosines are divided by where nothing tells it: that of the CLIP models."""
@@ -42,7 +43,7 @@ class ClassVectors:
                 names = tuple(str(name) for name in arrays["names"])
                 vectors = arrays["vectors"].astype(np.float32)
                 temperature = float(arrays["temperature"]) if "temperature" in arrays.files else None
-        except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+        except FAULTS as error:
             raise DataError(f"{file} holds no class vectors ({error}): {EXPECTED}") from None
         if vectors.ndim != 2 or len(vectors) != len(names) or len(names) < 2:
             raise DataError(f"{file} holds {len(names)} names and vectors {vectors.shape}: {EXPECTED}, two or more")

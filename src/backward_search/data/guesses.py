@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 
+from backward_search.errors import DataError
 from backward_search.storage.paths import DataPaths
 
 
@@ -10,10 +11,20 @@ def load_guessed(paths: DataPaths) -> dict[str, set[str]]:
     """By attribute the keys of the images whose label is a guess of class vectors; empty where all were known."""
     found: dict[str, set[str]] = {}
     if paths.guessed.exists():
-        with paths.guessed.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                found.setdefault(row["attribute"], set()).add(row["key"])
+        try:
+            with paths.guessed.open(encoding="utf-8", newline="") as file:
+                for row in csv.DictReader(file):
+                    found.setdefault(row["attribute"], set()).add(row["key"])
+        except (KeyError, UnicodeDecodeError, csv.Error):
+            raise DataError(f"{paths.guessed} is no list of guessed labels: run the A1 script again") from None
     return found
+
+
+def counts_of_guesses(paths: DataPaths, attributes: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
+    """By attribute how many of some images have a guess for a label; those with none are left out."""
+    guessed = load_guessed(paths)
+    counts = {name: sum(key in guessed.get(name, ()) for key in keys) for name in attributes}
+    return {name: count for name, count in counts.items() if count}
 
 
 def warnings_of_guesses(paths: DataPaths, attributes: Sequence[str], keys: Sequence[str]) -> list[str]:
@@ -24,11 +35,8 @@ def warnings_of_guesses(paths: DataPaths, attributes: Sequence[str], keys: Seque
         attributes: those that are judged by.
         keys: of the images that are judged.
     """
-    guessed = load_guessed(paths)
-    counts = {name: sum(key in guessed.get(name, ()) for key in keys) for name in attributes}
     return [
         f"the labels of {name} are guesses of its class vectors in {count} of {len(keys)} images: accuracy and "
         "precision by them say how well they agree with those vectors, not how often they are right"
-        for name, count in counts.items()
-        if count
+        for name, count in counts_of_guesses(paths, attributes, keys).items()
     ]

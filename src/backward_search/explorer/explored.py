@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from backward_search.conditions.batch import Conditions
+from backward_search.data.guesses import load_guessed
 from backward_search.data.query_generation import Query
 from backward_search.drawing.walks import Walk, walks
 from backward_search.errors import OptionError
@@ -234,6 +235,11 @@ class ExploredRun:
     def doubts(self, state: State) -> list[Recognition]:
         """Those of the classes asked for that their heads hardly know, the worst first."""
         return [one for _, one in doubts(self._task_of(state))] if state.choices else []
+
+    def guessed(self, state: State) -> list[str]:
+        """The conditioned attributes of which labels are guesses of class vectors."""
+        known = self._once("guessed", lambda: load_guessed(self.run.data))
+        return [name for name in state.choices if name in known]
 
     def labels(self, row: int) -> tuple[str, ...]:
         """The labels of an image, one for each trained attribute."""

@@ -204,10 +204,15 @@ def _found(explored: ExploredRun, state: State) -> list[str]:
 
 
 def _note(explored: ExploredRun, state: State) -> str:
-    """What is to be known beside a condition: that it asks for a class that the head hardly knows; "" for nothing."""
+    """What is to be known beside a condition: a class that the head hardly knows, guessed labels; "" for nothing."""
     poor = explored.doubts(state)
     said = "; ".join(map(str, poor[:MOST])) + (f"; and {len(poor) - MOST} more" if len(poor) > MOST else "")
-    return f"<br>The head recognises {html.escape(said)}." if poor else ""
+    notes = [f"The head recognises {html.escape(said)}."] if poor else []
+    if guessed := explored.guessed(state):
+        notes.append(
+            f"Labels of {html.escape(', '.join(guessed))} are guesses: a tick says that the class vectors agree."
+        )
+    return "".join(f"<br>{note}" for note in notes)
 
 
 def _others(explored: ExploredRun, state: State) -> Any:

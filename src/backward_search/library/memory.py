@@ -187,5 +187,5 @@ def logits_of(name: str, module: nn.Module, vectors: Tensor) -> Tensor:
     return logits
 
 
-Embedder = Callable[[Sequence[Any]], Tensor]
+Embedder = Callable[[Any], Tensor]
 """Embeds images from files: (B, E)."""

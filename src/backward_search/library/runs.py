@@ -97,14 +97,11 @@ class _Embedder:
 
     def __call__(self, files: Any) -> Tensor:
         network = self._once("network", lambda: EmbeddingNetwork(self._run.load_model(self._device), self._device))
-        if isinstance(files, np.ndarray | Tensor):
-            return embed_vectors(network, _rows(torch.as_tensor(files)))[""].to(self._device)
+        if isinstance(files, Tensor) or (len(files) and not isinstance(files[0], str | Path)):
+            vectors = files if isinstance(files, Tensor) else torch.from_numpy(np.asarray(files, np.float32))
+            return embed_vectors(network, vectors[None] if vectors.ndim == 1 else vectors)[""].to(self._device)
         require_encoder(self._run)
         return embed_files(network, [Path(file) for file in files], self._run.look)[""].to(self._device)
-
-
-def _rows(vectors: Tensor) -> Tensor:
-    return vectors[None] if vectors.ndim == 1 else vectors
 
 
 def _chosen(dataset_name: str, data_root: str | Path, weight_root: str | Path, settings: dict[str, Any]) -> RunName:

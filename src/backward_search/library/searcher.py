@@ -5,6 +5,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -198,7 +199,7 @@ class Searcher:
         probabilities = {name: chances[i, :, : len(labels[name])] for i, name in enumerate(names)}
         return Way(points, probabilities, labels, self._found(answer))
 
-    def embed(self, images: Any) -> Tensor:
+    def embed(self, images: Sequence[str | Path] | Sequence[Sequence[float]] | np.ndarray | Tensor) -> Tensor:
         """Embed images, for a searcher that was opened from a run: (B, E).
 
         Args:

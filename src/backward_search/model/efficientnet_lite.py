@@ -78,6 +78,9 @@ def _name(key: str, places: list[str]) -> str:
     layer, _, rest = key.partition(".")
     if layer != "_blocks":
         return f"{_OUTSIDE.get(layer, layer)}.{rest}"
-    number, layer, rest = rest.split(".", 2)
+    number, _, rest = rest.partition(".")
+    layer, _, rest = rest.partition(".")
+    if not number.isdigit():
+        return key
     layers = _EXPANDED if int(number) else _PLAIN
     return f"{places[int(number)]}.{layers[layer]}.{rest}" if int(number) < len(places) and layer in layers else key

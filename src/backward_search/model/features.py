@@ -5,6 +5,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
-from backward_search.data.tables import SPLITS, Table
+from backward_search.data.tables import Table
 from backward_search.distributed import Group
 from backward_search.errors import DataError, MissingError, StaleError
 from backward_search.model.embedding import batches_of, outcomes
 from backward_search.model.network import Model
 from backward_search.model.passes import fill
-from backward_search.storage.atomic import file_hash, write_csv
+from backward_search.storage.atomic import write_csv
+from backward_search.storage.lock import locked
 from backward_search.storage.manifest import Stage
 from backward_search.storage.mapped import mapped
 from backward_search.storage.paths import DataPaths, require
@@ -56,8 +58,11 @@ class Features:
         """The rows of some images, (n,).
 
         Raises:
-            KeyError: one is not among them.
+            DataError: one is not among them.
         """
+        missing = [key for key in keys if key not in self._places]
+        if missing:
+            raise DataError(f"there are no vectors of {len(missing)} images, such as {missing[0]}: run A1 again")
         return np.array([self._places[key] for key in keys], np.int64)
 
     def take(self, rows: np.ndarray) -> Tensor:
@@ -77,8 +82,12 @@ def given_features(data: DataPaths, split: str) -> Features:
 
 
 def _stored(file: Path, remedy: str) -> Features:
-    with require(file.with_suffix(".csv"), "list of names", remedy).open(encoding="utf-8", newline="") as rows:
-        keys = [row["key"] for row in csv.DictReader(rows)]
+    names = require(file.with_suffix(".csv"), "list of names", remedy)
+    try:
+        with names.open(encoding="utf-8", newline="") as rows:
+            keys = [row["key"] for row in csv.DictReader(rows)]
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise DataError(f"{names} is no list of names: {remedy}") from None
     array = mapped(file, remedy)
     if array.ndim != 2 or array.dtype != np.float32 or len(array) != len(keys):
         raise DataError(f"{file} holds {array.dtype} {array.shape} for {len(keys)} names: {remedy}")
@@ -110,7 +119,7 @@ class KeptFeatures:
         data: the data set.
         model: whose encoder it is, on its device.
         look: how the images are prepared.
-        settings: what the features depend on.
+        settings: what the features depend on, beside the images.
     """
 
     data: DataPaths
@@ -119,20 +128,17 @@ class KeptFeatures:
     settings: dict[str, Any]
 
     @classmethod
-    def of(cls, data: DataPaths, model: Model, look: Preprocessing, tables: dict[str, Any]) -> "KeptFeatures":
+    def of(cls, data: DataPaths, model: Model, look: Preprocessing) -> "KeptFeatures":
         """Of a model's encoder as it is now.
 
         Args:
             data: the data set.
             model: the model.
             look: how the images are prepared; features have no augmentation.
-            tables: what the images were made with.
         """
         seen = {name: value for name, value in look.in_json.items() if name != "augment"}
-        hashes = {split: file_hash(data.table(split)) for split in SPLITS}
         precision = "bf16" if model.mixed_precision else "fp32"
-        settings = {"look": seen, "tables": tables, "hashes": hashes, "precision": precision}
-        return cls(data, model, look, settings | {"encoder": _digest_of(model.encoder)})
+        return cls(data, model, look, {"look": seen, "precision": precision, "encoder": _digest_of(model.encoder)})
 
     @cached_property
     def folder(self) -> Path:
@@ -141,15 +147,14 @@ class KeptFeatures:
         name = self.model.config.encoder_model.replace(":", "_").replace("/", "_")
         return self.data.features(f"{name}-{digest}")
 
-    def there(self, split: str, keys: Sequence[str]) -> Features | None:
-        """Those of a split, where they are finished, whole, and of all these images among others."""
-        stage = self._stage(split)
+    def there(self, table: Table) -> Features | None:
+        """Those of a table's images, where they are finished, whole, and of the images as they are now."""
+        stage = self._stage(table)
         try:
-            found = _stored(self._file(split), AGAIN) if stage.is_done(overwrite=False) else None
+            return _stored(self._file(table.split), AGAIN) if stage.is_done(overwrite=False) else None
         except (StaleError, DataError, MissingError):
-            LOG.warning("the features in %s are damaged, and are made again", self.folder)
+            LOG.info("the features in %s are damaged, or of other images: they are made again", self.folder)
             return None
-        return found if found is not None and set(keys) <= set(found.keys) else None
 
     def make(self, table: Table, how: HowImagesAreRead, group: Group) -> Features:
         """Those of the images of a table, each image read once, by all processes of a group.
@@ -158,12 +163,9 @@ class KeptFeatures:
             DataError: an image cannot be read.
         """
         files = [self.data.image(path) for path in table.paths]
-        stage, place = self._stage(table.split), self._file(table.split)
+        stage, place = self._stage(table), self._file(table.split)
         width = self.model.features
         shards = Shards(self.folder / f".{table.split}.shards", (len(files), width), how.batch_size)
-        if group.leads:
-            stage.begin()
-            shards.claim(json.dumps([self.settings, table.keys, how.batch_size]))
         self.model.eval()
         title = f"features of {table.split}"
 
@@ -172,22 +174,40 @@ class KeptFeatures:
             batches = batches_of([files[row] for row in rows], self.look, how.batch_size, how.workers, title)
             return outcomes(self.model.encode, batches, self.look, how.device)
 
-        fill(shards, made, group)
-        if group.leads:
-            shards.cut({place: width})
-            write_csv(place.with_suffix(".csv"), ["key"], ([key] for key in table.keys))
-            stage.finish(images=len(files))
-            remove(self.folder / f".{table.split}.shards")
-            LOG.info("wrote %s: %d features of %d images", place, width, len(files))
+        with locked(self.folder) if group.leads else nullcontext():
+            if group.leads:
+                stage.begin()
+                shards.claim(json.dumps([stage.settings, table.keys, how.batch_size]))
+            fill(shards, made, group)
+            if group.leads:
+                shards.cut({place: width})
+                write_csv(place.with_suffix(".csv"), ["key"], ([key] for key in table.keys))
+                stage.finish(images=len(files))
+                remove(self.folder / f".{table.split}.shards")
+                LOG.info("wrote %s: %d features of %d images", place, width, len(files))
         group.wait()
         return _stored(place, AGAIN)
 
     def _file(self, split: str) -> Path:
         return self.folder / f"{split}.npy"
 
-    def _stage(self, split: str) -> Stage:
-        outputs = [self._file(split), self._file(split).with_suffix(".csv")]
-        return Stage(f"features of {split}", self.folder / f"manifest-{split}.json", self.settings, {}, outputs)
+    def _stage(self, table: Table) -> Stage:
+        split, file = table.split, self._file(table.split)
+        settings = self.settings | {"images": _stamp(self.data, table)}
+        outputs = [file, file.with_suffix(".csv")]
+        return Stage(f"features of {split}", self.folder / f"manifest-{split}.json", settings, {}, outputs)
+
+
+def _stamp(data: DataPaths, table: Table) -> str:
+    """A hash of the names, sizes and times of a table's images: it changes when one is made anew."""
+    digest = hashlib.sha256()
+    for key, path in zip(table.keys, table.paths, strict=True):
+        try:
+            found = data.image(path).stat()
+            digest.update(f"{key}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        except OSError:
+            digest.update(f"{key}\0missing\0".encode())
+    return digest.hexdigest()
 
 
 def _digest_of(encoder: nn.Module) -> str:

@@ -29,9 +29,8 @@ def model_state(file: Path, model: Model) -> dict[str, Tensor]:
     Raises:
         DataError: the file is damaged, holds something other than data, or is that of another network.
     """
-    plain = (
-        model.features == model.config.encoding_size
-    )  # d equals E: BatchNorm and tanh alone; the published file still has the others
+    # where d equals E: BatchNorm and tanh alone; the published file still has the other layers
+    plain = model.features == model.config.encoding_size
     state = {}
     for name, tensor in load_state_dict(file, "model_state_dict").items():
         if not (plain and name.split(".")[0] in _UNUSED_WHERE_SIZES_AGREE):

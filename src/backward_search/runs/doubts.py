@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 
+from backward_search.data.guesses import load_guessed, warnings_of_guesses
 from backward_search.errors import UserError
 from backward_search.runs.task import Task
 from backward_search.training.recognition import Recognition
@@ -23,7 +24,8 @@ def doubts(task: Task, places: Sequence[int] | None = None) -> list[tuple[str, R
         task: the queries; their conditioned attributes are the first of each pair.
         places: of those that are meant; all where they are left out.
     """
-    asked = task.asked(places).items()
+    guessed = load_guessed(task.source.run.data)
+    asked = [(name, labels) for name, labels in task.asked(places).items() if name not in guessed]
     try:
         found = [(name, task.source.recognised(name)[label]) for name, labels in asked for label in sorted(labels)]
     except UserError as error:
@@ -34,6 +36,8 @@ def doubts(task: Task, places: Sequence[int] | None = None) -> list[tuple[str, R
 
 def warn_of(task: Task, places: Sequence[int] | None = None) -> None:
     """Warn of them in the log, a line each; see `doubts`."""
+    for words in warnings_of_guesses(task.source.run.data, task.conditioned, task.table.keys):
+        LOG.warning("%s", words)
     found = doubts(task, places)
     for name, one in found[:MOST]:
         LOG.warning("%s: the head recognises %s: expect few hits to meet a condition on it", name, one)

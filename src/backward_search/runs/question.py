@@ -15,6 +15,7 @@ from backward_search.model.embedding import EmbeddingNetwork, embed_files, embed
 from backward_search.runs.run import Run, require_encoder
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task
+from backward_search.storage.mapped import FAULTS
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,11 @@ def embedded_vector(run: Run, file: Path, device: torch.device) -> Tensor:
     what = f"--query_vector {file}"
     try:
         array = np.load(file, allow_pickle=False)
-        vector = torch.from_numpy(np.asarray(array, np.float32)).reshape(1, -1)
-    except (OSError, ValueError, EOFError, TypeError) as error:
+        vector = torch.from_numpy(np.atleast_2d(np.asarray(array, np.float32)))
+    except FAULTS as error:
         raise OptionError(f"{what} cannot be read as a .npy file of numbers ({error})") from None
     width = run.model.features or run.model.encoding_size
-    if vector.shape[1] != width or not bool(vector.isfinite().all()) or not bool(vector.any()):
+    if vector.shape != (1, width) or not bool(vector.isfinite().all()) or not bool(vector.any()):
         raise OptionError(f"{what} holds {array.shape}: expected one vector of {width} finite numbers, not all 0")
     if not run.model.features:
         return vector.to(device)

@@ -101,11 +101,14 @@ class Run:
             )
         require(paths.weights, "trained network", f"{remedy} and --overwrite True")
         tables = {split: data.table(split) for split in SPLITS} | {"classes": data.classes}
-        for file in tables.values():
-            require(file, f"table of {name.dataset_name}", f"run {entry.prepare}")
-        refuse_stale(paths.manifest("B1"), tables, f"{remedy} and --overwrite True")
         try:
-            return cls(name, paths, data, entry, **_parsed(read_json(paths.config)))
+            run = cls(name, paths, data, entry, **_parsed(read_json(paths.config)))
+            if run.model.features:
+                tables |= {f"vectors of {split}": data.vectors(split) for split in SPLITS}
+            for file in tables.values():
+                require(file, f"table of {name.dataset_name}", f"run {entry.prepare}")
+            refuse_stale(paths.manifest("B1"), tables, f"{remedy} and --overwrite True")
+            return run
         except (KeyError, TypeError, AttributeError):
             raise DataError(f"{paths.config} is not a run's configuration: {remedy} and --overwrite True") from None
 

@@ -31,9 +31,8 @@ def calibrate_heads(run: Run) -> None:
         result = calibrate(*run.load_logits("train", name, np.array(sure)))
         found[name] = asdict(result)
         errors = [f"{result.error:.3f} to {result.calibrated_error:.3f} on {result.images} held-out images"]
-        if (
-            tested and name not in guessed
-        ):  # in the log alone: what depends on the temperatures does not depend on the test split
+        if tested and name not in guessed:
+            # in the log alone: what depends on the temperatures does not depend on the test split
             logits, ids = run.load_logits("test", name)
             before, after = (expected_calibration_error(softmax(logits / t, 1), ids) for t in (1, result.temperature))
             errors.append(f"{before:.3f} to {after:.3f} on the test split")

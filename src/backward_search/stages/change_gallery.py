@@ -99,6 +99,8 @@ def _images(source: Path) -> list[Path]:
 
 
 def _lines(file: Path) -> list[str]:
+    if file.is_dir():
+        raise DataError(f"{file} is a folder: expected a text file with a line for each image")
     if not file.is_file():
         raise MissingError(f"{file} does not exist")
     try:

@@ -28,6 +28,9 @@ def describe_heads(paths: RunPaths, trained: Table, counts: Mapping[str, np.ndar
     found = {name: recognitions(each, trained.classes[name]) for name, each in counts.items()}
     images = {name: np.bincount(trained.ids[name], minlength=len(each)) for name, each in found.items()}
     write_table(paths.heads_table, found, images)
+    paths.heads_figure.unlink(missing_ok=True)
+    if not found:  # where every label is a guess nothing is known
+        return
     pairs = {name: confused(each, trained.classes[name], PAIRS) for name, each in counts.items()}
     draw_heads(paths.heads_figure, [HeadPanel(name, each, pairs[name]) for name, each in found.items()])
     for name, each in found.items():

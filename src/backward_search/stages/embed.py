@@ -17,7 +17,6 @@ from backward_search.cli.console import skippable
 from backward_search.cli.translation import opened_run
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table
-from backward_search.data.provenance import provenance
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, MissingError
 from backward_search.images.kinds import SUFFIXES, kind_of
@@ -206,7 +205,7 @@ def _features(run: Run, model: Model, images: Images, options: EmbedOptions) -> 
         return given_features(run.data, images.name)
     if run.name.enc_update:
         return None
-    return KeptFeatures.of(run.data, model, run.look, provenance(run.data)).there(images.name, images.keys)
+    return KeptFeatures.of(run.data, model, run.look).there(load_table(run.data, run.entry, images.name))
 
 
 def _of_images(

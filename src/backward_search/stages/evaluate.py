@@ -12,7 +12,7 @@ from torch import Tensor
 
 from backward_search.cli import EvaluateOptions, VisualizeOptions, next_command
 from backward_search.cli.translation import evaluation, opened_run, run_paths, run_source, task_of
-from backward_search.data.guesses import warnings_of_guesses
+from backward_search.data.guesses import counts_of_guesses
 from backward_search.data.provenance import provenance
 from backward_search.errors import OptionError
 from backward_search.evaluation.intervals import estimates
@@ -74,8 +74,6 @@ def measure(options: EvaluateOptions, *, warn: bool = False) -> Path:
     _check(task, each)
     LOG.info("%s", _what_is_used(task, each))
     if warn:
-        for words in warnings_of_guesses(run.data, task.conditioned, task.table.keys):
-            LOG.warning("%s", words)
         warn_of(task)
     stages = [(_stage(run, one, save_hits=options.save_result), one) for one in each]
     left = [(stage, one) for stage, one in stages if not stage.is_done(overwrite=options.overwrite)]
@@ -264,6 +262,8 @@ def _results(one: Evaluation, task: Task, answer: Answer, values: dict[str, np.n
             results[f"{name}_queries"] = estimate.count
         if name.startswith("mts"):
             results[f"{name}_std"] = float(values[name].std())  # of the population of queries, as published
+    guesses = counts_of_guesses(run.data, task.conditioned, task.table.keys)
+    results |= {"guessed_labels": guesses} if guesses else {}
     return results | {
         "gradient_evaluations": float(answer.moved.steps.double().mean()),
         "share_stopped_early": float(answer.moved.stopped.double().mean()),

@@ -4,8 +4,6 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import torch
-
 from backward_search.cli import (
     EmbedOptions,
     EvaluateOptions,
@@ -20,12 +18,13 @@ from backward_search.cli.console import without_next
 from backward_search.cli.translation import opened_run
 from backward_search.data import registry
 from backward_search.data.registry import DatasetEntry
-from backward_search.errors import TooFewQueriesError
+from backward_search.errors import OptionError, TooFewQueriesError
 from backward_search.extras import how_to_install, is_there
 from backward_search.model.efficientnet_lite import NAME as LITE
 from backward_search.model.efficientnet_lite import is_installed
 from backward_search.model.encoders import has_weights
 from backward_search.runs.queries import read_queries
+from backward_search.runs.run import find_device
 from backward_search.stages.embed import embed
 from backward_search.stages.evaluate import evaluate, measure
 from backward_search.stages.explore import explore
@@ -60,7 +59,8 @@ def photo_search(options: PhotoOptions) -> Path:
         _say(2, "the test queries (A2)")
         measured = _queries(options)
         _say(3, "the model (B1)")
-        size = ("--image_size", str(SMALL_SIZE)) if "small_cnn" in words else ()
+        small = "small_cnn" in words and options.image_size == PhotoOptions.image_size
+        size = ("--image_size", str(SMALL_SIZE)) if small else ()
         run = train(parse(TrainOptions, None, [*words, *size, *_for_a_network(options)]))
         _say(4, "the embeddings (C1)")
         embed(parse(EmbedOptions, None, [*words, *_for_a_network(options)]))
@@ -95,13 +95,16 @@ def _for_a_network(options: PhotoOptions) -> list[str]:
 def _encoder(options: PhotoOptions, entry: DatasetEntry) -> list[str]:
     """Which encoder, and whether it is trained: without a GPU a pretrained one stays as it is."""
     if entry.vectors:
+        if options.encoder_model:
+            raise OptionError(f"--encoder_model {options.encoder_model}: vectors need none, they are its features")
         return list(HEADS_ALONE)
     name = options.encoder_model or (LITE if is_installed() else "small_cnn")
     if not options.encoder_model and name != LITE:
         LOG.warning("the encoder is trained from nothing, for want of a pretrained one: %s", how_to_install("lite"))
+    on_cpu = find_device(options.device).type == "cpu"
     if not has_weights(name):
         return ["--encoder_model", name, *FROM_NOTHING]
-    return ["--encoder_model", name, *([] if torch.cuda.is_available() else ["--enc_update", "False", *HEADS_ALONE])]
+    return ["--encoder_model", name, *(["--enc_update", "False", *HEADS_ALONE] if on_cpu else [])]
 
 
 def _queries(options: PhotoOptions) -> bool:

@@ -72,7 +72,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     group.wait()  # nobody writes before everybody has looked
     if done:
         return paths.folder
-    if options.skip_unreadable:
+    if options.skip_unreadable and not plan.model.features:
         tables = {split: _readable(options, table) for split, table in tables.items()}
     all_tables = dict(tables)
     tables["train"], held = _held_out(options, tables["train"])
@@ -103,7 +103,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     if group.leads:
         classes = {name: tables["train"].classes[name] for name in options.attributes}
         write_csv(paths.holdout, ["key"], ([key] for key in held))
-        describe_heads(paths, tables["train"], tested.confusion)
+        sure = {name: counts for name, counts in tested.confusion.items() if name not in load_guessed(options.data)}
+        describe_heads(paths, tables["train"], sure)
         config = config_json(run_name(options), model.config, plan.look, classes)
         _finish(trainer, options, paths, history, config | {"tables": provenance(options.data)}, stage)
     return paths.folder
@@ -183,10 +184,10 @@ def _features(
     if plan.training.enc_update or plan.look.augment:
         return {}
     model.mixed_precision = is_mixed(options.precision, device)  # as C1 takes them
-    kept = KeptFeatures.of(options.data, model, plan.look, provenance(options.data))
+    kept = KeptFeatures.of(options.data, model, plan.look)
     LOG.info("the encoder is frozen: its features are made once, and kept in %s", kept.folder)
     how = HowImagesAreRead(EmbedOptions.batch_size, options.n_workers, device)
-    return {split: kept.there(split, table.keys) or kept.make(table, how, group) for split, table in tables.items()}
+    return {split: kept.there(table) or kept.make(table, how, group) for split, table in tables.items()}
 
 
 def _mixed_precision(options: TrainOptions, device: torch.device) -> bool:
@@ -215,8 +216,9 @@ def _fit(
     """
     if not trainer.learns:
         LOG.info("every head is told by vectors: there is nothing to train")
-        only = trainer.evaluate(loaders["test"])
-        history.add(trainer.evaluate(loaders["train"]), only)
+        trained, only = trainer.evaluate(loaders["train"]), trainer.evaluate(loaders["test"])
+        if leads and not history.rows:
+            history.add(trained, only)
         checkpoint.keep(trainer, history, paths, leads=leads)
         return only
     tested = None

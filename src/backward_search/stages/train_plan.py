@@ -81,7 +81,7 @@ def _configurations(
     )
     look = prepared_look(entry, options.data)
     look = dataclasses.replace(look, size=options.image_size, max_pixels=options.max_pixels)
-    look = dataclasses.replace(look, augment=_augments(options, look))
+    look = dataclasses.replace(look, augment=not known and _augments(options, look))
     seen = options.pretrained and options.encoder_model != EMBEDDINGS
     return config, model, (weights_look(options.encoder_model, look) if seen else look)
 
@@ -163,6 +163,7 @@ def training_stage(options: TrainOptions, paths: RunPaths, plan: TrainPlan) -> S
     named = named_files(options.class_vectors) if options.class_vectors != "-" else {}
     named = named or {name: options.data.class_vectors(name) for name in plan.known}
     inputs |= {f"class vectors of {name}": named[name] for name in plan.known}
-    if options.encoder_model == EMBEDDINGS:
+    inputs |= {"guessed": options.data.guessed} if plan.known and options.data.guessed.exists() else {}
+    if plan.model.features:
         inputs |= {f"vectors of {split}": options.data.vectors(split) for split in SPLITS}
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])

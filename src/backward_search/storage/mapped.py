@@ -1,11 +1,19 @@
 """Reading a `.npy` file page by page, as it is needed."""
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from backward_search.errors import DataError, MissingError
+
+FAULTS = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy raises at files that are not what their name says."""
 
 
 def mapped(

@@ -161,7 +161,7 @@ class Trainer:
             device: where.
             group: the processes that train it together.
             compiled: let torch.compile make the network faster.
-            on_features: its batches hold what the frozen encoder has made of the images (`features.encoded`).
+            on_features: its batches hold what the frozen encoder has made of the images (`features.FeatureLoader`).
         """
         for parameter in model.encoder.parameters():
             parameter.requires_grad_(config.enc_update)
@@ -178,7 +178,7 @@ class Trainer:
         self._network: nn.Module = AfterEncoder(self.model) if on_features else model
         if compiled:
             self._network = cast(nn.Module, torch.compile(self._network))
-        self._parallel = group.parallel(self._network, device)
+        self._parallel = group.parallel(self._network, device) if self.learns else self._network
         self.epoch, self.step, self.tally = 0, 0, self._new_tally()
 
     @property

@@ -10,6 +10,7 @@ from backward_search.conditions.language import parse_condition
 from backward_search.errors import MissingError
 from backward_search.runs.doubts import MOST, doubts, warn_of
 from backward_search.runs.task import Task
+from backward_search.storage.paths import DataPaths
 from backward_search.training.recognition import Recognition
 
 CLASSES = {"style": [f"s{i}" for i in range(10)], "genre": ["few", "good", "poor"]}
@@ -25,7 +26,8 @@ KNOWN = {
 
 def task(*conditions: str, recognised=lambda name: KNOWN[name]) -> Task:
     clauses = [parse_condition(text, CLASSES) for text in conditions]
-    source = SimpleNamespace(split="test", recognised=recognised)
+    run = SimpleNamespace(data=DataPaths.of("nowhere", "none"))
+    source = SimpleNamespace(split="test", recognised=recognised, run=run, table=SimpleNamespace(keys=[]))
     names = tuple(clauses[0])
     wanted = Conditions(torch.zeros(len(names), len(clauses), 10))
     return Task(source, names, [], np.zeros(len(clauses), int), clauses, wanted)

@@ -7,6 +7,7 @@ from PIL import Image
 
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import Group
+from backward_search.errors import DataError
 from backward_search.images.fitting import normalise
 from backward_search.images.loading import ImageLoader
 from backward_search.model.features import Features
@@ -74,5 +75,5 @@ def test_features_belong_to_their_rows_and_processes_share_them(files):
 
 def test_an_image_without_features_is_refused(files):
     features = Features(np.zeros((89, 2), np.float32), KEYS[1:])
-    with pytest.raises(KeyError):
+    with pytest.raises(DataError, match="no vectors of 1 images, such as a/0"):
         FeatureLoader(loader(files), features, KEYS)

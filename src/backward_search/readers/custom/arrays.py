@@ -1,8 +1,6 @@
 """The user's own images, or vectors, in an .npz file of arrays."""
 
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from backward_search.readers.custom.embedded import listing_of_vectors
 from backward_search.readers.custom.listing import Listing, Pixels, Reading, Roles
 from backward_search.readers.custom.names import column_text, row_keys
 from backward_search.readers.custom.vectors import ListedVectors, stacked
+from backward_search.storage.mapped import FAULTS
 
 _VECTORS = ("embeddings", "embedding", "vectors", "features", "emb", "x", "X")
 _IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
@@ -96,11 +95,10 @@ def _shapes(arrays: Arrays) -> str:
 
 
 def _load_arrays(source: Path) -> Arrays:
-    faults = (OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, zlib.error)
     try:
         with np.load(source, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (*faults, AttributeError) as error:  # a single array has no names
+    except FAULTS as error:  # a single array has no names
         raise DataError(f"{source} cannot be read ({error}), expected an .npz file without Python objects") from None
 
 

@@ -18,8 +18,15 @@ FILLED, SHARED = 0.9, 10
 """Of those the least share of rows that have one, and the least mean number of rows for a value."""
 
 
-def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ...]:
+def find_attributes(file: Path, listing: Listing, roles: Roles, told: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The label columns: those named, or all that have no other role.
+
+    Args:
+        file: the source, for messages.
+        listing: its rows.
+        roles: which column says what.
+        told: attributes whose classes are told by vectors: they come first, and of the others, unless they are named,
+            those that look like labels.
 
     Raises:
         OptionError: a named column does not exist.
@@ -36,9 +43,9 @@ def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ..
             _require_column(option, name, found, file)
     others = {roles.path, roles.image, roles.tags, roles.split, roles.group}
     free = [name for name in found if name not in others and not name.startswith("Unnamed: ") and name]
-    if roles.labels == (AUTO,):
-        return _likely_labels(file, listing, free)
-    attributes = tuple(dict.fromkeys(roles.labels)) or tuple(free)
+    if roles.labels == (AUTO,) or (told and not roles.labels):
+        return told + tuple(name for name in _likely_labels(file, listing, free, told) if name not in told)
+    attributes = tuple(dict.fromkeys((*told, *roles.labels))) or tuple(free)
     if not attributes:
         raise DataError(f"{file} has no label column (found: {', '.join(found) or 'none'}): expected at least one")
     likely = [name for name in free if 1 < _different(listing.columns[name]) <= _most_classes(listing.columns[name])]
@@ -47,23 +54,22 @@ def find_attributes(file: Path, listing: Listing, roles: Roles) -> tuple[str, ..
     return attributes
 
 
-def _likely_labels(file: Path, listing: Listing, free: Sequence[str]) -> tuple[str, ...]:
+def _likely_labels(file: Path, listing: Listing, free: Sequence[str], told: Sequence[str]) -> tuple[str, ...]:
     """The columns that look like labels: filled almost everywhere, with two values or more that many rows share.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, and no attribute is told either.
     """
     found = []
     for name in free:
         values = listing.columns[name]
-        if len(free) == 1:  # as of class folders: there is nothing to choose
+        if len(free) == 1 and not told:  # as of class folders: there is nothing to choose
             _check_attribute(file, name, values, chosen=True, likely=())
             return (name,)
         filled, different = int((values != "").sum()), _different(values)
-        if filled >= FILLED * len(values) and 2 <= different <= filled / SHARED:
-            _check_attribute(file, name, values, chosen=True, likely=())
+        if _can_name(name) and filled >= FILLED * len(values) and 2 <= different <= filled / SHARED:
             found.append(name)
-    if not found:
+    if not found and not told:
         raise DataError(
             f"no column of {file} looks like labels, {SHARED} rows or more for each of its values: name them with "
             f"--label_columns; found {', '.join(free) or 'none'}"
@@ -89,8 +95,7 @@ def _most_classes(values: "pd.Series[str]") -> float:
 
 def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen: bool, likely: Sequence[str]) -> None:
     """Refuse a name that cannot stand in options and file names, and labels that leave nothing to learn."""
-    plain = all(mark.isalnum() or mark in "_- " for mark in name) and not name.startswith("_")
-    if not plain or name in ("path", "key"):
+    if not _can_name(name):
         raise DataError(
             f"{file}: the column {name!r} cannot name an attribute: rename it to letters, digits, '_', '-' and spaces, "
             "or choose others with --label_columns"
@@ -104,6 +109,12 @@ def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen:
             f"{file}: {name} has {different} different values in {len(labels)} rows, which looks like no label: "
             f"name the label columns with --label_columns{' ' if likely else ''}{','.join(likely)}"
         )
+
+
+def _can_name(name: str) -> bool:
+    """Whether a column's name can stand in options and file names."""
+    plain = all(mark.isalnum() or mark in "_- " for mark in name) and not name.startswith("_")
+    return plain and name not in ("path", "key")
 
 
 def labelled(file: Path, listing: Listing, attributes: Sequence[str], findings: Findings) -> Listing:

@@ -46,7 +46,9 @@ class Delimited:
     short: list[str] = field(default_factory=list)
 
 
-def read_delimited(source: Path, encoding: str = "", *, skip_malformed: bool = False) -> Delimited:
+def read_delimited(
+    source: Path, encoding: str = "", *, skip_malformed: bool = False, keep_empty: bool = False
+) -> Delimited:
     """Read a file whose first record names the columns.
 
     The separator is the one that a line `sep=;` names, else the one of `SEPARATORS` under which most of the first
@@ -56,6 +58,7 @@ def read_delimited(source: Path, encoding: str = "", *, skip_malformed: bool = F
         source: the file.
         encoding: of the text; left out, what its byte order mark says, else UTF-8.
         skip_malformed: leave out lines with too many fields.
+        keep_empty: a line without any field is a row, too.
 
     Raises:
         DataError: it is no text in this encoding, has no header, or has a line with too many fields.
@@ -77,7 +80,7 @@ def read_delimited(source: Path, encoding: str = "", *, skip_malformed: bool = F
                     f"holds {_word(separator)} in double quotes, or leave such lines out by --skip_malformed True"
                 )
             malformed.append(f"line {line}")
-        elif any(cell.strip() for cell in cells):
+        elif keep_empty or any(cell.strip() for cell in cells):
             if len(cells) < len(names):
                 short.append(f"line {line}")
             rows.append((cells + [""] * len(names))[: len(names)])

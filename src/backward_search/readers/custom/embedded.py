@@ -1,7 +1,7 @@
 """The user's own vectors with what a table says of them, and with images where there are some."""
 
+import hashlib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from backward_search.readers.custom.vectors import ListedVectors, load_vectors
 
 CLIP_FOLDER, CLIP_TABLES, CLIP_PATH = "img_emb", "metadata", "image_path"
 """What clip-retrieval calls its folders and its column of paths."""
-_NUMBER = re.compile(r"(\d+)(?=\D*$)")
+_NUMBERS = re.compile(r"\d+")
 
 
 def is_clip_retrieval(folder: Path) -> bool:
@@ -34,10 +34,7 @@ def read_clip_retrieval(folder: Path, roles: Roles, reading: Reading) -> Listing
     Raises:
         DataError: a file is missing or damaged, or one has other rows than its partner.
     """
-    arrays, tables = (
-        {_number(file): file for file in sorted((folder / place).glob(pattern))}
-        for place, pattern in ((CLIP_FOLDER, "*.npy"), (CLIP_TABLES, "*.parquet"))
-    )
+    arrays, tables = _numbered(folder / CLIP_FOLDER, "*.npy"), _numbered(folder / CLIP_TABLES, "*.parquet")
     if not arrays or arrays.keys() != tables.keys():
         raise DataError(
             f"{folder} holds {len(arrays)} files in {CLIP_FOLDER}/ and {len(tables)} in {CLIP_TABLES}/: expected a "
@@ -59,9 +56,23 @@ def read_clip_retrieval(folder: Path, roles: Roles, reading: Reading) -> Listing
     return listing_of_vectors("clip-retrieval", folder / CLIP_TABLES, frame, vectors, roles, reading, inputs=inputs)
 
 
-def _number(file: Path) -> int:
-    found = _NUMBER.search(file.stem)
-    return int(found[1]) if found else -1
+def _numbers(file: Path) -> tuple[int, ...]:
+    """The numbers in a file's name, by which 10 comes after 9."""
+    return tuple(int(word) for word in _NUMBERS.findall(file.stem))
+
+
+def _numbered(folder: Path, pattern: str) -> dict[tuple[int, ...], Path]:
+    """The files of a folder by the numbers in their names.
+
+    Raises:
+        DataError: two have the same.
+    """
+    found: dict[tuple[int, ...], Path] = {}
+    for file in sorted(folder.glob(pattern)):
+        other = found.setdefault(_numbers(file), file)
+        if other is not file:
+            raise DataError(f"{folder} has {other.name} and {file.name}: expected names that differ by a number")
+    return found
 
 
 def read_beside_table(source: Path, roles: Roles, reading: Reading) -> Listing:
@@ -74,21 +85,25 @@ def read_beside_table(source: Path, roles: Roles, reading: Reading) -> Listing:
     place = Path(reading.vectors)
     if not place.exists():
         raise MissingError(f"--vectors {place} does not exist")
-    files = sorted(place.glob("*.npy"), key=lambda file: (_number(file), file.name)) if place.is_dir() else [place]
+    files = [file for _, file in sorted(_numbered(place, "*.npy").items())] if place.is_dir() else [place]
     if not files:
         raise DataError(f"--vectors {place} holds no .npy file")
-    vectors, frame = load_vectors(files), _table(source, reading)
+    vectors = load_vectors(files)
+    frame = _table(source, reading, len(vectors))
     if len(frame) != len(vectors):
         raise DataError(
             f"{source} has {len(frame)} rows, and --vectors {place} {len(vectors)} vectors: expected one for each row, "
             "in the same order"
         )
     inputs = {source.name: source, **{file.name: file for file in files}}
-    return listing_of_vectors("table beside vectors", source, frame, vectors, roles, reading, inputs=inputs)
+    listing = listing_of_vectors("table beside vectors", source, frame, vectors, roles, reading, inputs=inputs)
+    if len(files) > 1:
+        listing.facts["vectors"] = f"{len(files)} files, in the order {files[0].name}, {files[1].name}, ..."
+    return listing
 
 
-def _table(source: Path, reading: Reading) -> pd.DataFrame:
-    """All rows of a table as text."""
+def _table(source: Path, reading: Reading, count: int = -1) -> pd.DataFrame:
+    """All rows of a table as text; of a text empty lines too, where there are then so many as are wanted."""
     if source.suffix.lower() in (".parquet", *ARROW):
         with opened_columnar(source, "replace it") as file:
             return text_columns(file, leave=())[0]
@@ -96,7 +111,8 @@ def _table(source: Path, reading: Reading) -> pd.DataFrame:
         raise DataError(
             f"--source {source} is no table: beside --vectors goes a .csv, .parquet or .arrow file of labels"
         )
-    return read_delimited(source, reading.encoding).frame
+    whole = read_delimited(source, reading.encoding, keep_empty=True).frame
+    return whole if len(whole) == count else read_delimited(source, reading.encoding).frame
 
 
 def listing_of_vectors(
@@ -127,6 +143,8 @@ def listing_of_vectors(
     Raises:
         DataError: names are missing or stand twice.
     """
+    if len(frame) != len(vectors):
+        raise DataError(f"{source} has {len(frame)} rows and {len(vectors)} vectors: expected one for each row")
     cells, noted = cleaned(named_as_expected(frame, roles), reading.missing_words, kept=(roles.path,))
     rows = np.arange(len(cells))
     faulty = vectors.faulty()
@@ -165,7 +183,7 @@ def _names(
         paths, disk = [table_paths.plain_path(text) for text in written], table_paths.Disk(source.parent)
         files = [disk.find(path) or disk.at(path) if path else source.parent / "" for path in paths]
     if reading.key_column:
-        return _own_keys(source, cells, reading.key_column, files), files
+        return _own_keys(source, cells, reading.key_column, suffix if files is None else ".png"), files
     if files is None:
         return row_keys(len(cells), suffix), None
     parts = [inside(path) or ("row", str(row)) for row, path in enumerate(paths)]
@@ -174,7 +192,7 @@ def _names(
     return unique_keys(parts), files
 
 
-def _own_keys(source: Path, cells: pd.DataFrame, column: str, files: Sequence[Path] | None) -> list[str]:
+def _own_keys(source: Path, cells: pd.DataFrame, column: str, suffix: str) -> list[str]:
     if column not in cells:
         raise DataError(f"--key_column {column}: {source} has no such column: found {', '.join(cells.columns)}")
     names = cells[column].tolist()
@@ -182,5 +200,8 @@ def _own_keys(source: Path, cells: pd.DataFrame, column: str, files: Sequence[Pa
     if twice or "" in names:
         what = "is empty in a row" if "" in names else f"has {twice[0]} twice"
         raise DataError(f"--key_column {column} of {source} {what}: expected a name of its own for each row")
-    ending = ".png" if files is not None else ""
-    return [f"{storable(column)}/{storable(name)}{ending}" for name in names]
+    stored = pd.Series([storable(name.replace("/", "_")) for name in names], dtype=object)
+    for row in np.flatnonzero(stored.str.casefold().duplicated(keep=False)).tolist():  # told apart by what was respelt
+        digest = hashlib.sha1(names[row].encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
+        stored[row] = f"{stored[row]}-{digest[:8]}"
+    return [f"{storable(column)}/{name}{suffix}" for name in stored]

@@ -85,9 +85,8 @@ def source(
     known = {name: ClassVectors.read(place) for name, place in class_vectors.items()}
     if known:
         whole = guessed(file, whole, known)
-        roles = roles if roles.labels else dataclasses.replace(roles, labels=tuple(known))
     refuse_own_images(paths, file, whole)
-    attributes = find_attributes(file, whole, roles)
+    attributes = find_attributes(file, whole, roles, told=tuple(known))
     listings: list[Listing] = []
 
     def read(findings: Findings) -> Samples:
@@ -100,11 +99,12 @@ def source(
                 findings.facts[f"labels of {name} that its class vectors guess"] = (
                     f"{len(guesses)}, as no one knows them"
                 )
-        further = {name: classes.names for name, classes in known.items() if name in attributes}
+        further = {name: classes.names for name, classes in known.items()}
         return dataclasses.replace(rows, missing=frozenset(missing), further_classes=further)
 
     how = How(image_size, workers, opening, wanted=thumbnails or whole.vectors is None)
     chosen = {"attributes": attributes, "image_size": image_size, "augment": augment, "listed": fingerprint(whole)}
+    chosen |= {} if thumbnails else {"thumbnails": False}
     given = {"source": str(file), "roles": vars(roles), "test_size": split.test_size, "split_seed": split.seed}
     return Source(
         entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known)),
@@ -185,7 +185,7 @@ def fingerprint(listing: Listing) -> str:
     """A hash of the names and, for files, their sizes: what changes when images come, go or are replaced."""
     rows: dict[str, Any] = {"name": listing.names}  # files of vectors are inputs, whose content counts
     if isinstance(listing.images, Files):
-        rows["size"] = listing.images.sizes
+        rows["size"] = [listing.images.sizes[row] for row in listing.rows]
     return str(pd.util.hash_pandas_object(pd.DataFrame(rows)).sum())
 
 

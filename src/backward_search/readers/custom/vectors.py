@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backward_search.errors import DataError
+from backward_search.storage.mapped import FAULTS
 
 BLOCK = 65_536
 """Rows that are looked at at once."""
@@ -91,7 +92,7 @@ def load_vectors(files: Sequence[Path]) -> ListedVectors:
     for file in files:
         try:
             array = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except FAULTS as error:
             raise DataError(f"{file} cannot be read as a .npy file ({error}): save it anew by numpy.save") from None
         if not isinstance(array, np.ndarray):
             raise DataError(f"{file} holds several arrays by name: give it as --source, with --vector_column")

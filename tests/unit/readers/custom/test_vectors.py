@@ -7,13 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_vectors import as_arrays, as_clip_retrieval, as_lists, beside_table, made_vectors
+from made_vectors import as_arrays, as_clip_retrieval, as_lists, beside_table, class_vectors, made_vectors
 from PIL import Image
 from scripts_by_name import script
 
 from backward_search.data.prepared import load_table
 from backward_search.data.registry import find
-from backward_search.errors import DataError, MissingError, OptionError
+from backward_search.errors import DataError, MissingError, OptionError, StaleError
 from backward_search.model.features import given_features
 from backward_search.readers.custom.vectors import ListedVectors
 from backward_search.storage.paths import DataPaths
@@ -164,3 +164,96 @@ def test_rows_are_taken_across_arrays():
     parts = [np.arange(12).reshape(4, 3), np.arange(12, 30).reshape(6, 3)]
     rows = np.array([9, 0, 4, 3, 0])
     assert ListedVectors(parts).take(rows).tolist() == np.concatenate(parts)[rows].tolist()
+
+
+def test_a_faulty_vector_beside_paths_is_left_out(tmp_path):
+    vectors, frame = made_vectors()
+    vectors[3] = np.nan
+    words = beside_table(tmp_path, vectors, frame.assign(path=frame["id"] + ".jpg"))
+    paths = prepared(tmp_path / "data", words[:4], "--label_columns", "style,colour")
+    assert json.loads(paths.report.read_text())["images"] == 239
+
+
+def test_names_with_slashes_stay_apart(tmp_path):
+    vectors, frame = made_vectors()
+    frame["id"] = [f"https://shop/{row % 120}{'/' if row < 120 else '_'}x" for row in range(240)]
+    paths = prepared(tmp_path / "data", beside_table(tmp_path, vectors, frame))
+    keys = [key for split in ("train", "test") for key in given_features(paths, split).keys]
+    assert len(set(keys)) == 240
+    assert all(key.count("/") == 1 for key in keys)
+    entry = find("v", tmp_path / "data")
+    for split in ("train", "test"):
+        assert given_features(paths, split).keys == load_table(paths, entry, split).keys
+
+
+def test_a_folder_of_arrays_is_taken_by_the_numbers_in_its_names(tmp_path):
+    vectors, frame = made_vectors()
+    words = beside_table(tmp_path, vectors, frame)
+    (tmp_path / "parts").mkdir()
+    for number, part in enumerate(np.array_split(vectors, 12)):
+        np.save(tmp_path / "parts" / f"emb_{number}_fp16.npy", part)
+    words[3] = str(tmp_path / "parts")
+    paths = prepared(tmp_path / "data", words)
+    for split in ("train", "test"):
+        features = given_features(paths, split)
+        rows = [int(key.rpartition("-")[2]) for key in features.keys]
+        assert (np.asarray(features.array) == vectors[rows]).all()
+    np.save(tmp_path / "parts" / "other_3_fp16.npy", part)
+    with pytest.raises(DataError, match=r"emb_3_fp16.npy and other_3_fp16.npy: expected names that differ by a number"):
+        prepared(tmp_path / "data", words, "--overwrite", "True")
+
+
+def test_names_and_images_of_arrays_and_lists(tmp_path):
+    vectors, frame = made_vectors(40)
+    images = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), dtype=np.uint8)
+    labels = {"style": np.array(["a", "b"] * 20), "sku": frame["id"].to_numpy(str)}
+    np.savez(tmp_path / "a.npz", images=images, clip=vectors, **labels)
+    more = ("--vector_column", "clip", "--key_column", "sku", "--label_columns", "style")
+    paths = prepared(tmp_path / "data", ["--source", str(tmp_path / "a.npz")], *more)
+    assert len(list((paths.folder / "images" / "sku").glob("item-*.png"))) == 40
+    np.savez(tmp_path / "a.npz", images=images, clip=vectors[:30], **labels)
+    with pytest.raises(DataError, match="has 40 rows and 30 vectors"):
+        prepared(tmp_path / "data", ["--source", str(tmp_path / "a.npz")], *more, "--overwrite", "True")
+
+
+def test_thumbnails_come_with_another_run(tmp_path):
+    vectors, frame = made_vectors()
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.jpg")
+    words = beside_table(tmp_path, vectors, frame.assign(path=["a.jpg", *frame["id"][1:]]))
+    more = ("--label_columns", "style,colour")
+    paths = prepared(tmp_path / "data", words[:4], *more, "--thumbnails", "False")
+    with pytest.raises(StaleError, match="thumbnails"):
+        prepared(tmp_path / "data", words[:4], *more)
+    prepared(tmp_path / "data", words[:4], *more, "--overwrite", "True")
+    assert len(list((paths.folder / "images").rglob("*.jpg"))) == 1
+
+
+def test_a_table_of_one_column_may_have_empty_lines(tmp_path):
+    vectors, frame = made_vectors()
+    known = frame["style"].where(frame.index % 2 == 0, "")
+    (tmp_path / "labels.csv").write_text("style\n" + "\n".join(known) + "\n")
+    np.save(tmp_path / "vectors.npy", vectors)
+    words = ["--source", str(tmp_path / "labels.csv"), "--vectors", str(tmp_path / "vectors.npy")]
+    file = class_vectors(tmp_path, vectors, frame, "style")
+    paths = prepared(tmp_path / "data", words, "--class_vectors", str(file))
+    assert len(paths.guessed.read_text().splitlines()) == 121
+
+
+def test_class_vectors_come_with_the_columns_that_look_like_labels(tmp_path):
+    vectors, frame = made_vectors()
+    file = class_vectors(tmp_path, vectors, frame, "style")
+    beside = beside_table(tmp_path, vectors, frame.drop(columns="style").assign(caption=frame["id"]))[:6]
+    prepared(tmp_path / "data", beside, "--class_vectors", str(file))
+    assert find("v", tmp_path / "data").attributes == ("style", "colour")
+    prepared(
+        tmp_path / "data", beside, "--class_vectors", str(file), "--label_columns", "colour", "--overwrite", "True"
+    )
+    assert find("v", tmp_path / "data").attributes == ("style", "colour")
+
+
+def test_a_cut_off_file_of_class_vectors_is_one_line(tmp_path):
+    vectors, frame = made_vectors()
+    file = class_vectors(tmp_path, vectors, frame, "style")
+    file.write_bytes(file.read_bytes()[:-60])
+    with pytest.raises(DataError, match="holds no class vectors"):
+        prepared(tmp_path / "data", beside_table(tmp_path, vectors, frame), "--class_vectors", str(file))

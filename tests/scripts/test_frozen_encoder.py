@@ -4,10 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 from scripts_by_name import script
 from tiny_set import tiny_set, words
 
 from backward_search.images import loading
+from backward_search.model import passes
 
 FROZEN = ("--enc_update", "False")
 
@@ -70,3 +72,36 @@ def test_damaged_features_are_made_again(data, decoded, caplog):
     assert 0 < len(decoded) < 400
     for name, array in arrays(run).items():
         np.testing.assert_allclose(array, before[name], atol=1e-5, err_msg=name)
+
+
+def test_images_that_were_made_anew_have_new_features(data, decoded):
+    script("B1.BuildModel")(words(data, "anew", *FROZEN))
+    file = next((data / "data" / "tiny" / "images").rglob("*.png"))
+    decoded.clear()
+    script("B1.BuildModel")(words(data, "anew", *FROZEN, "--overwrite", "True"))
+    assert not decoded
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file)
+    script("B1.BuildModel")(words(data, "anew", *FROZEN, "--overwrite", "True"))
+    assert file.name in decoded
+
+
+def test_a_killed_pass_is_gone_on_from(data, decoded, monkeypatch):
+    shutil.rmtree(data / "data" / "tiny" / "features")
+    real = passes.time.monotonic
+    monkeypatch.setattr(passes, "KEEP_SECONDS", -1)
+    calls = []
+
+    def stop():
+        calls.append(0)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real()
+
+    monkeypatch.setattr(passes.time, "monotonic", stop)
+    with pytest.raises(KeyboardInterrupt):
+        script("B1.BuildModel")(words(data, "killed", *FROZEN))
+    monkeypatch.setattr(passes.time, "monotonic", real)
+    seen = len(decoded)
+    script("B1.BuildModel")(words(data, "killed", *FROZEN))
+    assert seen > 0
+    assert len(decoded) - seen < 400
