@@ -92,7 +92,7 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     checkpoint.resume(trainer, history, paths)
     counts = len(tables["train"]), len(held)
     LOG.info("training on %s, %d images (%d held out), seed %d", _where(device, group), *counts, options.seed)
-    for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys):
+    for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys) if group.leads else ():
         LOG.warning("%s", words)
     with _one_thread() if features and device.type == "cpu" else nullcontext():
         tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
