@@ -15,7 +15,6 @@ minutes of B1 hold the one pass of a frozen encoder over the images.
 """
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,9 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
+from numbered import run
+
 from backward_search.cli.console import run_script
-from backward_search.errors import UserError
 from backward_search.storage.atomic import read_json, write_json
 
 VARIANTS = {
@@ -36,17 +36,6 @@ TITLES = {"small_cnn": "small_cnn, from nothing", "frozen": "Lite0, frozen", "fi
 SIZES = {"small_cnn": (64, 128), "frozen": (128, 224), "fine-tuned": (128, 224)}
 METHODS = {"teacher": ["--inverse_lambda", "0.5"], "best": []}
 FILES = {"teacher": "teacher-lambda0.5.json", "best": "best.json"}
-
-
-def run(script: str, *words: object) -> None:
-    """Run one of the numbered scripts.
-
-    Raises:
-        UserError: it failed; it has said why.
-    """
-    file = next(PROJECT.glob(f"{script}*.py"))
-    if subprocess.run([sys.executable, file, *map(str, words)], check=False).returncode:
-        raise UserError(f"{file.name} failed, see above")
 
 
 def prepare(work: Path, text: str) -> list[object]:

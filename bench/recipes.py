@@ -15,7 +15,6 @@ strength 0.6.
 
 import argparse
 import gzip
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,8 +26,10 @@ import numpy as np
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
+from numbered import run
+
 from backward_search.cli.console import run_script
-from backward_search.errors import MissingError, UserError
+from backward_search.errors import MissingError
 from backward_search.storage.atomic import read_json, replacing, write_json
 from backward_search.training.recipe import RECIPES
 
@@ -54,17 +55,6 @@ def read_idx(file: Path) -> np.ndarray:
     content = gzip.decompress(file.read_bytes())
     shape = np.frombuffer(content, ">u4", content[3], 4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * content[3]).reshape(shape)
-
-
-def run(script: str, *words: object) -> None:
-    """Run one of the numbered scripts.
-
-    Raises:
-        UserError: it failed; it has said why.
-    """
-    file = next(PROJECT.glob(f"{script}*.py"))
-    if subprocess.run([sys.executable, file, *map(str, words)], check=False).returncode:
-        raise UserError(f"{file.name} failed, see above")
 
 
 def prepare(name: str, work: Path, fashion_mnist: Path) -> list[object]:

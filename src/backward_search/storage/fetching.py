@@ -178,6 +178,7 @@ def why_unreachable(url: str, seconds: float = 5.0) -> str:
     said: list[str] = []
 
     def ask() -> None:
+        """Ask once, and note the reason; "" for any answer."""
         request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": f"backward-search/{__version__}"})
         try:
             urllib.request.urlopen(request, timeout=seconds).close()

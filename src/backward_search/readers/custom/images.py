@@ -87,6 +87,7 @@ def make(paths: DataPaths, file: Path, listing: Listing, how: How, findings: Fin
     places = [place for place, target in enumerate(targets) if place not in missing and not target.exists()]
 
     def jobs() -> Iterator[ImageJob]:
+        """The images that are not there yet, drawn from the source as the work goes on."""
         assert listing.images is not None
         contents = listing.images.contents([listing.rows[place] for place in places])
         for place, content in zip(places, contents, strict=True):

@@ -90,15 +90,12 @@ def source(
     listings: list[Listing] = []
 
     def read(findings: Findings) -> Samples:
+        """The rows with all labels; their listing is kept for what is made of them."""
         listings.append(labelled(file, whole, attributes, findings))
         findings.facts |= {"source": str(file), "form": whole.form, **whole.facts, "attributes": ", ".join(attributes)}
+        findings.facts |= _guesses_in_words(whole)
         missing = _missing(file, listings[-1], findings)
         rows = samples(paths, listings[-1], attributes, roles, split, findings)
-        for name, guesses in whole.guessed.items():
-            if guesses:
-                findings.facts[f"labels of {name} that its class vectors guess"] = (
-                    f"{len(guesses)}, as no one knows them"
-                )
         further = {name: classes.names for name, classes in known.items()}
         return dataclasses.replace(rows, missing=frozenset(missing), further_classes=further)
 
@@ -115,6 +112,15 @@ def source(
         make_more=lambda kept: _make_more(paths, listings[-1], class_vectors, kept),
         more=_more(paths, whole, class_vectors),
     )
+
+
+def _guesses_in_words(whole: Listing) -> dict[str, str]:
+    """How many labels are guesses, a line of the report for each attribute that has some."""
+    counts = {name: len(guesses) for name, guesses in whole.guessed.items() if guesses}
+    return {
+        f"labels of {name} that its class vectors guess": f"{count}, as no one knows them"
+        for name, count in counts.items()
+    }
 
 
 def _more(paths: DataPaths, whole: Listing, class_vectors: Mapping[str, Path]) -> dict[str, Path]:
