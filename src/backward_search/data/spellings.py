@@ -1,4 +1,4 @@
-"""Names that went through different archives: the same name, its letters beyond ASCII encoded in different ways."""
+"""The same name in different spellings: of archives that encode letters beyond ASCII, of tags that name a label."""
 
 import re
 import unicodedata
@@ -34,6 +34,21 @@ def lettered(name: str) -> str:
     'rococo/abc.jpg'
     """
     return bare(name).replace("-", "")
+
+
+def names_of(labels: Iterable[str], tags: Iterable[str]) -> set[str]:
+    """The tags that are no more than the name of a label, whatever case, accents and punctuation either is written in.
+
+    >>> sorted(names_of(["Art_Nouveau_Modern", "genre painting"], {"artnouveau(modern)", "genrepainting", "oil"}))
+    ['artnouveau(modern)', 'genrepainting']
+    """
+    plain = {_plain(label) for label in labels}
+    return {tag for tag in tags if _plain(tag) in plain}
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return re.sub(r"[\W_]", "", "".join(mark for mark in decomposed if not unicodedata.combining(mark)))
 
 
 def match(names: Sequence[str], available: Iterable[str]) -> dict[str, str]:

@@ -1,12 +1,11 @@
 """What the hits of a task's queries are worth: every measure, one value per query."""
 
-import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from backward_search.data.spellings import names_of
 from backward_search.evaluation import metrics
 from backward_search.runs.task import Task
 
@@ -52,21 +51,6 @@ def _tag_measures(task: Task, hits: np.ndarray, *, strict: bool) -> dict[str, np
         f"mts_at_{k}": metrics.tag_similarities(queries, gallery, hits),
         f"mts_at_{k}_without_labels": without,
     }
-
-
-def names_of(labels: Iterable[str], tags: Iterable[str]) -> set[str]:
-    """The tags that are no more than the name of a label, whatever case, accents and punctuation either is written in.
-
-    >>> sorted(names_of(["Art_Nouveau_Modern", "genre painting"], {"artnouveau(modern)", "genrepainting", "oil"}))
-    ['artnouveau(modern)', 'genrepainting']
-    """
-    plain = {_plain(label) for label in labels}
-    return {tag for tag in tags if _plain(tag) in plain}
-
-
-def _plain(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return re.sub(r"[\W_]", "", "".join(mark for mark in decomposed if not unicodedata.combining(mark)))
 
 
 def _context(task: Task, hits: np.ndarray) -> np.ndarray:
