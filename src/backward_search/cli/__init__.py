@@ -14,6 +14,7 @@ from backward_search.cli.evaluate import EvaluateOptions
 from backward_search.cli.explore import ExploreOptions
 from backward_search.cli.generate_queries import QueryOptions
 from backward_search.cli.import_published import ImportOptions
+from backward_search.cli.learn_context import ContextOptions
 from backward_search.cli.paper_tables import PaperTableOptions
 from backward_search.cli.photo_search import PhotoOptions
 from backward_search.cli.prepare import ApyOptions, CubOptions, CustomOptions, DownloadOptions, PrepareOptions
@@ -23,6 +24,7 @@ from backward_search.cli.visualize import VisualizeOptions
 __all__ = [
     "ApyOptions",
     "ChangeOptions",
+    "ContextOptions",
     "CubOptions",
     "CustomOptions",
     "DistillOptions",

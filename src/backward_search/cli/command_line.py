@@ -29,6 +29,7 @@ SCRIPTS = {
     "B1": "train:TrainOptions",
     "C1": "embed:EmbedOptions",
     "C2": "build_index:IndexOptions",
+    "C4": "learn_context:ContextOptions",
     "D1": "distill:DistillOptions",
     "E1": "evaluate:EvaluateOptions",
     "E2": "visualize:VisualizeOptions",

@@ -42,6 +42,11 @@ class TrainOptions(
         "random crops and flips in training (default: the data set's; none for your own images with a frozen encoder)",
         None,
     )
+    keep_tags: float = option(
+        "weight of one more term of the loss, which keeps in the embedding what tags, captions and further labels "
+        "need; 0 for none (recipe modern)",
+        0.0,
+    )
     image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
     verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
     checkpoint_step: int = option("steps between two checkpoints inside an epoch; there is one after each, too", 1000)
@@ -52,6 +57,8 @@ class TrainOptions(
         require(self.batch_size > 1, f"--batch_size {self.batch_size} must be at least 2 (BatchNorm)")
         require(0 <= self.holdout < 1, f"--holdout {self.holdout} must be at least 0 and less than 1")
         a_file_or_truth(self, "pretrained")
-        not_negative(self, "weight_decay")
+        not_negative(self, "weight_decay", "keep_tags")
+        modern = self.recipe != "paper"
+        require(modern or not self.keep_tags, "--keep_tags is part of --recipe modern, not of the paper's")
         positive(self, "image_size", "lr_scheduler_gamma", "verbose_step", "checkpoint_step", "lr_scheduler_step")
         require(self.lr is None or self.lr > 0, f"--lr {self.lr} must be positive")

@@ -4,6 +4,7 @@ from typing import Any
 
 from backward_search.cli import (
     ChangeOptions,
+    ContextOptions,
     DistillOptions,
     EmbedOptions,
     EvaluateOptions,
@@ -30,7 +31,7 @@ from backward_search.student.network import StudentConfig
 
 Asking = EvaluateOptions | VisualizeOptions
 Searching = DistillOptions | Asking
-OnRun = TrainOptions | EmbedOptions | IndexOptions | ChangeOptions | Searching
+OnRun = TrainOptions | EmbedOptions | ContextOptions | IndexOptions | ChangeOptions | Searching
 
 
 def run_name(options: OnRun) -> RunName:

@@ -1,5 +1,4 @@
-"""What images share: tokens - tags, groups, labels, words - of which some name a class, and are left out where the
-attribute of that class is conditioned."""
+"""What images share: tokens, such as tags, of which those that name a conditioned label do not count."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,14 +28,12 @@ class Shared:
     sources: Mapping[str, int]
 
     @classmethod
-    def gathered(
-        cls, by_source: Mapping[str, Sequence[Sequence[str]]], classes: Mapping[str, Sequence[str]]
-    ) -> Self:
+    def gathered(cls, by_source: Mapping[str, Sequence[Sequence[str]]], classes: Mapping[str, Sequence[str]]) -> Self:
         """Number the tokens of images.
 
         Args:
-            by_source: by source, such as "tags", the tokens of each image, none of them twice. Those of a source that is
-                called as an attribute are its labels.
+            by_source: by source, such as "tags", the tokens of each image, none of them twice. Those of a source that
+                is called as an attribute are its labels.
             classes: by attribute its labels; a tag that is no more than the name of one counts as that label.
         """
         number: dict[tuple[str, str], int] = {}
@@ -47,9 +44,9 @@ class Shared:
                 own += [number.setdefault((source, word), len(number)) for word in words]
         naming = np.zeros((len(classes), len(number)), bool)
         for own_row, (name, labels) in zip(naming, classes.items(), strict=True):
-            words = names_of(labels, {word for source, word in number if source not in classes})
+            named = names_of(labels, {word for source, word in number if source not in classes})
             for (source, word), token in number.items():
-                own_row[token] = source == name or (source not in classes and word in words)
+                own_row[token] = source == name or (source not in classes and word in named)
         starts = np.cumsum([0, *map(len, rows)])
         tokens = np.fromiter((token for row in rows for token in row), np.int64, int(starts[-1]))
         sources = {source: sum(map(bool, each)) for source, each in by_source.items()}
@@ -58,6 +55,14 @@ class Shared:
     def __len__(self) -> int:
         """The number of images."""
         return len(self.starts) - 1
+
+    def counting(self, dropped: Tensor) -> Tensor:
+        """Which tokens count where the labels of some attributes (A,) bool do not, (T,) bool."""
+        return ~(self.naming & dropped[:, None]).any(0)
+
+    def says_something(self, dropped: Tensor) -> bool:
+        """Whether two images share a token that counts."""
+        return bool((torch.bincount(self.tokens, minlength=self.naming.shape[1])[self.counting(dropped)] > 1).any())
 
     def overlap(self, rows: Tensor, others: Tensor, dropped: Tensor) -> Tensor:
         """The Jaccard overlap of each of some images with each of others, |T_i and T_j| / |T_i or T_j|, (B, C).
@@ -69,19 +74,51 @@ class Shared:
             others: images (C,).
             dropped: the attributes whose labels do not count, (A,) bool.
         """
-        kept = ~(self.naming & dropped[:, None]).any(0)
-        joined = torch.cat([rows, others])
-        lengths = self.starts[joined + 1] - self.starts[joined]
-        owner = torch.repeat_interleave(torch.arange(len(joined)), lengths)
-        first = torch.cumsum(lengths, 0) - lengths
-        place = torch.arange(len(owner)) - first[owner] + self.starts[joined][owner]
-        token = self.tokens[place]
-        count = kept[token]
+        same = rows is others
+        joined = rows if same else torch.cat([rows, others])
+        owner, token = self._of(joined)
+        count = self.counting(dropped)[token]
         owner, token = owner[count], token[count]
         sizes = torch.bincount(owner, minlength=len(joined)).float()
-        words, column = token.unique(return_inverse=True)
-        present = torch.zeros(len(joined), len(words))
-        present[owner, column] = 1.0
+        held = torch.bincount(token, minlength=len(self.counting(dropped)))
+        several = held[token] > 1  # a token of a single image is shared by none: it counts in its size alone
+        column = torch.cumsum(held > 1, 0)[token[several]] - 1
+        present = torch.zeros(len(joined), int((held > 1).sum()))
+        present[owner[several], column] = 1.0
+        if same:
+            both = present @ present.T
+            both.diagonal().copy_(sizes)
+            return both / (sizes[:, None] + sizes - both).clamp(min=1)
         both = present[: len(rows)] @ present[len(rows) :].T
-        either = sizes[: len(rows), None] + sizes[None, len(rows) :] - both
-        return both / either.clamp(min=1)
+        return both / (sizes[: len(rows), None] + sizes[len(rows) :] - both).clamp(min=1)
+
+    def mates(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """For each of some images (B,) one that has a token of it, drawn at random; itself where it has none."""
+        starts, counts = self.starts[rows], self.starts[rows + 1] - self.starts[rows]
+        drawn = (torch.rand(len(rows), generator=generator) * counts).long()
+        some = counts > 0
+        tokens = self.tokens[(starts + drawn)[some]]
+        first, holders = self._holders
+        size = first[tokens + 1] - first[tokens]
+        mates = rows.clone()
+        mates[some] = holders[first[tokens] + (torch.rand(len(tokens), generator=generator) * size).long()]
+        return mates
+
+    @property
+    def _holders(self) -> tuple[Tensor, Tensor]:
+        """Where the images of each token begin (T + 1,), and the images, token by token."""
+        if "holders" not in self.__dict__:
+            order = self.tokens.argsort(stable=True)
+            owner = torch.repeat_interleave(torch.arange(len(self)), self.starts.diff())
+            counts = torch.bincount(self.tokens, minlength=self.naming.shape[1])
+            first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+            self.__dict__["holders"] = first, owner[order]
+        found: tuple[Tensor, Tensor] = self.__dict__["holders"]
+        return found
+
+    def _of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The place in `rows` and the id of every token of some images."""
+        lengths = self.starts[rows + 1] - self.starts[rows]
+        owner = torch.repeat_interleave(torch.arange(len(rows)), lengths)
+        first = lengths.cumsum(0) - lengths
+        return owner, self.tokens[torch.arange(len(owner)) - first[owner] + self.starts[rows][owner]]

@@ -63,4 +63,4 @@ def load_tags(paths: DataPaths) -> Tags:
     def column(name: str) -> dict[str, str]:
         return {row["key"]: row[name] for row in rows} if rows and name in rows[0] else {}
 
-    return Tags(column("tags"), column("query_tags"), column("group"))
+    return Tags(column("tags"), column("query_tags"), column("group"), column("caption"))

@@ -27,6 +27,7 @@ class Samples:
         tags: per image its tags, comma-separated, none of them empty; None for a data set without tags.
         query_tags: per image the string that query generation compares and stores, where it differs from `tags`.
         groups: per image the thing it shows, where several images show the same thing.
+        captions: per image a text that describes it; None for a data set without captions.
         missing: the rows of which it is known already that there is no image.
         further_classes: for an attribute the classes that are known beside those of its labels.
     """
@@ -37,6 +38,7 @@ class Samples:
     tags: Sequence[str] | None = None
     query_tags: Sequence[str] | None = None
     groups: Sequence[str] | None = None
+    captions: Sequence[str] | None = None
     missing: frozenset[int] = frozenset()
     further_classes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -97,11 +99,13 @@ class Tags:
         tags: comma-separated tags of each image, as the metrics use them; empty where a data set has none.
         query_tags: the string that query generation compares and stores.
         groups: the thing each image shows; empty where the data set does not say.
+        captions: what a text says of each image; empty where there are none.
     """
 
     tags: dict[str, str]
     query_tags: dict[str, str]
     groups: dict[str, str]
+    captions: dict[str, str] = field(default_factory=dict)
 
 
 def key_of(path: str) -> str:
@@ -158,5 +162,7 @@ def write_tables(paths: DataPaths, samples: Samples) -> list[Path]:
         columns |= {"tags": samples.tags, "query_tags": samples.query_tags or samples.tags}
     if samples.groups is not None:
         columns["group"] = samples.groups
+    if samples.captions is not None:
+        columns["caption"] = samples.captions
     written.append(write_csv(paths.tags, tuple(columns), zip(*columns.values(), strict=True)))
     return written

@@ -60,21 +60,28 @@ class Engine(Protocol):
 class CosineScorer:
     """Cosine similarity to the queries."""
 
-    def __init__(self, queries: Tensor, vectors: Vectors) -> None:
-        """Score `vectors` (N, E) for queries (B, E)."""
+    def __init__(self, queries: Tensor, vectors: Vectors, guide: Tensor | None = None) -> None:
+        """Score `vectors` (N, D) for queries (B, D).
+
+        Args:
+            queries: to which cosines are taken.
+            vectors: one for each image.
+            guide: what an engine looks by (B, E), where the vectors are not the embeddings that it knows.
+        """
         exact = normalize(queries.to(vectors.device).double(), dim=1)
-        self.guide, self._exact, self._vectors = exact.float(), exact, vectors
+        self._unit, self._exact, self._vectors = exact.float(), exact, vectors
+        self.guide = self._unit if guide is None else guide
 
     def block(self, rows: slice) -> Tensor:
         """The similarities to a slice of the gallery."""
-        block = self._vectors.block(rows).to(self.guide.dtype)
-        return (self.guide @ block.T).div_(self._vectors.lengths(rows).clamp(min=1e-12))
+        block = self._vectors.block(rows).to(self._unit.dtype)
+        return (self._unit @ block.T).div_(self._vectors.lengths(rows).clamp(min=1e-12))
 
     def pairs(self, rows: Tensor) -> Tensor:
         """The similarities to each query's own rows, summed in double precision."""
         step = max(VALUES_AT_ONCE // (max(rows.shape[1], 1) * self._vectors.size), 1)
         scores = [self._few(rows[i : i + step], self._exact[i : i + step]) for i in range(0, len(rows), step)]
-        return torch.cat(scores) if scores else torch.empty(rows.shape, device=self.guide.device)
+        return torch.cat(scores) if scores else torch.empty(rows.shape, device=self._unit.device)
 
     def _few(self, rows: Tensor, queries: Tensor) -> Tensor:
         images = self._vectors.take(rows).double()  # (b, n, E)

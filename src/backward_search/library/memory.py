@@ -1,14 +1,16 @@
 """Heads and embeddings in memory as what an assembler draws on."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from backward_search.context.network import ContextMap
 from backward_search.errors import MissingError
 from backward_search.gallery.memory import Engine, Gallery
 from backward_search.library.checks import class_ids, finite_rows, matrix
+from backward_search.library.context import given_context, learnt, tags_of
 from backward_search.library.parts import engine_of, frozen_head, frozen_student, labels_of, temperatures_of
 from backward_search.methods.asking import LABELS, STUDENT
 from backward_search.methods.concept import ClassMeans
@@ -47,6 +49,8 @@ class MemorySource:
         engine: Engine | None = None,
         shortlist: int = 0,
         device: torch.device | None = None,
+        tags: Sequence[Collection[str]] | None = None,
+        context: ContextMap | None = None,
     ) -> None:
         """Check the parts and take them; see `searcher.Searcher`.
 
@@ -78,6 +82,9 @@ class MemorySource:
             raise ValueError("held_out names rows of the training images: give training= too")
         if training is not None:
             self._take_training(training, held_out)
+        whose = "the gallery is" if training is None else "training is"
+        self.tags = tags_of(tags, len(self.trained.embeddings), whose)
+        self.known_context = given_context(context, list(self.classes), vectors)
 
     @property
     def trained(self) -> Embedded:
@@ -110,6 +117,15 @@ class MemorySource:
         if words := self.lacks(STUDENT, names, config):
             raise MissingError(words)
         return self.students[tuple(names)]
+
+    def context(self) -> ContextMap:
+        """The context map: the one that was given or saved, or one that is learnt now and kept."""
+        return self._once("context", self._context)
+
+    def _context(self) -> ContextMap:
+        if self.known_context is None:
+            self.known_context = learnt(self.trained, self.held_out, self.tags, self.classes)
+        return self.known_context
 
     def idle(self, names: Sequence[str], given: Iterable[str]) -> str:
         """A setting of the solver that has no part in what the student of some attributes answers; "" where all have.

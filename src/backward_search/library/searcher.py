@@ -1,6 +1,6 @@
 """The searcher: search any gallery of embeddings under conditions, through any heads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor
 from backward_search.conditions.batch import Conditions
 from backward_search.conditions.clause import Clause, Value
 from backward_search.conditions.language import read_condition
+from backward_search.context.network import ContextMap
 from backward_search.errors import OptionError
 from backward_search.gallery.memory import Engine
 from backward_search.library.checks import conditions_of, device_of, keys_of, number_of, queries_of, whole_of
@@ -65,6 +66,8 @@ class Searcher:
         shortlist: int = 200,
         device: str | torch.device = "cpu",
         lambda_: float = 1.0,
+        tags: Sequence[Collection[str]] | None = None,
+        context: ContextMap | None = None,
     ) -> None:
         """Take heads and gallery; heads are copied, and put into evaluation mode in the copy.
 
@@ -86,6 +89,10 @@ class Searcher:
             shortlist: images that it proposes for each query.
             device: where gallery and heads are put, and methods run.
             lambda_: of the search, unless one is given.
+            tags: of each training image (of the gallery, where there are none), from which the methods `context` and
+                `best` learn what images share; the labels serve where they are left out.
+            context: a context map that was learnt before; one is learnt when it is first needed (about a minute for
+                more than some thousand images) where none is given.
 
         Raises:
             ValueError: a part is damaged, or they do not fit together; the message says which and how.
@@ -102,6 +109,8 @@ class Searcher:
             engine=engine,
             shortlist=whole_of(shortlist, "shortlist", least=1),
             device=device_of(device),
+            tags=tags,
+            context=context,
         )
         self._take(source, keys, AnswerConfig(Adam(number_of(lambda_, "lambda_"))), embedder)
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.errors import DataError, MissingError
 from backward_search.library.checks import finite_rows, keys_of, number_of
 from backward_search.library.memory import MemorySource
@@ -55,9 +56,9 @@ def save(
 
     `searcher.json` holds labels, keys, temperatures and chosen strengths; `heads.safetensors` and
     `students.safetensors` the weights; `gallery.npy` and `training.npy` the embeddings, with their class ids and logits
-    beside them; `means.safetensors` the class means. Our own heads, linear layers and chains of linear layers, ReLU,
-    Tanh and Sigmoid come back by themselves; of any other module the weights are written, and `load` has to be given
-    the module.
+    beside them; `means.safetensors` the class means; `context.safetensors` the context map, once it has been learnt.
+    Our own heads, linear layers and chains of linear layers, ReLU, Tanh and Sigmoid come back by themselves; of any
+    other module the weights are written, and `load` has to be given the module.
 
     Args:
         source: the parts.
@@ -90,6 +91,8 @@ def save(
         write_array(folder / "held_out.npy", source.held_out.cpu().numpy())
     content["held_out"] = source.held_out is not None
     save_tensors(folder / "means.safetensors", _means(source))
+    content["tags"] = source.tags
+    content["context"] = _save_context(folder, source.known_context)
     write_json(folder / MAIN, content)  # last: without it nothing has been saved
     return folder
 
@@ -143,6 +146,8 @@ def _source(
         held_out=_array(folder, "held_out") if content["held_out"] else None,
         temperatures=content["temperatures"],
         students=_load_students(folder, content["students"], gallery.shape[1]),
+        tags=content.get("tags"),
+        context=_load_context(folder, content.get("context")),
         **where,
     )
     for what, images in (("gallery", source.shown), ("training", source.training)):
@@ -255,6 +260,25 @@ def _load_students(folder: Path, stored: list[dict[str, Any]], size: int) -> dic
         student.load_state_dict(own)
         students[tuple(each["attributes"])] = student
     return students
+
+
+def _save_context(folder: Path, context: ContextMap | None) -> dict[str, Any] | None:
+    """Write a context map, if there is one; its shape."""
+    if context is None:
+        return None
+    save_tensors(folder / "context.safetensors", context.state_dict())
+    return asdict(context.config)
+
+
+def _load_context(folder: Path, stored: Mapping[str, Any] | None) -> ContextMap | None:
+    if stored is None:
+        return None
+    context = ContextMap(ContextConfig(**{**stored, "attributes": tuple(stored["attributes"])}))
+    tensors = load_tensors(folder / "context.safetensors")[0]
+    context.load_state_dict(tensors)
+    if not all(bool(value.isfinite().all()) for value in tensors.values()):
+        raise ValueError("the context map has weights that are no finite numbers")
+    return context.requires_grad_(False)
 
 
 def _save_images(folder: Path, what: str, images: Embedded, names: list[str]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from torch import Tensor
 from backward_search.conditions.batch import Conditions
 from backward_search.methods.config import AnswerConfig
 
-TRAINING, LABELS, STUDENT = "training", "labels", "student"
-NEEDS = (TRAINING, LABELS, STUDENT)
-"""What a method can need beside the heads and the gallery: training images, the gallery's true labels, a student."""
+TRAINING, LABELS, STUDENT, CONTEXT = "training", "labels", "student", "context"
+NEEDS = (TRAINING, LABELS, STUDENT, CONTEXT)
+"""What a method can need beside the heads and the gallery: training images, the gallery's true labels, a student, a
+context map."""
 
 
 @dataclass(frozen=True)

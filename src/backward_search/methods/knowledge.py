@@ -13,6 +13,7 @@ from backward_search.gallery.memory import Gallery
 from backward_search.methods.asking import Ask
 from backward_search.methods.concept import ClassMeans, Likeness
 from backward_search.methods.config import AnswerConfig
+from backward_search.methods.context_likeness import ContextLikeness
 from backward_search.methods.scoring import Likelihood, Probability
 from backward_search.methods.source import Embedded, Source
 from backward_search.once import Once
@@ -99,6 +100,11 @@ class Knowledge:
     def likeness(self) -> Likeness:
         """To the gallery, outside the conditioned attributes."""
         return self._made("likeness", lambda: Likeness(self._vectors(), self.class_means, self.names))
+
+    @property
+    def context(self) -> ContextLikeness:
+        """To the gallery, by the context map."""
+        return self._made("context", lambda: ContextLikeness(self._source.context(), self._vectors(), self.names))
 
     @property
     def log_p(self) -> Tensor:

@@ -21,7 +21,9 @@ METHODS: "Registry[type[Method]]" = Registry(
         "class_mean": "methods.moving:ClassMean",
         "predicted_filter": "methods.likeness:PredictedFilter",
         "label_filter": "methods.likeness:LabelFilter",
-        "concept_null": "methods.context:ConceptNull",
+        "concept_null": "methods.null_space:ConceptNull",
+        "shift_null": "methods.null_space:ShiftNull",
+        "context": "methods.context:Context",
         "best": "methods.context:Best",
     },
 )

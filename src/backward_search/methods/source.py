@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from backward_search.context.network import ContextMap
 from backward_search.gallery.memory import Gallery
 from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
@@ -87,6 +88,13 @@ class Source(Protocol):
 
     def heads(self, names: Sequence[str], *, calibrated: bool) -> Heads:
         """The heads of some attributes."""
+
+    def context(self) -> ContextMap:
+        """The context map.
+
+        Raises:
+            UserError: there is none, or none that fits.
+        """
 
     def student(self, names: Sequence[str], config: AnswerConfig) -> FrozenStudent:
         """The student of some attributes under some settings.

@@ -6,16 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backward_search.context.network import ContextMap
 from backward_search.data.prepared import load_tags
 from backward_search.data.tables import Table, Tags
 from backward_search.errors import MissingError
 from backward_search.gallery.engines.index import EngineSettings
 from backward_search.gallery.memory import Gallery
-from backward_search.methods.asking import STUDENT, TRAINING
+from backward_search.methods.asking import CONTEXT, STUDENT, TRAINING
 from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.source import Embedded, means_of
 from backward_search.once import Once
+from backward_search.runs.context import REMEDY, load_context
 from backward_search.runs.heads import frozen_heads
 from backward_search.runs.index import split_engine
 from backward_search.runs.run import Run
@@ -116,6 +118,10 @@ class RunSource:
         """The heads of some attributes."""
         return frozen_heads(self.run, names, self.device, calibrated=calibrated)
 
+    def context(self) -> ContextMap:
+        """The context map; see `context.load_context`."""
+        return self._once("context", lambda: load_context(self.run, self.device))
+
     def student(self, names: Sequence[str], config: AnswerConfig) -> FrozenStudent:
         """The student of some attributes; see `students.load_student`."""
         return load_student(self.run, names, config.solver, self._choice(config), self.device)
@@ -124,6 +130,8 @@ class RunSource:
         """Why what a method needs is not there; see `methods.source.Source`."""
         if need == TRAINING and not self.run.paths.embeddings("train").exists():
             return "the training split has no embeddings: run C1.ModelTest.py"
+        if need == CONTEXT and not self.run.paths.context.manifest.exists():
+            return f"no context map at {self.run.paths.context.folder}: {REMEDY}"
         if need == STUDENT:
             paths = student_paths(self.run, names, config.solver, self._choice(config))
             if not paths.manifest.exists():

@@ -22,13 +22,14 @@ from backward_search.evaluation.result_tables import depth, difference_table, re
 from backward_search.evaluation.settings import Evaluation
 from backward_search.evaluation.sweep import write_sweep
 from backward_search.gallery.memory import recall
-from backward_search.methods.asking import STUDENT, TRAINING
+from backward_search.methods.asking import CONTEXT, STUDENT, TRAINING
 from backward_search.methods.assembler import Answer, Asked, Assembler
 from backward_search.runs.doubts import warn_of
 from backward_search.runs.index import index_facts
 from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, check_range, student_paths
 from backward_search.runs.task import Task, check_topk
+from backward_search.stages.learn_context import learn_if_missing
 from backward_search.storage.atomic import file_hash, read_json, write_csv, write_json
 from backward_search.storage.manifest import Stage
 
@@ -68,6 +69,8 @@ def measure(options: EvaluateOptions, *, warn: bool = False) -> Path:
         StaleError: what there is comes from other settings or inputs.
     """
     run, each = opened_run(options), _each(options)
+    if CONTEXT in each[0].how.needs:
+        learn_if_missing(options)
     source = run_source(options, run, omit_tagless=options.omit_tagless_img)
     task = task_of(options, source, strict=each[0].strict)
     check_topk(options.search_topk, len(task.gallery_rows) - each[0].strict)
@@ -142,6 +145,7 @@ def _inputs(run: Run, one: Evaluation) -> dict[str, Path]:
     if TRAINING in needs:
         inputs["train"] = run.paths.embeddings("train")
         inputs |= {"calibration": run.paths.calibration} if run.paths.calibration.exists() else {}
+    inputs |= {"context": run.paths.context.weights} if CONTEXT in needs else {}
     if STUDENT in needs:
         student = student_paths(run, one.conditioned, one.config.solver, one.config.student).weights
         inputs |= {"student": student} if student.exists() else {}

@@ -13,6 +13,8 @@ from tqdm import tqdm
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.console import skippable
 from backward_search.cli.translation import run_name, run_paths
+from backward_search.context.gathering import tokens_of
+from backward_search.context.shared import Shared
 from backward_search.data.class_vectors import ClassVectors
 from backward_search.data.guesses import load_guessed, warnings_of_guesses
 from backward_search.data.prepared import load_table, load_tags
@@ -39,6 +41,7 @@ from backward_search.training import checkpoint
 from backward_search.training.by_vectors import Labelled, take_vectors
 from backward_search.training.features import FeatureLoader
 from backward_search.training.history import History, TensorBoard
+from backward_search.training.keeping import Kept
 from backward_search.training.recipe import RECIPES
 from backward_search.training.trainer import EpochResult, Loader, Trainer
 
@@ -82,7 +85,14 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     if features:
         loaders = {split: FeatureLoader(images[split], features[split], tables[split].keys) for split in SPLITS}
     trainer = Trainer(
-        model, plan.training, plan.look, device, group=group, compiled=options.compile, on_features=bool(features)
+        model,
+        plan.training,
+        plan.look,
+        device,
+        group=group,
+        compiled=options.compile,
+        on_features=bool(features),
+        kept=_kept(options, tables["train"]),
     )
     if group.leads:
         stage.begin()
@@ -156,6 +166,19 @@ def _held_out(options: TrainOptions, table: Table) -> tuple[Table, list[str]]:
     groups = [known[key] for key in keys] if known else None
     rows = held_out(labels, groups, options.holdout, options.seed)
     return table.without(set(rows.tolist())), [keys[row] for row in rows]
+
+
+def _kept(options: TrainOptions, table: Table) -> Kept | None:
+    """What the embedding is asked for beside the classes: tags, captions, and the labels that have no head."""
+    if not options.keep_tags:
+        return None
+    found = tokens_of(table, load_tags(options.data))
+    found = {source: each for source, each in found.items() if source not in ("groups", *options.attributes)}
+    kept = Kept.of(Shared.gathered(found, {}), options.keep_tags) if found else None
+    if kept is None or not kept.targets.any():
+        raise OptionError(f"--keep_tags: {options.dataset_name} has no tags, captions or further labels to keep")
+    LOG.info("keeping what %d tokens need (%s)", kept.targets.shape[1], ", ".join(found))
+    return kept
 
 
 def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:

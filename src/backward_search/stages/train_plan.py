@@ -153,6 +153,7 @@ def training_stage(options: TrainOptions, paths: RunPaths, plan: TrainPlan) -> S
     """The record of a training: what it depends on, and the files that have to exist."""
     names = ["batch_size", "pretrained", "precision", "use_epoch", "skip_unreadable"]
     names += ["holdout"] if options.holdout else []
+    names += ["keep_tags"] if options.keep_tags else []
     names += ["max_pixels"] if options.skip_unreadable and options.max_pixels != MAX_PIXELS else []
     settings = dataclasses.asdict(plan.training) | {name: getattr(options, name) for name in names}
     start = plan.start
@@ -164,6 +165,7 @@ def training_stage(options: TrainOptions, paths: RunPaths, plan: TrainPlan) -> S
     named = named or {name: options.data.class_vectors(name) for name in plan.known}
     inputs |= {f"class vectors of {name}": named[name] for name in plan.known}
     inputs |= {"guessed": options.data.guessed} if plan.known and options.data.guessed.exists() else {}
+    inputs |= {"tags": options.data.tags} if options.keep_tags else {}
     if plan.model.features:
         inputs |= {f"vectors of {split}": options.data.vectors(split) for split in SPLITS}
     return Stage("B1", paths.manifest("B1"), settings, inputs, [paths.weights, paths.config, paths.history])

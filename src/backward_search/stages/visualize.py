@@ -10,7 +10,7 @@ from backward_search.cli import VisualizeOptions
 from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
 from backward_search.drawing.exhibit import draw, save
 from backward_search.drawing.exhibits import Asked, Figure, Shown, answered, exhibit, space, table, walked
-from backward_search.methods.asking import STUDENT
+from backward_search.methods.asking import CONTEXT, STUDENT
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.registry import DRAWN, METHODS
@@ -19,6 +19,7 @@ from backward_search.runs.question import Question, from_file, from_outside, fro
 from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task, check_topk
+from backward_search.stages.learn_context import learn_if_missing
 from backward_search.storage.atomic import write_csv
 from backward_search.storage.paths import hits_beside, picture, rooted
 
@@ -32,6 +33,8 @@ def visualize(options: VisualizeOptions) -> Path:
         The file of the last picture.
     """
     run = opened_run(options)
+    if any(CONTEXT in METHODS.find(name).needs for name in options.named_methods):
+        learn_if_missing(options)
     source = run_source(options, run)
     task, questions = asked(options, source)
     check_topk(options.search_topk, len(task.gallery_rows))

@@ -252,6 +252,11 @@ class RunPaths:
         """The images of one split that C1 left out."""
         return self.folder / "embeddings" / f"{split}-unreadable.csv"
 
+    @property
+    def context(self) -> "ContextPaths":
+        """The files of the context map."""
+        return ContextPaths(self.folder / "context")
+
     def student(self, name: str) -> Path:
         """The folder of one student."""
         return self.folder / "students" / name
@@ -295,6 +300,38 @@ class StudentPaths:
     @property
     def checkpoint(self) -> Path:
         """The state after the last finished epoch of a training under way."""
+        return self.folder / "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class ContextPaths:
+    """The files of a context map, below `weight/<run>/context/`."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The map, with its shape."""
+        return self.folder / "map.safetensors"
+
+    @property
+    def facts(self) -> Path:
+        """What it was learnt from, and how well it keeps that on held-out images."""
+        return self.folder / "context.json"
+
+    @property
+    def manifest(self) -> Path:
+        """The record of its learning."""
+        return self.folder / "manifest.json"
+
+    @property
+    def reserved(self) -> Path:
+        """The settings of a learning under way, which its checkpoint belongs to."""
+        return self.folder / "learning.json"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state of a learning under way, as it was last kept."""
         return self.folder / "checkpoint.safetensors"
 
 

@@ -11,7 +11,13 @@ from backward_search.training.recipe import Recipe
 
 
 def make_optimizer(
-    model: Model, recipe: Recipe, *, lr: float, weight_decay: float, encoder_rate: float
+    model: Model,
+    recipe: Recipe,
+    *,
+    lr: float,
+    weight_decay: float,
+    encoder_rate: float,
+    beside: nn.Module | None = None,
 ) -> torch.optim.Adam:
     """The recipe's optimiser over the parameters that are trained.
 
@@ -21,9 +27,10 @@ def make_optimizer(
         lr: peak learning rate.
         weight_decay: see `Recipe`.
         encoder_rate: what the rate is multiplied with for the encoder.
+        beside: what is trained with the model and is no part of it; it needs a decoupled recipe.
 
     Returns:
-        Adam over one group, or AdamW over up to four; each group's `scale` is its share of the rate.
+        Adam over one group, or AdamW over up to eight; each group's `scale` is its share of the rate.
     """
     if not any(parameter.requires_grad for parameter in model.parameters()):
         return torch.optim.Adam([{"params": [], "scale": 1.0}], lr=lr)
@@ -31,6 +38,7 @@ def make_optimizer(
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         return torch.optim.Adam([{"params": trained, "scale": 1.0}], lr=lr, weight_decay=weight_decay)
     parts: list[tuple[nn.Module, float]] = [(model.encoder, encoder_rate), (model.projection, 1.0), (model.heads, 1.0)]
+    parts += [(beside, 1.0)] if beside is not None else []
     groups = [group for part, scale in parts for group in _groups(part.parameters(), scale, weight_decay)]
     return torch.optim.AdamW(groups, lr=lr, fused=True)
 

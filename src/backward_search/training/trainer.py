@@ -14,6 +14,7 @@ from backward_search.images.fitting import normalise
 from backward_search.images.loading import Batch
 from backward_search.model.network import Model, classification_loss
 from backward_search.training.features import AfterEncoder
+from backward_search.training.keeping import Kept, WithTokens
 from backward_search.training.optimizer import make_optimizer
 from backward_search.training.recipe import RECIPES, cosine
 
@@ -151,6 +152,7 @@ class Trainer:
         group: Group = ALONE,
         compiled: bool = False,
         on_features: bool = False,
+        kept: Kept | None = None,
     ) -> None:
         """Move the model to the device and make its optimiser.
 
@@ -162,6 +164,7 @@ class Trainer:
             group: the processes that train it together.
             compiled: let torch.compile make the network faster.
             on_features: its batches hold what the frozen encoder has made of the images (`features.FeatureLoader`).
+            kept: what the embedding is asked for beside the classes.
         """
         for parameter in model.encoder.parameters():
             parameter.requires_grad_(config.enc_update)
@@ -171,14 +174,26 @@ class Trainer:
         self.model: Model = model.to(device, memory_format=layout)  # type: ignore[call-overload]
         self._recipe = RECIPES[config.recipe]
         self._config, self._look, self._device, self._group = config, look, device, group
+        self._on_features, self._kept = on_features, kept
+        self._network: nn.Module = AfterEncoder(self.model) if on_features else self.model
+        trained = self._network
+        self._tokens: nn.Linear | None = None
+        if kept is not None:
+            beside = WithTokens(self.model, kept.targets.shape[1], on_features=on_features).to(device)
+            trained, self._tokens = beside, beside.head
         self._optimizer = make_optimizer(
-            model, self._recipe, lr=config.lr, weight_decay=config.weight_decay, encoder_rate=config.encoder_rate
+            self.model,
+            self._recipe,
+            lr=config.lr,
+            weight_decay=config.weight_decay,
+            encoder_rate=config.encoder_rate,
+            beside=self._tokens,
         )
-        self._on_features = on_features
-        self._network: nn.Module = AfterEncoder(self.model) if on_features else model
         if compiled:
-            self._network = cast(nn.Module, torch.compile(self._network))
-        self._parallel = group.parallel(self._network, device) if self.learns else self._network
+            whole = trained is self._network
+            trained = cast(nn.Module, torch.compile(trained))
+            self._network = trained if whole else cast(nn.Module, torch.compile(self._network))
+        self._parallel = group.parallel(trained, device) if self.learns else trained
         self.epoch, self.step, self.tally = 0, 0, self._new_tally()
 
     @property
@@ -207,12 +222,14 @@ class Trainer:
 
     def _train_on(self, batch: Batch) -> None:
         inputs, labels = self._inputs(batch)
-        logits = self._parallel(inputs)
+        found = self._parallel(inputs)
+        logits = found if self._kept is None else found[0]
         loss = classification_loss(logits, labels, self._recipe.label_smoothing)
+        whole = loss if self._kept is None else loss + self._kept.loss(found[1], batch.rows)
         self._optimizer.zero_grad(set_to_none=True)
-        (loss * batch.weight).backward()  # type: ignore[no-untyped-call]
+        (whole * batch.weight).backward()  # type: ignore[no-untyped-call]
         if self._recipe.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip)
+            torch.nn.utils.clip_grad_norm_(self._parallel.parameters(), self._recipe.clip)
         self._optimizer.step()
         self.tally.add(loss, logits, labels)
 
@@ -247,6 +264,8 @@ class Trainer:
         """Everything that the next step depends on, as named tensors; every process of the group has to ask for it."""
         self.tally.gather(self._group)
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        if self._tokens is not None:
+            tensors |= {f"tokens.{name}": value for name, value in self._tokens.state_dict().items()}
         for index, values in self._optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
         return tensors | {"position": torch.tensor([self.epoch, self.step]), "tally": self.tally.sums}
@@ -259,6 +278,8 @@ class Trainer:
             RuntimeError: likewise.
         """
         self.model.load_state_dict(_below(tensors, "model."))
+        if self._tokens is not None:
+            self._tokens.load_state_dict(_below(tensors, "tokens."))
         stored = self._optimizer.state_dict()
         stored["state"] = {}
         for name, value in _below(tensors, "optimizer.").items():
