@@ -31,8 +31,8 @@ from backward_search.storage.paths import ContextPaths
 from backward_search.storage.tensors import load_tensors, save_tensors
 
 LOG = logging.getLogger(__name__)
-HOLDOUT, LEAST = 0.1, 50
-"""The share of the training images that the map is judged on, where fewer than so many were kept from the training."""
+HOLDOUT = 0.1
+"""The share of the training images that the map is judged on, where none were kept from the training."""
 CHECKPOINT = 500
 """Steps between two checkpoints."""
 
@@ -152,7 +152,7 @@ def _with_views(
 def _held_out(run: Run, table: Table, tags: Tags, seed: int) -> np.ndarray:
     """The rows on which the map is judged: those that were kept from the training, or some of them."""
     kept_back = run.held_out()
-    if len(kept_back) >= LEAST:
+    if len(kept_back):
         return kept_back
     labels = {name: table.labels(name) for name in run.attributes}
     groups = [tags.groups[key] for key in table.keys] if tags.groups else None
