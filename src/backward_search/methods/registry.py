@@ -23,6 +23,8 @@ METHODS: "Registry[type[Method]]" = Registry(
         "label_filter": "methods.likeness:LabelFilter",
         "concept_null": "methods.context:ConceptNull",
         "best": "methods.context:Best",
+        "basic": "methods.baselines:Basic",
+        "product": "methods.baselines:Product",
     },
 )
 """By name; another package adds one by `METHODS.register(name, kind)`."""
