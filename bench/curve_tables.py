@@ -100,13 +100,14 @@ def recorded(task: Task) -> dict[str, Any]:
 
 
 def draw(tasks: Sequence[Task], place: Path) -> None:
-    """A row of curves for each task, a column for each measure of context."""
-    figure = Figure(figsize=(4.4 * len(CONTEXT), 3.6 * len(tasks) + 1), dpi=110, layout="constrained")
+    """A row of curves for each task, a column for each measure of context that one of them has."""
+    shown = {name: title for name, title in CONTEXT.items() if any(name in task.means[0] for task in tasks)}
+    figure = Figure(figsize=(4.4 * len(shown), 3.6 * len(tasks) + 1), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(tasks), len(CONTEXT), squeeze=False)
+    grid = figure.subplots(len(tasks), len(shown), squeeze=False)
     names = list(dict.fromkeys(point.curve for task in tasks for point in task.points))
     for row, task in zip(grid, tasks, strict=True):
-        for axes, (context, title) in zip(row, CONTEXT.items(), strict=True):
+        for axes, (context, title) in zip(row, shown.items(), strict=True):
             if context not in task.means[0]:
                 axes.axis("off")
                 continue

@@ -23,7 +23,7 @@ In brackets stand 95 % bootstrap intervals over queries and over seeds; `curves.
 Reads:  the tasks' runs; or nothing but the package of Fashion-MNIST.
 Writes: sets, networks and embeddings below --root; the figure and all numbers as JSON where --figure and --json say.
 
-    python bench/methods.py --task "--dataset_name glyphs --num_condition 2" --weight_roots weight        (five minutes)
+    python bench/methods.py --task "--dataset_name glyphs --num_condition 2" --weight_roots weight         (two minutes)
     python bench/methods.py --task "--dataset_name glyphs --data_root D/data --num_condition 2" \
         --task "--dataset_name mine --data_root D/data --category_type colour --condition_on colour" \
         --weight_roots D/weight-0 D/weight-1 D/weight-2 --figure fig/methods.png --json D/methods.json
@@ -49,6 +49,7 @@ from fashion import fashion, styled
 from numbered import run
 
 from backward_search.cli import EvaluateOptions, parse
+from backward_search.cli.console import run_script
 from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
 from backward_search.evaluation.measures import measured
 from backward_search.methods.assembler import Assembler
@@ -242,4 +243,4 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)
