@@ -1,22 +1,38 @@
 """Compare the methods: curves of precision over the context that is kept, each method over its own strength.
 
-Three sets: glyphs, 10,000 images of Fashion-MNIST, and the same items in four drawn styles (`fashion.py`); the last two
-need Debian's package dataset-fashion-mnist. For each set and seed a small network is trained by B1 and used by C1 as a
-user would; what is finished under --root is not made again. Then every method answers the 1,000 queries of each task.
+On any prepared sets: --task names a run by the options of E1, without its weight root, and may be given several times;
+--weight_roots holds the same runs trained from other seeds, a root for each. Or on built-in sets, of which each seed's
+network is trained by B1 and used by C1 as a user would, below --root; what is finished there is not made again. They
+are glyphs, 10,000 images of Fashion-MNIST, and the same items in four drawn styles (`fashion.py`); the last two need
+Debian's package dataset-fashion-mnist.
 
-The measures are E1's, of the paper's protocol. A value is the mean over seeds and queries; its interval is the 95 %
-bootstrap interval over queries, each query's value averaged over the seeds; `seeds` gives the mean of each seed.
+Every method of the registry that has a strength is a curve, the published search is one over lambda, and methods
+without a strength are points; one that cannot answer is left out with a line. The measures are E1's, of the paper's
+protocol. For each task the tables give
 
-Reads:  nothing but the package of Fashion-MNIST.
-Writes: sets, networks and embeddings below --root; the figure and the curves as JSON where --figure and --json say.
+- the whole curves: precision@10, and context by mTS@10 without the conditioned labels, by twins found, and by the
+  cosine of the query with its hits;
+- how far each curve lies above the published search's: the mean difference (the area between them) and the least one of
+  precision at equal context, over the contexts that the lambdas cover, and the mean difference of context at equal
+  precision, over the precisions that they cover. `curves.py` says how it counts where a curve ends; `covered` is the
+  share of the range to which its own points go: judge by the means where it is near 1;
+- the precision of every curve at the context of each lambda.
 
+In brackets stand 95 % bootstrap intervals over queries and over seeds; `curves.py` says how they are drawn.
+
+Reads:  the tasks' runs; or nothing but the package of Fashion-MNIST.
+Writes: sets, networks and embeddings below --root; the figure and all numbers as JSON where --figure and --json say.
+
+    python bench/methods.py --task "--dataset_name glyphs --num_condition 2" --weight_roots weight         (two minutes)
+    python bench/methods.py --task "--dataset_name glyphs --data_root D/data --num_condition 2" \
+        --task "--dataset_name mine --data_root D/data --category_type colour --condition_on colour" \
+        --weight_roots D/weight-0 D/weight-1 D/weight-2 --figure fig/methods.png --json D/methods.json
     python bench/methods.py --root methods --figure fig/methods.png --json methods.json      (two hours on two cores)
     python bench/methods.py --root methods --sets glyphs --seeds 1
 """
 
 import argparse
-import itertools
-import subprocess
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -27,35 +43,30 @@ PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "src"))
 
 import numpy as np
+from curve_tables import CONTEXT, PRECISION, PUBLISHED, draw, recorded, tables
+from curves import Point, Task
 from fashion import fashion, styled
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from numbered import run
 
 from backward_search.cli import EvaluateOptions, parse
+from backward_search.cli.console import run_script
 from backward_search.cli.translation import answer_config, opened_run, run_source, task_of
-from backward_search.evaluation.intervals import estimates
 from backward_search.evaluation.measures import measured
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AUTO, AnswerConfig
 from backward_search.methods.registry import METHODS
+from backward_search.progress import progress
 from backward_search.solvers.adam import Adam
 from backward_search.solvers.manifold import Manifold
 from backward_search.storage.atomic import replacing, write_json
 
 LAMBDAS = (0.05, 0.1, 0.25, 0.5, 1.1, 1.6, 2.2, 3.2, 5.0, 8.0)
 PROBABILITIES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
-AMOUNTS = (0.25, 0.5, 0.75, 1.0, 1.3, 1.7)
+STEPS = 9
+"""Values of a knob of a method that names none to try, over the whole of its slider."""
+HITS = 10
 RERANK = 0.1
 """The weight of the condition beside a search."""
-CONTEXT = {
-    "twin_recall_at_10": "twin in the top 10",
-    "mts_at_10": "mTS@10",
-    "mts_at_10_without_labels": "mTS@10 without labels",
-    "context_at_10": "cosine to the query",
-}
-POINTS = {"unchanged": "kx", "class_mean": "ks", "predicted_filter": "kv", "label_filter": "k^", "best, auto": "k*"}
-"""How methods without a strength are drawn."""
 SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10", "--recipe", "modern"]
 GROUPS = ("--group_column", "group")
 ALONE = ["--num_condition", "1"]
@@ -72,10 +83,10 @@ class Set:
 
 
 SETS = {
-    "glyphs": Set(("A1.Data-Preprocessing-glyphs.py",), [], (ALONE, BOTH)),
-    "fashion": Set(("A1.Data-Preprocessing-custom.py", "--image_size", "28"), SMALL, (ALONE,)),
+    "glyphs": Set(("A1.Data-Preprocessing-glyphs",), [], (ALONE, BOTH)),
+    "fashion": Set(("A1.Data-Preprocessing-custom", "--image_size", "28"), SMALL, (ALONE,)),
     "styled": Set(
-        ("A1.Data-Preprocessing-custom.py", "--image_size", "48", "--label_columns", "style,item", *GROUPS),
+        ("A1.Data-Preprocessing-custom", "--image_size", "48", "--label_columns", "style,item", *GROUPS),
         ["--category_type", "style,item", *SMALL],
         (ALONE, BOTH),
     ),
@@ -89,12 +100,12 @@ def prepared(name: str, seed: int, root: Path) -> list[str]:
     if "custom" in script:
         source = _drawn(name, root)
         words += ["--dataset_name", name, "--source", str(source), "--augment", "False"]
-    _script(script, *words, *data)
-    _script("A2.Query-Generating.py", "--dataset_name", name, *data)
-    run = ["--dataset_name", name, *data, "--weight_root", str(root / f"weight-{seed}"), *SETS[name].train]
-    _script("B1.BuildModel.py", *run, "--seed", str(seed))
-    _script("C1.ModelTest.py", *run)
-    return run
+    run(script, *words, *data)
+    run("A2", "--dataset_name", name, *data)
+    words = ["--dataset_name", name, *data, "--weight_root", str(root / f"weight-{seed}"), *SETS[name].train]
+    run("B1", *words, "--seed", str(seed))
+    run("C1", *words)
+    return words
 
 
 def _drawn(name: str, root: Path) -> Path:
@@ -107,145 +118,129 @@ def _drawn(name: str, root: Path) -> Path:
     return source
 
 
-def _script(name: str, *words: str) -> None:
-    subprocess.run([sys.executable, str(PROJECT / name), *words], check=True)
+@dataclass(frozen=True)
+class Way:
+    """What is measured: a method, how it answers, and the curve and strength that it is called."""
+
+    curve: str
+    strength: str
+    method: str
+    config: AnswerConfig
 
 
-def settings(usual: AnswerConfig) -> Iterator[tuple[str, str, str, AnswerConfig]]:
-    """Every curve and point: its curve, strength, method, and how it answers."""
-    for method in ("unchanged", "class_mean", "predicted_filter", "label_filter"):
-        yield method, "", method, usual
+def ways(usual: AnswerConfig) -> Iterator[Way]:
+    """Every point of every curve."""
     for lambda_ in LAMBDAS:
-        searching = replace(usual, solver=Adam(lambda_))
-        yield "teacher", f"lambda {lambda_}", "teacher", searching
-        yield f"teacher, rerank {RERANK}", f"lambda {lambda_}", "teacher", replace(searching, rerank=RERANK)
+        yield Way(PUBLISHED, f"lambda {lambda_}", "teacher", replace(usual, solver=Adam(lambda_)))
     for p in PROBABILITIES:
-        searching = replace(usual, solver=Manifold(p))
-        yield "manifold", f"probability {p}", "teacher", searching
-        yield f"manifold, rerank {RERANK}", f"probability {p}", "teacher", replace(searching, rerank=RERANK)
-    for amount in AMOUNTS:
-        yield "class_shift", f"shift {amount}", "class_shift", replace(usual, knobs={"shift": amount})
-    for method in ("concept_null", "best"):
-        for value in (0.0, *METHODS.find(method).tried):
-            yield method, f"strength {value}", method, replace(usual, knobs={"strength": value})
+        yield Way("manifold", f"probability {p}", "teacher", replace(usual, solver=Manifold(p)))
+    for name in METHODS:
+        if not (METHODS[name].searches or METHODS[name].at_once):  # a student has its teacher's, a draw no strength
+            yield from _of_method(name, usual)
+    for lambda_ in LAMBDAS:
+        searching = replace(usual, solver=Adam(lambda_), rerank=RERANK)
+        yield Way(f"{PUBLISHED}, rerank {RERANK}", f"lambda {lambda_}", "teacher", searching)
+    for p in PROBABILITIES:
+        yield Way(
+            f"manifold, rerank {RERANK}",
+            f"probability {p}",
+            "teacher",
+            replace(usual, solver=Manifold(p), rerank=RERANK),
+        )
+
+
+def _of_method(name: str, usual: AnswerConfig) -> Iterator[Way]:
+    """The points of a method that does not search: over its first knob, or one if it has none."""
+    how = METHODS[name]
+    if not how.knobs:
+        yield Way(name, "", name, usual)
+        return
+    knob = how.knobs[0]
+    values = sorted({knob.least, *how.tried}) if how.tried else np.linspace(knob.least, knob.most, STEPS).tolist()
+    for value in values:
+        yield Way(name, f"{knob.word} {value:g}", name, replace(usual, knobs={knob.option: value}))
+    if knob.default == AUTO:
+        yield Way(f"{name}, auto", "as chosen", name, replace(usual, knobs={knob.option: AUTO}))
 
 
 def measure(words: list[str]) -> tuple[str, dict[tuple[str, str], dict[str, np.ndarray]]]:
-    """A task's name, and by curve and strength every measure of each query (B,)."""
+    """A task's name, and by curve and strength the measures of each query (B,)."""
     options = parse(EvaluateOptions, None, words)
     task = task_of(options, run_source(options, opened_run(options)))
-    assembler, usual = Assembler(task.source), answer_config(options, "teacher")
-    chosen = assembler.settled("best", task.conditioned, replace(usual, knobs={"strength": AUTO}))
-    found = {}
-    for curve, strength, method, config in [*settings(usual), ("best, auto", "the chosen weight", "best", chosen)]:
-        answer = assembler.answer(method, task.conditioned, task.query_embeddings(), task.conditions, config, 10)
-        values = measured(task, answer.hits.rows.numpy(), strict=False)
-        found[curve, strength] = values | {"gradient_evaluations": answer.moved.steps.double().numpy()}
-    weight = float(chosen.knobs["strength"])
-    found["best, auto", "the chosen weight"]["weight"] = np.full(len(task.queries), weight)
-    return f"{options.dataset_name} {'+'.join(task.conditioned)}", found
+    assembler, names = Assembler(task.source), task.conditioned
+    found, refused = {}, {}
+    for way in progress(list(ways(answer_config(options, PUBLISHED))), " ".join(names), "point"):
+        if words := assembler.refusal(way.method, names, way.config):
+            refused[way.curve] = words
+            continue
+        config = assembler.settled(way.method, names, way.config)
+        answer = assembler.answer(way.method, names, task.query_embeddings(), task.conditions, config, HITS)
+        values = measured(task, answer.hits.rows.cpu().numpy(), strict=False)
+        kept = {measure: values[measure] for measure in (PRECISION, *CONTEXT) if measure in values}
+        found[way.curve, way.strength] = kept | {"gradient_evaluations": answer.moved.steps.double().numpy()}
+        if config is not way.config:
+            chosen = METHODS[way.method]().strength(config)
+            found[way.curve, way.strength]["chosen"] = np.full(len(task.queries), chosen)
+    for curve, why in refused.items():
+        print(f"{curve} is left out: {why}")
+    return f"{options.dataset_name} {'+'.join(names)}", found
 
 
-def summarised(seeds: Sequence[dict[tuple[str, str], dict[str, np.ndarray]]]) -> list[dict[str, Any]]:
-    """The points of a task over its seeds."""
+def joined(runs: Sequence[list[str]]) -> Task:
+    """A task over its seeds, each named by the options of its run; of the points those that every seed has."""
+    names, seeds = zip(*(measure(words) for words in runs), strict=True)
     points = []
     for curve, strength in seeds[0]:
-        each = [seed[curve, strength] for seed in seeds]
-        values = {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
-        point: dict[str, Any] = {"curve": curve, "strength": strength}
-        for name, estimate in estimates(values).items():
-            point[name] = estimate.mean
-            point[f"{name}_interval"] = [estimate.low, estimate.high]
-            point[f"{name}_seeds"] = [float(np.nanmean(one[name])) for one in each]
-        points.append(point)
-    return points
+        each = [seed.get((curve, strength)) for seed in seeds]
+        if all(each):
+            values = {name: np.stack([one[name] for one in each]) for name in each[0]}
+            points.append(Point(curve, strength, values))
+    return Task.of(names[0], points)
 
 
-def attained(points: Sequence[dict[str, Any]], curve: str, context: str, wanted: float) -> float | None:
-    """The highest precision on a curve at some context, between two strengths in a straight line; None beyond its ends.
-
-    A curve that keeps more context at every strength has its highest precision to offer.
-    """
-    own = [(point[context], point["precision_at_10"]) for point in points if point["curve"] == curve]
-    reached = [precision for kept, precision in own if kept >= wanted]
-    for (left, low), (right, high) in itertools.pairwise(own):
-        if min(left, right) < wanted < max(left, right):
-            reached.append(low + (high - low) * (wanted - left) / (right - left))
-    return max(reached, default=None)
+def asked(options: argparse.Namespace) -> Iterator[list[list[str]]]:
+    """For each task the options of its runs, one for each seed; built-in sets are trained on the way."""
+    for task in options.task:
+        yield [[*shlex.split(task), "--weight_root", str(root)] for root in options.weight_roots]
+    for name in options.sets:
+        runs = [prepared(name, seed, options.root) for seed in range(options.seeds)]
+        yield from ([[*run, *words] for run in runs] for words in SETS[name].tasks)
 
 
-def table(name: str, points: Sequence[dict[str, Any]]) -> str:
-    """For each lambda of the published search the precision of every curve at the same context, in Markdown."""
-    curves = ["manifold", "class_shift", "concept_null", "best"]
-    lines = []
-    for context, title in CONTEXT.items():
-        if context not in points[0]:
-            continue
-        lines += [
-            f"\n{name}, by {title}",
-            "",
-            f"| published search | {title} | P@10 | {' | '.join(curves)} |",
-            "|---|---|---|" + "---|" * len(curves),
-        ]
-        for point in points:
-            if point["curve"] == "teacher":
-                others = [attained(points, curve, context, point[context]) for curve in curves]
-                cells = " | ".join("-" if value is None else f"{value:.3f}" for value in others)
-                lines.append(
-                    f"| {point['strength']} | {point[context]:.3f} | {point['precision_at_10']:.3f} | {cells} |"
-                )
-    return "\n".join(lines)
-
-
-def draw(tasks: dict[str, list[dict[str, Any]]], place: Path) -> None:
-    """A row of curves for each task, a column for each measure of context."""
-    figure = Figure(figsize=(4 * len(CONTEXT), 3.4 * len(tasks)), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    grid = figure.subplots(len(tasks), len(CONTEXT), squeeze=False)
-    for row, (name, points) in zip(grid, tasks.items(), strict=True):
-        for axes, (context, title) in zip(row, CONTEXT.items(), strict=True):
-            if context not in points[0]:
-                axes.axis("off")
-                continue
-            _curves(axes, points, context)
-            axes.set(title=name, xlabel=title, ylabel="precision@10")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
-    with replacing(place) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-
-
-def _curves(axes: Axes, points: Sequence[dict[str, Any]], context: str) -> None:
-    for curve in dict.fromkeys(point["curve"] for point in points):
-        own = [point for point in points if point["curve"] == curve]
-        across, up = [point[context] for point in own], [point["precision_at_10"] for point in own]
-        spread = np.abs(np.array([point["precision_at_10_interval"] for point in own]).T - up)
-        style = POINTS.get(curve, ".--" if "rerank" in curve else "o-")
-        axes.errorbar(across, up, yerr=spread, fmt=style, markersize=6 if len(own) == 1 else 3, lw=1, label=curve)
-    axes.grid(alpha=0.3)
+def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options; without a task and without sets, all sets."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", action="append", default=[], help="options of E1 that name a run and its condition")
+    parser.add_argument(
+        "--weight_roots", nargs="+", type=Path, default=[], help="the tasks' runs, a root for each seed"
+    )
+    parser.add_argument("--root", type=Path, help="folder of the built-in sets and networks")
+    parser.add_argument("--sets", nargs="+", choices=SETS, help="built-in sets to compare on")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each built-in set")
+    parser.add_argument("--figure", type=Path, help="draw the curves into this file")
+    parser.add_argument("--json", type=Path, help="write all numbers to this file")
+    options = parser.parse_args(argv)
+    if options.sets is None:
+        options.sets = [] if options.task else list(SETS)
+    if bool(options.task) != bool(options.weight_roots):
+        parser.error("--task and --weight_roots belong together")
+    if options.sets and options.root is None:
+        parser.error("--root says where built-in sets are kept")
+    return options
 
 
 def main(argv: Sequence[str] | None = None) -> Path | None:
-    """Train what is missing, measure, print the tables, and return the file of the curves if one was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="folder of sets and networks")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), help="what to compare on")
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each set")
-    parser.add_argument("--figure", type=Path, help="draw the curves into this file")
-    parser.add_argument("--json", type=Path, help="write the curves to this file")
-    options = parser.parse_args(argv)
-    tasks: dict[str, list[dict[str, Any]]] = {}
-    for name in options.sets:
-        runs = [prepared(name, seed, options.root) for seed in range(options.seeds)]
-        for words in SETS[name].tasks:
-            seeds = [measure([*run, *words]) for run in runs]
-            title = seeds[0][0]
-            tasks[title] = summarised([found for _, found in seeds])
-            print(table(title, tasks[title]))
+    """Train what is missing, measure, print the tables, and return the file of the numbers if one was asked for."""
+    options, tasks = parsed(argv), []
+    for runs in asked(options):
+        tasks.append(joined(runs))
+        print(tables(tasks[-1]), end="\n\n", flush=True)
     if options.figure is not None:
         draw(tasks, options.figure)
-    return None if options.json is None else write_json(options.json, tasks)
+    if options.json is None:
+        return None
+    return write_json(options.json, [{"task": task.name, **recorded(task)} for task in tasks])
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

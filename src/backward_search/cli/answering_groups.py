@@ -187,8 +187,9 @@ class AskingOptions:
     search_topk: int = option("hits per query", 10)
     rerank: float = option("weight of the condition's log-probability, added to any method's score", 0.0)
     strength: str = option(
-        "of best: 0 asks for likeness alone, 1 and more for the condition; of concept_null: the weight of the "
-        "condition's log-probability; or auto (default: the method's)",
+        "of best: 0 asks for likeness alone, 1 and more for the condition; of concept_null and product: "
+        "the weight of the condition's log-probability; of basic: that of its Harris term; or auto (default: the "
+        "method's)",
         "",
     )
     aim: str = option(

@@ -64,8 +64,8 @@ class EvaluateOptions(
         method = self.chosen_method
         words = answering_groups.refusal(method, self.engine, self.rerank)
         require(not words, words)
-        strong = bool(METHODS.find(method).tried)
-        require(strong or not self.strength, f"--strength is for concept_null and best, not {method}: --rerank")
+        strong = [name for name in METHODS if METHODS[name].tried]
+        require(method in strong or not self.strength, f"--strength is for {', '.join(strong)}, not {method}: --rerank")
         require(method == "teacher" or not self.sweep, f"--sweep is for the teacher, and --method is {method}")
         several = len(self.lambdas) > 1
         require(not several or self.inverse_solver == "adam", "--sweep is for --inverse_solver adam")

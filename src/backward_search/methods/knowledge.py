@@ -133,6 +133,10 @@ class Knowledge:
         key = ("student", config.solver, config.student)
         return self._shared(key, lambda: self._source.student(self.names, config))
 
+    def of_training(self, key: str, make: Callable[[], Part]) -> Part:
+        """A further part that a method needs, of the training images and their classes alone, made once."""
+        return self._shared(("further", key), make)
+
     def calibrated_logits(self, queries: Tensor) -> Tensor:
         """The heads' logits on some embeddings (B, E), divided by the temperatures, (A, B, K)."""
         return self.heads.logits(queries) / self.temperatures

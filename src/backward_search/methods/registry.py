@@ -25,6 +25,8 @@ METHODS: "Registry[type[Method]]" = Registry(
         "shift_null": "methods.null_space:ShiftNull",
         "context": "methods.context:Context",
         "best": "methods.context:Best",
+        "basic": "methods.baselines:Basic",
+        "product": "methods.baselines:Product",
     },
 )
 """By name; another package adds one by `METHODS.register(name, kind)`."""
