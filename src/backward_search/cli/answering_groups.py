@@ -12,7 +12,7 @@ from backward_search.methods.registry import METHODS
 from backward_search.solvers.registry import SOLVERS
 
 EXACT, AUTO = "exact", "auto"
-AIM = "precision=0.85"
+AIM = "precision=0.95"
 OUTPUTS = ("tanh", "linear", "residual")
 """Of the student."""
 LOSSES = ("mse", "l1")

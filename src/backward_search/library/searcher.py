@@ -169,7 +169,7 @@ class Searcher:
                 `lambda_` (one for all queries or for each, 0 or more), `lr` (above 0), `max_itr` (1 or more),
                 `early_stopping`, of manifold `target_probability` (between 0 and 1); of a student that was given to
                 this searcher `lambda_` alone, if it takes it as an input; of best and concept_null `strength` (a
-                number of 0 or more, or "auto" with its `aim`, such as "precision=0.85"); of best and class_shift
+                number of 0 or more, or "auto" with its `aim`, such as "precision=0.9"); of best and class_shift
                 `shift`; of all `rerank`, `seed` and `batch_size`. One that has no part in the method's answer is an
                 error.
 

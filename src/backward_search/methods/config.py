@@ -24,7 +24,7 @@ class Aim:
     """
 
     kind: str = "precision"
-    share: float = 0.85
+    share: float = 0.95
 
     @classmethod
     def parsed(cls, text: str) -> "Aim":
