@@ -73,9 +73,9 @@ def wanted_of(folder):
     return [query["condition"][CONDITION] for query in json.loads(file.read_text())["queries"]]
 
 
-def evaluated(folder, caplog):
+def evaluated(folder, caplog, method="random"):
     caplog.set_level(logging.INFO)
-    task = words(folder, "weight", "--num_epoch", "1", "--method", "random", "--num_condition", "1")
+    task = words(folder, "weight", "--num_epoch", "1", "--method", method, "--num_condition", "1")
     place = script("E1")([*task, "--save_result", "True", "--overwrite", "True"])
     return rows_of(place), json.loads(place.read_text())
 
@@ -112,3 +112,27 @@ def test_without_tags_the_other_attributes_speak(plain, caplog):
     assert {bool(row["shared"]) for row in rows} == {True, False}
     assert result["query_labels"] == 1
     assert result["shared_labels_at_10"] == pytest.approx(np.mean([bool(row["shared"]) for row in rows]))
+
+
+@pytest.mark.parametrize("name", ["tagged", "plain"])
+def test_e2_writes_the_same_of_a_hit(name, request, caplog, tmp_path):
+    folder = request.getfixturevalue(name)
+    names = ("meets", "shared", "twin")
+    task = words(folder, "weight", "--num_epoch", "1", "--methods", "unchanged", "--num_condition", "1")
+    place = script("E2")([*task, "--query_key", "3", "--output", str(tmp_path / "figure.png")])
+    drawn = {row["hit"]: [row.get(name) for name in names] for row in rows_of(place)}
+    rows, _ = evaluated(folder, caplog, "unchanged")
+    assert drawn == {row["hit"]: [row.get(name) for name in names] for row in rows if row["query"] == "3"}
+    twin = ["twin"] if name == "tagged" else []
+    assert list(rows_of(place)[0])[8:] == ["tag_overlap", "meets", "shared", *twin, "light"]
+
+
+def test_an_image_that_is_named_shares_what_it_would_as_a_query(tagged, tmp_path):
+    known = table_of(tagged)
+    key = next(key for key, one in known.items() if one["tags"])
+    task = words(tagged, "weight", "--num_epoch", "1", "--methods", "unchanged")
+    asked = ["--query", key, "--condition", f"light={known[key]['labels']['light']}"]
+    first = rows_of(script("E2")([*task, *asked, "--output", str(tmp_path / "figure.png")]))[0]
+    assert first["hit"] == key
+    assert first["shared"] == ";".join(sorted(tag for tag in known[key]["tags"] if not tag.endswith(" Light")))
+    assert (first["meets"], first["twin"]) == ("True", "True")

@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 
 from backward_search.evaluation.result_tables import depth
-from backward_search.runs.evidence import BETWEEN, meets, shared, traits, twins
+from backward_search.runs.evidence import BETWEEN, TWIN, meets, shared, traits, twins
 from backward_search.runs.task import Task
 
 COLUMNS = ("query", "candidate", "rank", "hit", "meets", "shared")
-TWIN = "twin"
-"""The column that follows where the data set has groups."""
 _KINDS = ("tags", "labels")
 
 

@@ -10,6 +10,8 @@ from backward_search.runs.task import Task
 
 BETWEEN = ";"
 """Stands between what a hit shares in a file."""
+TWIN = "twin"
+"""The column of a file that follows what is shared where the data set has groups."""
 
 
 def meets(task: Task, hits: np.ndarray) -> np.ndarray:

@@ -105,7 +105,12 @@ def test_e2_draws_what_the_page_shows(options, engine, state, method, strength):
     with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     drawn = {name: [row["hit"] for row in rows if row["method"] == name] for name in (method, "unchanged")}
-    assert drawn[method] == [engine.keys[hit.row] for hit in engine.view(state).found]
+    found = engine.view(state).found
+    assert drawn[method] == [engine.keys[hit.row] for hit in found]
+    said = [(row["meets"], row["shared"]) for row in rows if row["method"] == method]
+    assert said == [(str(hit.meets), ";".join(hit.shared)) for hit in found]
+    (own,) = [row for row in rows if row["method"] == "unchanged" and row["hit"] == engine.keys[state.query]]
+    assert own["tag_overlap"] == "1.0"
     unmoved = engine.view(replace(state, method="unchanged", strength=None))
     assert drawn["unchanged"] == [engine.keys[hit.row] for hit in unmoved.found]  # whatever the strength
     assert explorer_of(options, picture.parent).figure(state) == picture
