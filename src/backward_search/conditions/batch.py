@@ -100,12 +100,15 @@ class Conditions:
         1 or 0 for classes and sets, so that an image meets "not c" if its label differs; for mixtures the share.
 
         Args:
-            ids: for each attribute the class ids of N images, (N,).
+            ids: for each attribute the class ids of N images, (N,), or of N images of each query's own, (B, N).
 
         Returns:
             (B, N).
         """
-        first, *others = (wanted.numpy()[:, own] for wanted, own in zip(self.wanted, ids, strict=True))
+        first, *others = (
+            np.take_along_axis(wanted.numpy(), own, 1) if own.ndim > 1 else wanted.numpy()[:, own]
+            for wanted, own in zip(self.wanted, ids, strict=True)
+        )
         for share in others:
             first = first * share
         return np.asarray(first)

@@ -20,6 +20,7 @@ from backward_search.data.opening import USUAL, Opening
 from backward_search.drawing.space import Space, draw_space
 from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
 from backward_search.images.opening import open_picture
+from backward_search.runs.evidence import briefly
 from backward_search.storage.atomic import replacing
 
 GREEN, GREY, NONE = "#007a54", "#bbbbbb", "#eeeeee"
@@ -30,6 +31,8 @@ MAP_SHARE = 0.42
 """Of the width, where there is a map beside the rows; below 5 inches it comes under them."""
 NARROW = 5.0
 CAPTION_LINES = 3
+SHARED = 3
+"""Tags that are named beneath a hit at most, fewer where they are long; the others are counted."""
 DPI = 200
 
 
@@ -43,6 +46,7 @@ class Hit:
         numbers: similarity and overlap, a line each.
         meets: whether it meets the condition.
         name: what it is called, which stands in place of a missing image.
+        shared: the tags that it shares with the query.
     """
 
     image: Path | None
@@ -50,6 +54,7 @@ class Hit:
     numbers: Sequence[str]
     meets: bool
     name: str = ""
+    shared: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,17 @@ def _draw_card(figure: Figure, exhibit: Exhibit, room: float) -> None:
 
 def _caption(hit: Hit, cell: float) -> list[str]:
     labels = [line for label in hit.labels for line in wrapped(label, cell, most=CAPTION_LINES)]
-    return [*labels, *(line for number in hit.numbers for line in wrapped(number, cell, most=1))]
+    numbers = (line for number in hit.numbers for line in wrapped(number, cell, most=1))
+    return [*labels, *numbers, *_shared(hit.shared, cell)]
+
+
+def _shared(tags: Sequence[str], cell: float) -> list[str]:
+    """As many shared tags as find room, and how many more there are."""
+    if not tags:
+        return []
+    texts = [f"shares {briefly(tags, most)}" for most in range(SHARED, 0, -1)]
+    fitting = (text for text in texts if len(wrapped(text, cell)) <= CAPTION_LINES)
+    return wrapped(next(fitting, texts[-1]), cell, most=CAPTION_LINES)
 
 
 def _line_height(captions: Sequence[Sequence[str]], cell: float) -> float:

@@ -1,7 +1,7 @@
 """What a figure of a query shows, put together from its answers; and the same as a table."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,11 +17,15 @@ from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.protocol import Method
 from backward_search.methods.registry import METHODS
+from backward_search.runs.evidence import BETWEEN, TWIN, meets, shared, twins
 from backward_search.runs.question import Question
 from backward_search.runs.task import Task
 from backward_search.solvers.protocol import knob_value
 
-COLUMNS = ("query", "condition", "method", "lambda", "rank", "hit", "score", "cosine_to_query", "tag_overlap", "meets")
+COLUMNS = (
+    *("query", "condition", "method", "lambda", "rank", "hit"),
+    *("score", "cosine_to_query", "tag_overlap", "meets", "shared"),
+)
 PATH_ROWS = 3
 
 
@@ -55,6 +59,8 @@ class Shown:
         kind: what its scores are: "cos" or "score".
         rows: gallery rows (k,).
         scores: theirs (k,).
+        shared: what each shares with the query; see `runs.evidence`.
+        twins: which show the very thing that the query shows; None where the data set has no groups.
     """
 
     name: str
@@ -63,6 +69,8 @@ class Shown:
     kind: str
     rows: np.ndarray
     scores: np.ndarray
+    shared: list[tuple[str, ...]]
+    twins: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,8 @@ class Asked:
     @cached_property
     def meets(self) -> np.ndarray:
         """Which gallery images meet the condition, (N,) bool."""
-        ids = [self.task.table.ids[name][self.task.gallery_rows] for name in self.task.conditioned]
-        return np.asarray(self.question.conditions(self.task).worth(ids)[0] > 0)
+        task = replace(self.task, conditions=self.question.conditions(self.task))
+        return np.asarray(meets(task, task.gallery_rows[None])[0])
 
     @property
     def config(self) -> AnswerConfig:
@@ -116,7 +124,10 @@ class Asked:
         solver = self.config.solver
         meant = title if strength is None else f"{title}, {solver.knob.word} {strength:g}"
         count = f"{meant}: {int(self.meets[rows].sum())} of {len(rows)} meet the condition"
-        return Shown(name, count, strength if solver.each else None, kind, rows, scores)
+        own, found = [-1 if self.question.row is None else self.question.row], self.task.gallery_rows[rows][None]
+        (common,), same = shared(self.task, own, found), twins(self.task, own, found)
+        fixed = strength if solver.each else None
+        return Shown(name, count, fixed, kind, rows, scores, common, None if same is None else same[0])
 
     def labels(self, row: int, names: Sequence[str] = ()) -> list[str]:
         """The labels of an image, of the conditioned attributes unless others are named."""
@@ -232,11 +243,11 @@ def _card(asked: Asked) -> Card:
 
 def _hits(asked: Asked, found: Shown) -> list[Hit]:
     hits = []
-    for place, score in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
+    for place, score, words in zip(found.rows.tolist(), found.scores.tolist(), found.shared, strict=True):
         row, overlap = int(asked.task.gallery_rows[place]), asked.overlap(place)
         numbers = [f"{found.kind} {score:.2f}", *([] if overlap is None else [f"tags {overlap:.2f}"])]
         image = asked.task.source.run.picture(asked.task.table.paths[row])
-        hits.append(Hit(image, asked.labels(row), numbers, bool(asked.meets[place]), asked.key(place)))
+        hits.append(Hit(image, asked.labels(row), numbers, bool(asked.meets[place]), asked.key(place), words))
     return hits
 
 
@@ -245,9 +256,12 @@ def table(asked: Asked, rows: Sequence[Shown]) -> tuple[list[str], list[list[obj
     lines: list[list[object]] = []
     for found in rows:
         strength = "" if found.lambda_ is None else found.lambda_
-        for rank, (place, score) in enumerate(zip(found.rows.tolist(), found.scores.tolist(), strict=True), 1):
+        for at, (place, score) in enumerate(zip(found.rows.tolist(), found.scores.tolist(), strict=True)):
             overlap = asked.overlap(place)
-            head = [asked.question.name, asked.condition, found.name, strength, rank, asked.key(place), score]
-            tail = [float(asked.likeness[place]), "" if overlap is None else overlap, bool(asked.meets[place])]
-            lines.append([*head, *tail, *asked.labels(int(asked.task.gallery_rows[place]))])
-    return [*COLUMNS, *asked.task.conditioned], lines
+            head = [asked.question.name, asked.condition, found.name, strength, at + 1, asked.key(place), score]
+            likeness = [float(asked.likeness[place]), "" if overlap is None else overlap]
+            evidence = [bool(asked.meets[place]), BETWEEN.join(found.shared[at])]
+            evidence += [] if found.twins is None else [bool(found.twins[at])]
+            lines.append([*head, *likeness, *evidence, *asked.labels(int(asked.task.gallery_rows[place]))])
+    twin = [TWIN] if asked.task.tags.groups else []
+    return [*COLUMNS, *twin, *asked.task.conditioned], lines

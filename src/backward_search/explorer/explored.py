@@ -26,6 +26,7 @@ from backward_search.methods.registry import DRAWN, METHODS
 from backward_search.once import Once
 from backward_search.runs.defaults import usual_config
 from backward_search.runs.doubts import doubts
+from backward_search.runs.evidence import meets, shared
 from backward_search.runs.question import embedded
 from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
@@ -57,13 +58,21 @@ class ViewSettings:
 
 @dataclass(frozen=True)
 class FoundImage:
-    """One hit: its table row, score, labels, the tags it shares with the query, and whether it meets the condition."""
+    """One hit.
+
+    Attributes:
+        row: its table row.
+        score: what it was ranked by.
+        labels: one for each trained attribute.
+        shared: what it shares with the query; see `runs.evidence`.
+        meets: whether it meets the condition; None without one.
+    """
 
     row: int
     score: float
     labels: tuple[str, ...]
     shared: tuple[str, ...]
-    meets: bool
+    meets: bool | None
 
 
 @dataclass(frozen=True)
@@ -101,8 +110,6 @@ class ExploredRun:
         self._task = Task.of(self._source, (first,), [Query("", "", {first: run.classes[first][0]})])
         check_topk(settings.hits, len(self._source.rows))
         self.table, self.keys = self._source.table, self._source.table.keys
-        self._tags = self._task.gallery_tags()
-        self._place = {int(row): place for place, row in enumerate(self._source.rows)}
         self._assembler, self._config, self._once = Assembler(self._source), usual_config(run.entry), Once()
 
     def checked(self, state: State) -> State:
@@ -166,7 +173,7 @@ class ExploredRun:
         hits = self._assembler.answer(
             how.name, task.conditioned, embedding, task.conditions, config, self.settings.hits
         ).hits
-        found = self._found(hits, task, self._own_tags(state), conditioned=bool(state.choices))
+        found = self._found(hits, task, state)
         strength = self._standing(how, config) if state.choices else None
         return View(how.name, found, strength, time.perf_counter() - start)
 
@@ -204,8 +211,7 @@ class ExploredRun:
 
     def meets(self, state: State, rows: np.ndarray) -> np.ndarray:
         """Which of some images meet the condition, (M,) bool."""
-        task = self._task_of(state)
-        return np.asarray(task.conditions.worth([task.table.ids[name][rows] for name in task.conditioned])[0] > 0)
+        return np.asarray(meets(self._task_of(state), rows[None])[0])
 
     def like(self, state: State, rows: np.ndarray) -> np.ndarray:
         """Which of some images have the query's labels in the conditioned attributes, (M,) bool."""
@@ -289,24 +295,13 @@ class ExploredRun:
         assert not isinstance(value, str)
         return value
 
-    def _own_tags(self, state: State) -> set[str]:
-        place = None if state.upload else self._place.get(state.query)
-        return set() if place is None else self._tags[place]
-
-    def _found(self, hits: Hits, task: Task, tags: set[str], *, conditioned: bool) -> list[FoundImage]:
-        places, scores = hits.rows[0].tolist(), hits.similarity[0].tolist()
-        rows = task.gallery_rows[places]
-        worth = task.conditions.worth([task.table.ids[name][rows] for name in task.conditioned])[0] > 0
-        return [
-            FoundImage(
-                int(row), score, self.labels(int(row)), _shared(tags, self._tags[place]), conditioned and bool(good)
-            )
-            for row, place, score, good in zip(rows.tolist(), places, scores, worth, strict=True)
-        ]
-
-
-def _shared(ours: set[str], theirs: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(ours & theirs))
+    def _found(self, hits: Hits, task: Task, state: State) -> list[FoundImage]:
+        rows = task.gallery_rows[hits.rows.cpu().numpy()]  # (1, k)
+        query = -1 if state.upload else state.query
+        (common,) = shared(task, [query], rows, conditioned=tuple(state.choices))
+        good = meets(task, rows)[0].tolist() if state.choices else [None] * rows.shape[1]
+        each = zip(rows[0].tolist(), hits.similarity[0].tolist(), common, good, strict=True)
+        return [FoundImage(row, score, self.labels(row), words, met) for row, score, words, met in each]
 
 
 def _offered() -> list[str]:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from backward_search.explorer.explored import ExploredRun, FoundImage, View
 from backward_search.explorer.state import State
+from backward_search.runs.evidence import briefly
 
 SHARED = 4
 """Tags that are named below a hit; the others are counted, and named where the pointer rests."""
+MET = {True: "✓ condition met", False: "✗ condition not met", None: ""}
+"""What is said of a hit under a condition, and without one."""
 
 
 def hits(explored: ExploredRun, state: State, view: View, title: str = "") -> str:
@@ -45,17 +48,16 @@ def query(explored: ExploredRun, state: State) -> str:
 
 def _hit(explored: ExploredRun, state: State, hit: FoundImage) -> str:
     address, key = _address(state.run, hit.row), explored.keys[hit.row]
-    first = f"<b>{'✓ ' if hit.meets else ''}{hit.score:.2f}</b>"
-    more = f" and {len(hit.shared) - SHARED} more" if len(hit.shared) > SHARED else ""
-    named = ", ".join(hit.shared[:SHARED]) + more
+    met = MET[hit.meets]
+    short, whole = (f"shares {words}" for words in (briefly(hit.shared, SHARED), ", ".join(hit.shared)))
     lines = [
-        first,
+        f"<b>{hit.score:.2f}</b> {met}".rstrip(),
         *_name(explored, hit.row),
         _text(", ".join(hit.labels)),
-        *([f"<i>shares {_text(named)}</i>"] if hit.shared else []),
+        *([f"<i>{_text(short)}</i>"] if hit.shared else []),
     ]
-    about = key + (f"\nshares {', '.join(hit.shared)}" if hit.shared else "")
-    return _cell(hit.row, address, about, lines, meets=hit.meets)
+    about = [key, *([met] if met else []), *([whole] if hit.shared else [])]
+    return _cell(hit.row, address, "\n".join(about), lines, meets=bool(hit.meets))
 
 
 def _name(explored: ExploredRun, row: int) -> list[str]:

@@ -194,7 +194,7 @@ def _slider(explored: ExploredRun, state: State) -> Any:
 def _found(explored: ExploredRun, state: State) -> list[str]:
     """The line above the hits, the hits, and the link."""
     view = explored.view(state)
-    met = sum(hit.meets for hit in view.found)
+    met = sum(bool(hit.meets) for hit in view.found)
     wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
     head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""

@@ -70,7 +70,7 @@ def from_table(source: RunSource, conditioned: tuple[str, ...], condition: str, 
     if plain not in source.table.keys:
         first = source.table.keys[0]
         raise OptionError(f"--query {key} is no image of the {source.split} split, whose first is {first}")
-    task = Task.of(source, conditioned, [Query(plain, "", {})], condition=condition)
+    task = Task.of(source, conditioned, [Query(plain, source.tags.query_tags.get(plain, ""), {})], condition=condition)
     return task, _of_task(task, 0, plain, "image_" + plain.rpartition(".")[0].replace("/", "-"))
 
 

@@ -16,6 +16,7 @@ from backward_search.data.guesses import counts_of_guesses
 from backward_search.data.provenance import provenance
 from backward_search.errors import OptionError
 from backward_search.evaluation.intervals import estimates
+from backward_search.evaluation.judged import hit_table, in_a_line, sharing
 from backward_search.evaluation.measures import measured, per_query_rows
 from backward_search.evaluation.result_files import beside, differences_to, hits_of, manifest_of, per_query_of
 from backward_search.evaluation.result_tables import depth, difference_table, result_table
@@ -233,10 +234,10 @@ def _write(
     hits = _hit_rows(task, answer, one)
     values = measured(task, hits, strict=one.strict)
     stage.begin()
-    write_json(place, _results(one, task, answer, values) | further)
+    write_json(place, _results(one, task, answer, values) | sharing(task, hits) | further)
     write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
     if save_hits:
-        _write_hits(hits_of(place), task, hits)
+        write_csv(hits_of(place), *hit_table(task, hits))
     stage.finish()
 
 
@@ -281,20 +282,12 @@ def _each_its_own(one: Evaluation, task: Task) -> bool:
     return task.knobs is not None and one.how.searches and takes
 
 
-def _write_hits(place: Path, task: Task, hits: np.ndarray) -> None:
-    keys = task.table.keys
-    rows = (
-        (index, query.candidate, rank + 1, keys[task.gallery_rows[row]])
-        for index, (query, found) in enumerate(zip(task.queries, hits.tolist(), strict=True))
-        for rank, row in enumerate(found)
-    )
-    write_csv(place, ("query", "candidate", "rank", "hit"), rows)
-
-
 def _show(own: list[Path]) -> None:
     """Print the results beside those of the other methods; of a sweep its own alone."""
     place = own[-1]
     files = own if len(own) > 1 else beside(place)
     LOG.info("%s", result_table([read_json(file) for file in files], [file.stem for file in files]))
+    if len(own) == 1:
+        LOG.info("\n%s: %s", place.stem, in_a_line(read_json(place)))
     if len(own) == 1 < len(files):
         LOG.info("%s", difference_table(place.stem, differences_to(place, files), depth(read_json(place))))

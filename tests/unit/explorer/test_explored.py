@@ -48,7 +48,7 @@ def test_without_a_condition_the_query_finds_itself(engine):
     view = engine.view(State("", 5))
     assert view.found[0].row == 5
     assert view.found[0].score == pytest.approx(1)
-    assert not any(hit.meets for hit in view.found)
+    assert {hit.meets for hit in view.found} == {None}
     assert view.method == "unchanged"
 
 
@@ -57,8 +57,12 @@ def test_frames_follow_the_labels_and_shared_tags_are_shared(engine, state):
         found = engine.view(replace(state, method=method)).found
         assert len(found) == 6
         assert all(hit.meets == (hit.labels[0] not in state.choices["birds"].labels) for hit in found)
-    tags = engine._task.gallery_tags()
-    assert all(set(hit.shared) == tags[2] & tags[hit.row] for hit in found)
+    tags, named = engine._task.gallery_tags(), set(engine.table.classes["birds"])
+    assert all(set(hit.shared) == (tags[2] & tags[hit.row]) - named for hit in found)
+    assert any(hit.shared for hit in found)
+    unasked = engine.view(replace(state, choices={})).found
+    assert all(set(hit.shared) == tags[2] & tags[hit.row] for hit in unasked)
+    assert named & set(unasked[0].shared)  # itself, whose class no condition names
 
 
 def test_the_slider_weighs_the_condition_against_likeness(engine, state):
@@ -72,7 +76,9 @@ def test_the_slider_weighs_the_condition_against_likeness(engine, state):
     both = light.keys() & heavy.keys()
     assert both
     for row in both:
-        assert heavy[row] - light[row] == pytest.approx(0.4 * float(probable[engine._place[row]]), abs=1e-5)
+        assert heavy[row] - light[row] == pytest.approx(
+            0.4 * float(probable[np.searchsorted(engine.rows, row)]), abs=1e-5
+        )
 
 
 def test_a_larger_lambda_stays_closer_to_the_query(engine, state):
@@ -99,7 +105,12 @@ def test_e2_draws_what_the_page_shows(options, engine, state, method, strength):
     with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     drawn = {name: [row["hit"] for row in rows if row["method"] == name] for name in (method, "unchanged")}
-    assert drawn[method] == [engine.keys[hit.row] for hit in engine.view(state).found]
+    found = engine.view(state).found
+    assert drawn[method] == [engine.keys[hit.row] for hit in found]
+    said = [(row["meets"], row["shared"]) for row in rows if row["method"] == method]
+    assert said == [(str(hit.meets), ";".join(hit.shared)) for hit in found]
+    (own,) = [row for row in rows if row["method"] == "unchanged" and row["hit"] == engine.keys[state.query]]
+    assert own["tag_overlap"] == "1.0"
     unmoved = engine.view(replace(state, method="unchanged", strength=None))
     assert drawn["unchanged"] == [engine.keys[hit.row] for hit in unmoved.found]  # whatever the strength
     assert explorer_of(options, picture.parent).figure(state) == picture
@@ -170,7 +181,7 @@ def test_an_image_of_ones_own_is_embedded_as_c1_would(engine, state, options, tm
     mine = engine.checked(replace(state, upload=upload, query=0))
     assert torch.allclose(engine.embedding(mine), engine.embedding(state), atol=1e-4)
     assert [hit.row for hit in engine.view(mine).found] == [hit.row for hit in engine.view(state).found]
-    assert engine.view(mine).found[0].shared == ()
+    assert not any(hit.shared for hit in engine.view(replace(mine, query=2)).found)  # of its tags nothing is known
     assert f"--query_image {engine.query_image(mine)}" in engine.command(mine)
 
 

@@ -1,5 +1,6 @@
 """The hits as HTML: nothing in a name is markup, and every image says which one it is."""
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -60,11 +61,18 @@ def test_hits_say_row_score_shared_tags_and_whether_they_meet(found):
     buttons = [attributes for tag, attributes in shown.elements if tag == "button"]
     assert [(each["data-row"], each["class"]) for each in buttons] == [("0", "hit meets"), ("1", "hit")]
     assert ("section", {"class": "hits", "data-strength": "0.25"}) in shown.elements
-    assert "✓ 0.50" in shown.text
-    assert "-0.25xshares tag0, tag1, tag2, tag3 and 2 more" in shown.text
-    assert buttons[1]["title"].endswith("shares tag0, tag1, tag2, tag3, tag4, tag5")
+    assert "0.50 ✓ condition met" in shown.text
+    assert "-0.25 ✗ condition not metxshares tag0, tag1, tag2, tag3, +2 more" in shown.text
+    assert buttons[1]["title"].endswith("✗ condition not met\nshares tag0, tag1, tag2, tag3, tag4, tag5")
+
+
+def test_without_a_condition_none_is_met_or_unmet(found):
+    found = replace(found, found=[replace(found.found[1], meets=None, shared=())], strength=None)
+    shown = Elements(grid.hits(Engine(), State("r"), found))
+    (button,) = [attributes for tag, attributes in shown.elements if tag == "button"]
+    assert (shown.text, button["class"], button["title"]) == ("-0.25x", "hit", "a/b.jpg")
 
 
 def test_what_has_no_picture_is_named(found):
     assert Elements(grid.images(Engine(pictures=False), State("r"), [1])).text == "1a/b.jpg" + HOSTILE + ", large"
-    assert "-0.25a/b.jpgx" in Elements(grid.hits(Engine(pictures=False), State("r"), found)).text
+    assert "-0.25 ✗ condition not meta/b.jpgx" in Elements(grid.hits(Engine(pictures=False), State("r"), found)).text
