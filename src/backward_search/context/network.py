@@ -52,3 +52,13 @@ class ContextMap(nn.Module):
         """The context vectors of embeddings (B, E) under conditions on some attributes, (A,)."""
         hidden = self.first((z - self.mean) / self.scale) + self.of_conditions(conditioned)
         return nn.functional.normalize(self.last(torch.relu(hidden)), dim=1)
+
+    def guide(self, z: Tensor, conditioned: Tensor) -> Tensor:
+        """The direction in which an embedding gains most likeness to each of some (B, E), unit vectors (B, E).
+
+        The gradient at x = z of f(z) . g(x), g being f before it is brought to length 1: what an engine that knows the
+        embeddings alone can look by.
+        """
+        hidden = self.first((z - self.mean) / self.scale) + self.of_conditions(conditioned)
+        back = (self(z, conditioned) @ self.last.weight) * (hidden > 0)
+        return nn.functional.normalize((back @ self.first.weight) / self.scale, dim=1)

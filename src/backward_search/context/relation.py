@@ -14,6 +14,9 @@ from torch.nn.functional import normalize
 
 from backward_search.context.shared import Shared
 
+DESCRIBING = frozenset({"tags", "captions"})
+"""The sources that describe an image; what others say of it, groups and labels, is coarse."""
+
 
 class Relation(Protocol):
     """What says how much images belong together."""
@@ -85,7 +88,10 @@ class ByImages:
 
 @dataclass(frozen=True)
 class ByBest:
-    """By what images share, and by the images themselves where that says nothing.
+    """By what images share, and by the images themselves where that says little or nothing.
+
+    Tags and words describe an image, and count alone. Labels and groups are coarse: they double what likeness says of
+    two images that share all of them. Where no token counts likeness speaks alone.
 
     Attributes:
         shared: the tokens.
@@ -96,10 +102,12 @@ class ByBest:
     images: ByImages
 
     def target(self, rows: Tensor, others: Tensor, dropped: Tensor) -> Tensor:
-        """By the one or the other."""
-        if self._speaks(dropped):
-            return self.shared.overlap(self.images.image[rows], self.images.image[others], dropped)
-        return self.images.target(rows, others, dropped)
+        """By the one, the other, or likeness (1 + overlap) / 2."""
+        if not self._speaks(dropped):
+            return self.images.target(rows, others, dropped)
+        own = self.images.image[rows]
+        overlap = self.shared.overlap(own, own if rows is others else self.images.image[others], dropped)
+        return overlap if self._describes else self.images.target(rows, others, dropped) * (1 + overlap) / 2
 
     def mates(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """By tokens where there are any."""
@@ -108,8 +116,20 @@ class ByBest:
         return self.images.mates(rows, generator)
 
     def by(self, dropped: Tensor) -> str:
-        """The one or the other."""
-        return ", ".join(self.shared.sources) if self._speaks(dropped) else self.images.by(dropped)
+        """The one, the other, or both."""
+        if not self._speaks(dropped):
+            return self.images.by(dropped)
+        named = ", ".join(self._counting(dropped))
+        return named if self._describes else f"{named} and {self.images.by(dropped)}"
+
+    @property
+    def _describes(self) -> bool:
+        return bool(DESCRIBING & self.shared.sources.keys())
+
+    def _counting(self, dropped: Tensor) -> list[str]:
+        """The sources that count: not the labels of conditioned attributes."""
+        out = {name for name, drop in zip(self.shared.attributes, dropped.tolist(), strict=True) if drop}
+        return [source for source in self.shared.sources if source not in out]
 
     def _speaks(self, dropped: Tensor) -> bool:
         return self.shared.says_something(dropped)

@@ -20,12 +20,14 @@ class Shared:
         tokens: token ids, image by image.
         naming: by attribute, which tokens name one of its labels, (A, T) bool.
         sources: how many images have tokens of each source, by its name.
+        attributes: those of `naming`.
     """
 
     starts: Tensor
     tokens: Tensor
     naming: Tensor
     sources: Mapping[str, int]
+    attributes: tuple[str, ...]
 
     @classmethod
     def gathered(cls, by_source: Mapping[str, Sequence[Sequence[str]]], classes: Mapping[str, Sequence[str]]) -> Self:
@@ -50,7 +52,9 @@ class Shared:
         starts = np.cumsum([0, *map(len, rows)])
         tokens = np.fromiter((token for row in rows for token in row), np.int64, int(starts[-1]))
         sources = {source: sum(map(bool, each)) for source, each in by_source.items()}
-        return cls(torch.from_numpy(starts), torch.from_numpy(tokens), torch.from_numpy(naming), sources)
+        return cls(
+            torch.from_numpy(starts), torch.from_numpy(tokens), torch.from_numpy(naming), sources, tuple(classes)
+        )
 
     def __len__(self) -> int:
         """The number of images."""

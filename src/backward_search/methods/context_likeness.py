@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from backward_search.context.network import ContextMap
 from backward_search.gallery.memory import CosineScorer
@@ -33,4 +32,5 @@ class ContextLikeness:
 
     def of(self, queries: Tensor) -> CosineScorer:
         """What scores images by what they share with each query (B, E), in [-1, 1]."""
-        return CosineScorer(self._map(queries, self._conditioned), self._images, normalize(queries, dim=1))
+        guide = self._map.guide(queries, self._conditioned)
+        return CosineScorer(self._map(queries, self._conditioned), self._images, guide)

@@ -33,6 +33,8 @@ from backward_search.storage.tensors import load_tensors, save_tensors
 LOG = logging.getLogger(__name__)
 HOLDOUT = 0.1
 """The share of the training images that the map is judged on, where none were kept from the training."""
+FEW = 30
+"""Of fewer held-out images the 10 nearest say nothing."""
 CHECKPOINT = 500
 """Steps between two checkpoints."""
 
@@ -189,8 +191,10 @@ def _clear(paths: ContextPaths) -> None:
 
 
 def _said(keeping: Keeping) -> str:
+    task = f"conditions on {'+'.join(keeping.attributes)}: by {keeping.by}"
+    if keeping.images < FEW:
+        return f"{task}; {keeping.images} held-out images are too few to judge it"
     return (
-        f"conditions on {'+'.join(keeping.attributes)}: of {keeping.by}, the 10 nearest of {keeping.images} held-out "
-        f"images share {keeping.by_map:.3f} by the map, {keeping.by_embedding:.3f} by the embedding "
-        f"({keeping.at_random:.3f} at random)"
+        f"{task}; the 10 nearest of {keeping.images} held-out images share {keeping.by_map:.3f} by the map, "
+        f"{keeping.by_embedding:.3f} by the embedding ({keeping.at_random:.3f} at random)"
     )
