@@ -56,8 +56,7 @@ class ByImages:
 
         What is left: the features less the mean of their class, in each conditioned attribute in turn.
         """
-        left = self._left(dropped)
-        alike = (left[rows] @ left[others].T).clamp(0, 1)
+        alike = (self._left(rows, dropped) @ self._left(others, dropped).T).clamp(0, 1)
         return torch.where(self.image[rows][:, None] == self.image[others], 1.0, alike)
 
     def mates(self, rows: Tensor, generator: torch.Generator) -> Tensor:
@@ -74,15 +73,23 @@ class ByImages:
         views = "views of one image, and " if len(torch.bincount(self.image)) < len(self.image) else ""
         return f"{views}likeness apart from the condition"
 
-    def _left(self, dropped: Tensor) -> Tensor:
-        """Unit vectors (M, d)."""
+    def _left(self, rows: Tensor, dropped: Tensor) -> Tensor:
+        """What is left of some images' features, unit vectors (B, d)."""
+        left = self.features[rows]
+        for ids, means in zip(self.ids[dropped], self._means(dropped), strict=True):
+            left = left - means[ids[rows]]
+        return normalize(left, dim=1)
+
+    def _means(self, dropped: Tensor) -> list[Tensor]:
+        """The class means to take out in turn, each (K, d), of what the ones before have left."""
         key = tuple(dropped.tolist())
-        kept: dict[tuple[bool, ...], Tensor] = self.__dict__.setdefault("left", {})
+        kept: dict[tuple[bool, ...], list[Tensor]] = self.__dict__.setdefault("means", {})
         if key not in kept:
-            left = self.features - self.features.mean(0)
+            left, found = self.features, []
             for ids in self.ids[dropped]:
-                left = left - _class_means(left, ids)[ids]
-            kept[key] = normalize(left, dim=1)
+                found.append(_class_means(left, ids))
+                left = left - found[-1][ids]
+            kept[key] = found
         return kept[key]
 
 
