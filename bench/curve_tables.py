@@ -96,23 +96,29 @@ def recorded(task: Task) -> dict[str, Any]:
         for curve, context, precision, kept in compared(task)
     ]
     seeds, queries = task.points[0].values[PRECISION].shape
-    return {"seeds": seeds, "queries": queries, "points": points, "less_the_published_search": differences}
+    return {
+        "task": task.name,
+        "seeds": seeds,
+        "queries": queries,
+        "points": points,
+        "less_the_published_search": differences,
+    }
 
 
-def draw(tasks: Sequence[Task], place: Path) -> None:
-    """A row of curves for each task, a column for each measure of context that one of them has."""
-    shown = {name: title for name, title in CONTEXT.items() if any(name in task.means[0] for task in tasks)}
+def draw(tasks: Sequence[dict[str, Any]], place: Path) -> None:
+    """A row of curves for each task as `recorded`, a column for each measure of context that one of them has."""
+    shown = {name: title for name, title in CONTEXT.items() if any(name in task["points"][0] for task in tasks)}
     figure = Figure(figsize=(4.4 * len(shown), 3.6 * len(tasks) + 1), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(tasks), len(shown), squeeze=False)
-    names = list(dict.fromkeys(point.curve for task in tasks for point in task.points))
+    names = list(dict.fromkeys(point["curve"] for task in tasks for point in task["points"]))
     for row, task in zip(grid, tasks, strict=True):
         for axes, (context, title) in zip(row, shown.items(), strict=True):
-            if context not in task.means[0]:
+            if context not in task["points"][0]:
                 axes.axis("off")
                 continue
-            _curves(axes, task, context, names)
-            axes.set(title=task.name, xlabel=title, ylabel="precision@10")
+            _curves(axes, task["points"], context, names)
+            axes.set(title=task["task"], xlabel=title, ylabel="precision@10")
     known = {label: handle for axes in grid.flat for handle, label in _legend(axes)}
     figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=5, frameon=False)
     with replacing(place) as temporary:
@@ -123,18 +129,20 @@ def _legend(axes: Axes) -> Iterator[tuple[Any, str]]:
     return zip(*axes.get_legend_handles_labels(), strict=True)
 
 
-def _curves(axes: Axes, task: Task, context: str, names: Sequence[str]) -> None:
+def _curves(axes: Axes, points: Sequence[dict[str, Any]], context: str, names: Sequence[str]) -> None:
     """The curves of a task in one panel; a name looks alike in each."""
     for order, name in enumerate(names):
-        places = [place for place, point in enumerate(task.points) if point.curve == name]
-        if not places:
+        own = [point for point in points if point["curve"] == name]
+        if not own:
             continue
-        across, up = (task.along(places, measure)[0] for measure in (context, PRECISION))
-        ends = [Interval.of(task.means[place][PRECISION]) for place in places]
-        spread = [[one.mean - one.low for one in ends], [one.high - one.mean for one in ends]]
-        style = {"fmt": MARKS[order % len(MARKS)], "markersize": 6} if name not in task.curves else {"markersize": 3}
-        if name in task.curves:
-            style |= {"fmt": ".--" if "rerank" in name else "o-", "color": COLOURS[order % len(COLOURS)]}
+        ends = [point[PRECISION] for point in own]
+        up = [end["mean"] for end in ends]
+        spread = [[end["mean"] - end["low"] for end in ends], [end["high"] - end["mean"] for end in ends]]
+        style: dict[str, Any] = {"fmt": MARKS[order % len(MARKS)], "markersize": 6}
+        if len(own) > 1:
+            line = ".--" if "rerank" in name else "o-"
+            style = {"fmt": line, "markersize": 3, "color": COLOURS[order % len(COLOURS)]}
+        across = [point[context]["mean"] for point in own]
         axes.errorbar(across, up, yerr=np.maximum(spread, 0), lw=1, label=name, **style)
     axes.grid(alpha=0.3)
 

@@ -2,7 +2,7 @@
 
 On any prepared sets: --task names a run by the options of E1, without its weight root, and may be given several times;
 --weight_roots holds the same runs trained from other seeds, a root for each. Or on built-in sets, of which each seed's
-network is trained by B1 and used by C1 as a user would, below --root; what is finished there is not made again. They
+network is trained by B1 and used by C1 and C4 as a user would, below --root; what is finished there is not made again. They
 are glyphs, 10,000 images of Fashion-MNIST, and the same items in four drawn styles (`fashion.py`); the last two need
 Debian's package dataset-fashion-mnist.
 
@@ -29,6 +29,7 @@ Writes: sets, networks and embeddings below --root; the figure and all numbers a
         --weight_roots D/weight-0 D/weight-1 D/weight-2 --figure fig/methods.png --json D/methods.json
     python bench/methods.py --root methods --figure fig/methods.png --json methods.json      (two hours on two cores)
     python bench/methods.py --root methods --sets glyphs --seeds 1
+    python bench/methods.py --measured a.json b.json --figure fig/methods.png          (tasks that are measured already)
 """
 
 import argparse
@@ -58,7 +59,7 @@ from backward_search.methods.registry import METHODS
 from backward_search.progress import progress
 from backward_search.solvers.adam import Adam
 from backward_search.solvers.manifold import Manifold
-from backward_search.storage.atomic import replacing, write_json
+from backward_search.storage.atomic import read_json, replacing, write_json
 
 LAMBDAS = (0.05, 0.1, 0.25, 0.5, 1.1, 1.6, 2.2, 3.2, 5.0, 8.0)
 PROBABILITIES = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999)
@@ -94,7 +95,7 @@ SETS = {
 
 
 def prepared(name: str, seed: int, root: Path) -> list[str]:
-    """Run A1, A2, B1 and C1 on a set; the options that name the trained network."""
+    """Run A1, A2, B1, C1 and C4 on a set; the options that name the trained network."""
     data = ["--data_root", str(root / "data")]
     script, *words = SETS[name].prepare
     if "custom" in script:
@@ -105,6 +106,7 @@ def prepared(name: str, seed: int, root: Path) -> list[str]:
     words = ["--dataset_name", name, *data, "--weight_root", str(root / f"weight-{seed}"), *SETS[name].train]
     run("B1", *words, "--seed", str(seed))
     run("C1", *words)
+    run("C4", *words)
     return words
 
 
@@ -217,11 +219,12 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--root", type=Path, help="folder of the built-in sets and networks")
     parser.add_argument("--sets", nargs="+", choices=SETS, help="built-in sets to compare on")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each built-in set")
+    parser.add_argument("--measured", type=Path, nargs="+", default=[], help="files of --json, to draw their tasks too")
     parser.add_argument("--figure", type=Path, help="draw the curves into this file")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     options = parser.parse_args(argv)
     if options.sets is None:
-        options.sets = [] if options.task else list(SETS)
+        options.sets = [] if options.task or options.measured else list(SETS)
     if bool(options.task) != bool(options.weight_roots):
         parser.error("--task and --weight_roots belong together")
     if options.sets and options.root is None:
@@ -231,15 +234,17 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> Path | None:
     """Train what is missing, measure, print the tables, and return the file of the numbers if one was asked for."""
-    options, tasks = parsed(argv), []
+    options = parsed(argv)
+    tasks = [task for file in options.measured for task in read_json(file)]
     for runs in asked(options):
-        tasks.append(joined(runs))
-        print(tables(tasks[-1]), end="\n\n", flush=True)
+        task = joined(runs)
+        tasks.append(recorded(task))
+        print(tables(task), end="\n\n", flush=True)
     if options.figure is not None:
         draw(tasks, options.figure)
     if options.json is None:
         return None
-    return write_json(options.json, [{"task": task.name, **recorded(task)} for task in tasks])
+    return write_json(options.json, tasks)
 
 
 if __name__ == "__main__":
