@@ -2,9 +2,9 @@
 
 On any prepared sets: --task names a run by the options of E1, without its weight root, and may be given several times;
 --weight_roots holds the same runs trained from other seeds, a root for each. Or on built-in sets, of which each seed's
-network is trained by B1 and used by C1 and C4 as a user would, below --root; what is finished there is not made again. They
-are glyphs, 10,000 images of Fashion-MNIST, and the same items in four drawn styles (`fashion.py`); the last two need
-Debian's package dataset-fashion-mnist.
+network is trained by B1 and used by C1 and C4 as a user would, below --root; what is finished there is not made again.
+They are glyphs, 10,000 images of Fashion-MNIST, and the same items in four drawn styles (`fashion.py`); the last two
+need Debian's package dataset-fashion-mnist.
 
 Every method of the registry that has a strength is a curve, the published search is one over lambda, and methods
 without a strength are points; one that cannot answer is left out with a line. The measures are E1's, of the paper's
