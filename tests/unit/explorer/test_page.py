@@ -114,7 +114,7 @@ def test_hits_of_a_link_come_as_the_page_shows_them(address):
     status, body, _ = fetch(f"{address}/hits?query=4&is.birds=002.Kind_of_Bird_2&strength=0.4")
     parts = json.loads(body)
     assert status == 200
-    assert "best, <b>birds=002.Kind_of_Bird_2</b>: " in parts["head"]
+    assert "shift_null, <b>birds=002.Kind_of_Bird_2</b>: " in parts["head"]
     assert 'data-strength="0.4"' in parts["hits"]
     assert parts["hits"].count("<button") == 6
     for wrong in ("query=100000", "is.birds=x", "strength=x", "run=..", "upload=../../x"):
