@@ -54,7 +54,13 @@ CONTEXT = {
     "mts_at_10_without_labels": "mTS@10 without labels",
     "context_at_10": "cosine to the query",
 }
-POINTS = {"unchanged": "kx", "class_mean": "ks", "predicted_filter": "kv", "label_filter": "k^", "best, auto": "k*"}
+POINTS = {
+    "unchanged": "kx",
+    "class_mean": "ks",
+    "predicted_filter": "kv",
+    "label_filter": "k^",
+    "shift_null, auto": "k*",
+}
 """How methods without a strength are drawn."""
 SMALL = ["--encoder_model", "small_cnn", "--num_epoch", "10", "--recipe", "modern"]
 GROUPS = ("--group_column", "group")
@@ -125,7 +131,7 @@ def settings(usual: AnswerConfig) -> Iterator[tuple[str, str, str, AnswerConfig]
         yield f"manifold, rerank {RERANK}", f"probability {p}", "teacher", replace(searching, rerank=RERANK)
     for amount in AMOUNTS:
         yield "class_shift", f"shift {amount}", "class_shift", replace(usual, knobs={"shift": amount})
-    for method in ("concept_null", "best"):
+    for method in ("concept_null", "shift_null"):
         for value in (0.0, *METHODS.find(method).tried):
             yield method, f"strength {value}", method, replace(usual, knobs={"strength": value})
 
@@ -135,14 +141,15 @@ def measure(words: list[str]) -> tuple[str, dict[tuple[str, str], dict[str, np.n
     options = parse(EvaluateOptions, None, words)
     task = task_of(options, run_source(options, opened_run(options)))
     assembler, usual = Assembler(task.source), answer_config(options, "teacher")
-    chosen = assembler.settled("best", task.conditioned, replace(usual, knobs={"strength": AUTO}))
+    chosen = assembler.settled("shift_null", task.conditioned, replace(usual, knobs={"strength": AUTO}))
     found = {}
-    for curve, strength, method, config in [*settings(usual), ("best, auto", "the chosen weight", "best", chosen)]:
+    auto = ("shift_null, auto", "the chosen weight", "shift_null", chosen)
+    for curve, strength, method, config in [*settings(usual), auto]:
         answer = assembler.answer(method, task.conditioned, task.query_embeddings(), task.conditions, config, 10)
         values = measured(task, answer.hits.rows.numpy(), strict=False)
         found[curve, strength] = values | {"gradient_evaluations": answer.moved.steps.double().numpy()}
     weight = float(chosen.knobs["strength"])
-    found["best, auto", "the chosen weight"]["weight"] = np.full(len(task.queries), weight)
+    found["shift_null, auto", "the chosen weight"]["weight"] = np.full(len(task.queries), weight)
     return f"{options.dataset_name} {'+'.join(task.conditioned)}", found
 
 
@@ -176,7 +183,7 @@ def attained(points: Sequence[dict[str, Any]], curve: str, context: str, wanted:
 
 def table(name: str, points: Sequence[dict[str, Any]]) -> str:
     """For each lambda of the published search the precision of every curve at the same context, in Markdown."""
-    curves = ["manifold", "class_shift", "concept_null", "best"]
+    curves = ["manifold", "class_shift", "concept_null", "shift_null"]
     lines = []
     for context, title in CONTEXT.items():
         if context not in points[0]:
