@@ -2,10 +2,10 @@
 
 Reads:  --source, as A1.Data-Preprocessing-custom.py takes it: a folder of one folder per class, a table with a column
         of paths and columns of labels, a Parquet or .npz file, or vectors that you have already.
-Writes: what A1, A2, B1, C1, E1 and E2 write; a second run goes on from what is there.
+Writes: what A1, A2, B1, C1, C4, E1 and E2 write; a second run goes on from what is there.
 
     pip install ".[photos]"
-    python P1.Photo-Search.py --source ~/photos             (3,400 photographs: under four minutes on two cores)
+    python P1.Photo-Search.py --source ~/photos             (3,400 photographs: under five minutes on two cores)
     python P1.Photo-Search.py --source items.csv --label_columns colour,brand
     python P1.Photo-Search.py --source items.csv --vectors clip.npy
 

@@ -10,8 +10,8 @@ Writes: data and runs below --work, where a second call goes on; a table, and al
 The small network begins at random and is trained for 20 epochs; EfficientNet-Lite0 begins with its ImageNet weights
 (extra `lite`) and is frozen (10 epochs of projection and heads) or trained with them (4 epochs); all by the modern
 recipe with a tenth of the training images held out. Each at two sizes of the input. The condition is on the first
-attribute, by the paper's protocol; the teacher has lambda 0.5, `best` chooses its strength on the images held out. The
-minutes of B1 hold the one pass of a frozen encoder over the images.
+attribute, by the paper's protocol; the teacher has lambda 0.5, `shift_null` chooses its strength on the images held
+out. The minutes of B1 hold the one pass of a frozen encoder over the images.
 """
 
 import argparse
@@ -34,8 +34,8 @@ VARIANTS = {
 }
 TITLES = {"small_cnn": "small_cnn, from nothing", "frozen": "Lite0, frozen", "fine-tuned": "Lite0, fine-tuned"}
 SIZES = {"small_cnn": (64, 128), "frozen": (128, 224), "fine-tuned": (128, 224)}
-METHODS = {"teacher": ["--inverse_lambda", "0.5"], "best": []}
-FILES = {"teacher": "teacher-lambda0.5.json", "best": "best.json"}
+METHODS = {"teacher": ["--inverse_lambda", "0.5"], "shift_null": []}
+FILES = {"teacher": "teacher-lambda0.5.json", "shift_null": "shift_null.json"}
 
 
 def prepare(work: Path, text: str) -> list[object]:
@@ -76,7 +76,7 @@ def measure(root: list[object], variant: str, size: int, folder: Path) -> dict[s
 def table(rows: list[dict[str, Any]]) -> str:
     """The figures as a table for people."""
     lines = [
-        "| set | encoder | pixels | B1 + C1, minutes | accuracy | P@10 / context, teacher | the same, best |",
+        "| set | encoder | pixels | B1 + C1, minutes | accuracy | P@10 / context, teacher | the same, shift_null |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:

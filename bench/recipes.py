@@ -9,8 +9,8 @@ Writes: data and runs below --work, where a second call goes on; a table, and al
 
 Fashion-MNIST is cut to its first 10,000 images, of which a fifth is the test split, at 28 pixels and without flips (a
 shoe on its head is no sample of it). Both data sets train the small network from random weights. The condition is
-family + variant for glyphs, the class for Fashion-MNIST; the teacher searches with lambda 0.5, and best answers with
-strength 0.6.
+family + variant for glyphs, the class for Fashion-MNIST; the teacher searches with lambda 0.5, and shift_null
+answers with strength 0.6.
 """
 
 import argparse
@@ -40,8 +40,8 @@ MEASURES = {
     "mAP@10": "map_at_10",
     "mTS@10": "mts_at_10",
     "twin": "twin_recall_at_10",
-    "best: precision@10": "best_precision_at_10",
-    "best: twin": "best_twin_recall_at_10",
+    "shift_null: precision@10": "shift_null_precision_at_10",
+    "shift_null: twin": "shift_null_twin_recall_at_10",
     "largest fall of accuracy": "largest_fall",
     "B1, s": "seconds",
 }
@@ -83,13 +83,13 @@ def measure(name: str, recipe: str, seed: int, options: Sequence[object], folder
     run("C1", *options)
     task = ["--num_condition", CONDITIONS[name]]
     run("E1", *options, *task, "--method", "teacher", "--inverse_lambda", 0.5)
-    run("E1", *options, *task, "--method", "best", "--strength", 0.6)
+    run("E1", *options, *task, "--method", "shift_null", "--strength", 0.6)
     (config,) = folder.glob("*/config.json")
     found = {
         method: read_json(next(folder.glob(f"*/results/*/{file}.json")))
-        for method, file in {"teacher": "teacher-lambda0.5", "best": "best-strength0.6"}.items()
+        for method, file in {"teacher": "teacher-lambda0.5", "shift_null": "shift_null-strength0.6"}.items()
     }
-    of_best = {f"best_{key}": value for key, value in found["best"].items() if f"best_{key}" in MEASURES.values()}
+    shifted = {f"shift_null_{key}": value for key, value in found["shift_null"].items()}
     accuracy = read_json(config)["training"]["test_accuracy"]
     return {
         "dataset": name,
@@ -97,7 +97,7 @@ def measure(name: str, recipe: str, seed: int, options: Sequence[object], folder
         "seed": seed,
         **{f"accuracy {attribute}": value for attribute, value in accuracy.items()},
         **{key: found["teacher"][key] for key in MEASURES.values() if key in found["teacher"]},
-        **of_best,
+        **{key: value for key, value in shifted.items() if key in MEASURES.values()},
         "largest_fall": largest_fall(config.with_name("history.csv")),
         "seconds": read_json(config.with_name("manifest-B1.json"))["seconds"],
     }

@@ -96,7 +96,7 @@ def test_a_whole_visit(page):
     page.fill("#index input", "4")
     wait_for_link(page, "query=4")
     choose(page, "#attribute-0", "002.Kind_of_Bird_2")
-    says(page, r"best, birds=002.Kind_of_Bird_2: \d of 6 meet it")
+    says(page, r"shift_null, birds=002.Kind_of_Bird_2: \d of 6 meet it")
     page.check("#not-0 input")
     says(page, "birds!=002.Kind_of_Bird_2")
     page.fill("#strength input[type=number]", "0.4")

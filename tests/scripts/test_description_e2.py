@@ -83,7 +83,10 @@ def test_its_commands_run_as_written(project, name):
     with Image.open(picture) as image:
         assert image.width == 1500
     hits = hits_of(picture)
-    assert list(dict.fromkeys(row["method"] for row in hits)) == ["unchanged", "teacher", "best"]
+    assert list(dict.fromkeys(row["method"] for row in hits)) == ["unchanged", "teacher", "shift_null"]
+    (left_out,) = [line for line in said if line.startswith("best is left out")]
+    assert left_out.startswith("best is left out, shift_null drawn in its place: no context map at ")
+    assert "C4.Learn-Context.py" in left_out
     assert [row["rank"] for row in hits] == [str(rank) for rank in range(1, 11)] * 3
     wanted = hits[0]["condition"].partition("=")[2]
     assert all((row["meets"] == "True") == (row[FIRST[name]] == wanted) for row in hits)
@@ -97,6 +100,18 @@ def draw(project: Path, *words: str) -> Path:
 def queries(project: Path) -> list[dict]:
     file = project / "data" / "CUB" / "attributions" / "query_birds_CUB_test_random.json"
     return json.loads(file.read_text(encoding="utf-8"))["queries"]
+
+
+def test_with_a_context_map_best_is_drawn_and_nothing_stands_in(project, tmp_path, caplog):
+    copy = Path(shutil.copytree(project, tmp_path / "copy"))
+    named = draw(copy, "--methods", "best")  # learns the map
+    assert list((copy / "weight").glob("*datasetCUB*/context/map.safetensors"))
+    found = [row["hit"] for row in hits_of(named)]
+    caplog.clear()
+    hits = hits_of(draw(copy, "--methods", ""))
+    assert list(dict.fromkeys(row["method"] for row in hits)) == ["unchanged", "teacher", "best"]
+    assert [row["hit"] for row in hits if row["method"] == "best"] == found
+    assert "best is left out" not in caplog.text
 
 
 def test_the_teachers_way_is_drawn_from_the_query_to_its_end(project):

@@ -6,6 +6,7 @@ The encoder is not needed: what E3 measures starts from embeddings.
 import csv
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -73,8 +74,26 @@ def test_encoders_that_were_not_trained_say_so(laid):
     assert [row["encoder"] for row in rows[::2]] == ["convnext_base", "resnet50", "vgg16_bn", "vit_b"]
     assert [row["fine-tuned"] for row in rows] == ["yes", "no"] * 4
     assert [row[PRECISION].startswith("not run") for row in rows] == [False, *[True] * 7]
-    assert scripts_of(rows[3][PRECISION]) == ["B1", "C1", "E1"]
+    assert [row[f"best: {PRECISION}"].startswith("not run") for row in rows] == [False, *[True] * 7]
+    assert scripts_of(rows[3][PRECISION]) == scripts_of(rows[3][f"best: {PRECISION}"]) == ["B1", "C1", "E1"]
+    assert "--method best" in rows[3][f"best: {PRECISION}"]
     assert "--encoder_model resnet50 --enc_update False" in rows[3][PRECISION]
+
+
+def test_best_ranks_by_a_context_map_which_is_learnt_where_there_is_none(laid):
+    (run,) = laid.glob("weight/*")
+    shutil.rmtree(run / "context", ignore_errors=True)
+    for place in run.glob("results/category/best*"):
+        place.unlink()
+    row = made(laid, "3")[0]
+    assert (run / "context" / "map.safetensors").exists()
+    result = json.loads((run / "results" / "category" / "best.json").read_text())
+    assert row[f"best: {PRECISION}"].startswith(f"{result['precision_at_10']:.3f} (")
+    methods = {each["method"]: each for each in made(laid, "4") if each["data set"] == "APY"}
+    assert methods["best"][PRECISION] == row[f"best: {PRECISION}"]
+    assert methods["context"][PRECISION][0] in "01"
+    assert all("context map that C4 learns" in place.read_text() for place in laid.glob("tables/table[34]*.md"))
+    assert row[PRECISION] == methods["teacher"][PRECISION] != row[f"best: {PRECISION}"]
 
 
 def test_the_command_of_a_cell_fills_it(laid):

@@ -1,5 +1,7 @@
 """P1: one command from photographs, or vectors, to measures, a figure and the explorer."""
 
+import re
+
 import numpy as np
 import pytest
 from made_vectors import beside_table, made_vectors
@@ -37,12 +39,15 @@ def test_vectors_come_to_a_figure_and_a_second_run_skips_all(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "| best |" in said
     assert "next: python" not in said
-    assert "6 of 6" in said
+    assert re.findall(r"(\d) of 7: ", said) == list("1234567")
+    assert said.index("nearest of") < said.index("6 of 7: ")  # the map is learnt and judged before anything is measured
+    assert "there is none yet" not in said
+    assert (run / "context" / "map.safetensors").exists()
     assert picture.stat().st_size > 10_000
     before = (run / "model.safetensors").stat().st_mtime_ns
     assert script("P1.Photo-Search")(more) == run
     assert (run / "model.safetensors").stat().st_mtime_ns == before
-    assert capsys.readouterr().out.count("already done") >= 6
+    assert capsys.readouterr().out.count("already done") >= 7
 
 
 def test_photographs_are_searched_and_the_explorer_opened(tmp_path, monkeypatch):
@@ -62,6 +67,7 @@ def test_too_few_photographs_to_measure_are_searched_all_the_same(tmp_path, caps
     more = words(tmp_path, "--source", str(photographs(tmp_path / "few", each=12)), "--explore", "False")
     run = script("P1.Photo-Search")(more)
     assert (run / "embeddings" / "test.npy").exists()
+    assert (run / "context" / "map.safetensors").exists()  # from images alone, for want of anything else
     assert "nothing is measured: " in capsys.readouterr().out
 
 

@@ -35,7 +35,9 @@ class VisualizeOptions(
     query_image: str = option("any image file as the query instead, with --condition", "", place=True)
     query_vector: str = option("a .npy file of one vector as the query instead, with --condition", "", place=True)
     methods: str = option(
-        "rows to draw, comma-separated (default: unchanged, teacher, student and best, as far as they are there)", ""
+        "rows to draw, comma-separated (default: unchanged, teacher, student and best, as far as they are there, "
+        "shift_null where there is no context map for best)",
+        "",
     )
     path: bool = option("draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings", False)
     path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)

@@ -18,7 +18,7 @@ from backward_search.explorer.state import State
 from backward_search.explorer.uploads import Uploads
 from backward_search.gallery.engines.index import EXACT, EngineSettings
 from backward_search.gallery.memory import Hits
-from backward_search.methods.asking import STUDENT
+from backward_search.methods.asking import CONTEXT, STUDENT
 from backward_search.methods.assembler import Assembler, why_exact
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.protocol import Method
@@ -34,7 +34,7 @@ from backward_search.runs.task import Task, check_topk
 from backward_search.solvers.protocol import Knob, knob_value
 from backward_search.training.recognition import Recognition
 
-FIRST = ("best", "teacher", "student", "unchanged")
+FIRST = ("best", "shift_null", "teacher", "student", "unchanged")
 """The methods that are offered before the others."""
 UNCHANGED = "unchanged"
 
@@ -138,10 +138,13 @@ class ExploredRun:
 
     @property
     def refusals(self) -> str:
-        """Why some methods are never offered, in words; "" where the engine serves all."""
-        if self.settings.engine.engine == EXACT:
-            return ""
-        return "; ".join(filter(None, (why_exact(METHODS.find(name)) for name in _offered())))
+        """Why some methods are never offered, in words; "" where engine and context map serve all."""
+        behind = self.settings.engine.engine != EXACT
+        words = [why_exact(METHODS.find(name)) for name in _offered()] if behind else []
+        if self._source.lacks(CONTEXT, (), self._config):
+            mapped = " and ".join(name for name in _offered() if CONTEXT in METHODS[name].needs)
+            words.append(f"{mapped} need a context map: {self.run.command('C4.Learn-Context.py')} learns it")
+        return "; ".join(filter(None, words))
 
     def _refusal(self, name: str, task: Task) -> str:
         """Why a method cannot answer; "" where it can."""

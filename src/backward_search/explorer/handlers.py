@@ -21,7 +21,7 @@ from backward_search.explorer.explored import ExploredRun
 from backward_search.explorer.pictures import probabilities
 from backward_search.explorer.state import Choice, State
 from backward_search.gallery.engines.index import EXACT
-from backward_search.methods.registry import DRAWN
+from backward_search.methods.registry import drawn
 from backward_search.runs.doubts import MOST
 
 NO_WAY = "Choose a condition: without one the query stays where it is."
@@ -220,8 +220,8 @@ def _others(explored: ExploredRun, state: State) -> Any:
         return gr.update(visible=False)
     views = [
         explored.view(replace(state, method=name, strength=None))
-        for name in DRAWN
-        if name in explored.methods(state) and name != explored.method(state)
+        for name in drawn(explored.methods(state).__contains__)
+        if name != explored.method(state)
     ]
     found = "".join(grid.hits(explored, state, view, view.method) for view in views)
     return gr.update(value=f'<div class="others">{found}</div>', visible=True)

@@ -1,5 +1,6 @@
 """The methods behind `--method`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from backward_search.registry import Registry
@@ -9,6 +10,8 @@ if TYPE_CHECKING:  # names alone are light
 
 DRAWN = ("unchanged", "teacher", "student", "best")
 """What is shown side by side unless something else is asked for."""
+STAND_INS = {"best": "shift_null"}
+"""What is shown in place of one of these that cannot answer."""
 
 METHODS: "Registry[type[Method]]" = Registry(
     "method",
@@ -30,3 +33,13 @@ METHODS: "Registry[type[Method]]" = Registry(
     },
 )
 """By name; another package adds one by `METHODS.register(name, kind)`."""
+
+
+def drawn(can: Callable[[str], bool]) -> list[str]:
+    """Those of `DRAWN` that can answer, by their stand-ins where they cannot.
+
+    >>> drawn(lambda name: name not in ("best", "student"))
+    ['unchanged', 'teacher', 'shift_null']
+    """
+    each = [name if can(name) else STAND_INS.get(name, name) for name in DRAWN]
+    return [name for name in each if can(name)]

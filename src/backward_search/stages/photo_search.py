@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from backward_search.cli import (
+    ContextOptions,
     EmbedOptions,
     EvaluateOptions,
     ExploreOptions,
@@ -29,6 +30,7 @@ from backward_search.stages.embed import embed
 from backward_search.stages.evaluate import evaluate, measure
 from backward_search.stages.explore import explore
 from backward_search.stages.generate_queries import generate_queries
+from backward_search.stages.learn_context import learn_context
 from backward_search.stages.prepare_custom import prepare_custom
 from backward_search.stages.train import train
 from backward_search.stages.visualize import visualize
@@ -43,7 +45,7 @@ SMALL_SIZE = 64
 
 
 def photo_search(options: PhotoOptions) -> Path:
-    """Prepare, train, embed, measure, draw, and open the explorer; what is done already is skipped.
+    """Prepare, train, embed, learn the context map, measure, draw, open the explorer; what is done is skipped.
 
     Returns:
         The folder of the run; with --check_only that of the tables, and nothing is made.
@@ -64,17 +66,19 @@ def photo_search(options: PhotoOptions) -> Path:
         run = train(parse(TrainOptions, None, [*words, *size, *_for_a_network(options)]))
         _say(4, "the embeddings (C1)")
         embed(parse(EmbedOptions, None, [*words, *_for_a_network(options)]))
-        _say(5, "the measures (E1) and a figure (E2)")
+        _say(5, "the context map (C4)")
+        learn_context(parse(ContextOptions, None, [*words, *_for_a_network(options)]))
+        _say(6, "the measures (E1) and a figure (E2)")
         if measured:
             _measure(options, words)
-    _say(6, "the explorer (F1)")
+    _say(7, "the explorer (F1)")
     _explore(options)
     return run
 
 
 def _say(number: int, what: str) -> None:
     LOG.info("")
-    LOG.info("%d of 6: %s", number, what)
+    LOG.info("%d of 7: %s", number, what)
 
 
 def _roots(options: PhotoOptions) -> list[str]:

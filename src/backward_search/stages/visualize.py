@@ -13,7 +13,7 @@ from backward_search.drawing.exhibits import Asked, Figure, Shown, answered, exh
 from backward_search.methods.asking import CONTEXT, STUDENT
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
-from backward_search.methods.registry import DRAWN, METHODS
+from backward_search.methods.registry import DRAWN, METHODS, STAND_INS, drawn
 from backward_search.runs.doubts import warn_of
 from backward_search.runs.question import Question, from_file, from_outside, from_table, from_vector
 from backward_search.runs.run import Run
@@ -79,17 +79,23 @@ def _configs(options: VisualizeOptions, assembler: Assembler, task: Task) -> dic
     if options.path:
         return {"teacher": answer_config(options, "teacher")}
     named = list(options.named_methods)
-    names = list(dict.fromkeys([*named, *(["teacher"] if options.path_rows else [])])) if named else list(DRAWN)
-    configs = {name: answer_config(options, name) for name in names}
     if named:
-        return configs
-    return {name: config for name, config in configs.items() if _is_there(assembler, task, name, config)}
+        names = list(dict.fromkeys([*named, *(["teacher"] if options.path_rows else [])]))
+    else:
+        refused = {name: _refusal(options, assembler, task, name) for name in (*DRAWN, *STAND_INS.values())}
+        names = drawn(lambda name: not refused[name])
+        for name in DRAWN:
+            if name not in names:
+                instead = f", {STAND_INS[name]} drawn in its place" if STAND_INS.get(name) in names else ""
+                LOG.info("%s is left out%s: %s", name, instead, refused[name])
+    return {name: answer_config(options, name) for name in names}
 
 
-def _is_there(assembler: Assembler, task: Task, name: str, config: AnswerConfig) -> bool:
-    """Whether a method can answer the task."""
-    speaks = task.conditions.plain or STUDENT not in METHODS.find(name).needs
-    return speaks and not assembler.refusal(name, task.conditioned, config)
+def _refusal(options: VisualizeOptions, assembler: Assembler, task: Task, name: str) -> str:
+    """Why a method cannot answer the task; "" where it can."""
+    if STUDENT in METHODS.find(name).needs and not task.conditions.plain:
+        return "the student knows single classes only"
+    return assembler.refusal(name, task.conditioned, answer_config(options, name))
 
 
 def _place(run: Run, options: VisualizeOptions, question: Question) -> Path:

@@ -86,7 +86,7 @@ def test_hits_are_candidates_of_the_index_with_exact_scores(laid, indexed, state
         assert [hit.score for hit in found] == pytest.approx([scores[hit.row] for hit in found], abs=1e-6)
         assert [hit.score for hit in found] == sorted((hit.score for hit in found), reverse=True)
         cut.append([hit.row for hit in found] != list(scores)[:6])
-    assert any(cut)  # so few candidates cannot serve best
+    assert any(cut)  # so few candidates cannot serve a method that ranks by more than one likeness
     wide = opened(laid, engine=KIND)
     assert all(shown(wide, replace(state, query=i)) == shown(everything, replace(state, query=i))[:6] for i in (0, 5))
 
@@ -94,9 +94,9 @@ def test_hits_are_candidates_of_the_index_with_exact_scores(laid, indexed, state
 def test_a_filter_is_not_offered_behind_an_index_and_the_page_says_why(exact, indexed, state):
     filtered = replace(state, method="predicted_filter")
     assert exact.method(filtered) == "predicted_filter"
-    assert exact.refusals == ""
+    assert "use the exact engine" not in exact.refusals
     assert "predicted_filter" not in indexed.methods(filtered)
-    assert indexed.view(filtered).method == "best"
+    assert indexed.view(filtered).method == "shift_null"  # the first one, for want of a context map
     assert "predicted_filter wants those that pass first, however unlike: use the exact engine" in indexed.refusals
     assert set(exact.methods(state)) - set(indexed.methods(state)) == {"predicted_filter"}
 
@@ -118,7 +118,7 @@ def test_e2_draws_what_the_page_shows_through_the_same_index(indexed, state):
     assert f"--engine {KIND} --shortlist 6" in command
     picture = script("E2")(shlex.split(command)[2:])
     with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        drawn = [row["hit"] for row in csv.DictReader(file) if row["method"] == "best"]
+        drawn = [row["hit"] for row in csv.DictReader(file) if row["method"] == "shift_null"]
     assert drawn == [indexed.keys[hit.row] for hit in indexed.view(state).found]
 
 

@@ -1,7 +1,9 @@
 """The explorer without its page: what a state shows, what E2 draws of it, and what is refused."""
 
 import csv
+import re
 import shlex
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -95,7 +97,7 @@ def test_a_larger_lambda_stays_closer_to_the_query(engine, state):
 
 @pytest.mark.parametrize(
     ("method", "strength"),
-    [("best", 0.3), ("best", None), ("teacher", 0.2), ("class_shift", 0.3), ("predicted_filter", None)],
+    [("shift_null", 0.3), ("shift_null", None), ("teacher", 0.2), ("class_shift", 0.3), ("predicted_filter", None)],
 )
 def test_e2_draws_what_the_page_shows(options, engine, state, method, strength):
     state = replace(state, method=method, strength=strength)
@@ -114,6 +116,25 @@ def test_e2_draws_what_the_page_shows(options, engine, state, method, strength):
     unmoved = engine.view(replace(state, method="unchanged", strength=None))
     assert drawn["unchanged"] == [engine.keys[hit.row] for hit in unmoved.found]  # whatever the strength
     assert explorer_of(options, picture.parent).figure(state) == picture
+
+
+def test_best_is_offered_once_there_is_a_context_map_and_the_page_says_how_to_learn_it(options, state, tmp_path):
+    shutil.copytree(options.weight_root, tmp_path / "weight")
+    engine = opened(replace(options, weight_root=str(tmp_path / "weight")))
+    assert (state.method, engine.method(state)) == ("best", "shift_null")
+    assert engine.methods(state)[:2] == ["shift_null", "teacher"]
+    assert not {"best", "context"} & set(engine.methods(state))
+    said = re.fullmatch(r"best and context need a context map: python (C4)\S* (.*) learns it", engine.refusals)
+    script(said[1])([*shlex.split(said[2]), "--context_steps", "20"])
+    assert engine.refusals == ""
+    assert engine.methods(state)[:3] == ["best", "shift_null", "teacher"]
+    assert "context" in engine.methods(state)
+    views = {name: engine.view(replace(state, method=name)) for name in ("best", "shift_null", "context")}
+    assert [view.method for view in views.values()] == list(views)
+    picture = script("E2")(shlex.split(engine.command(state))[2:])
+    with picture.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        drawn = [row["hit"] for row in csv.DictReader(file) if row["method"] == "best"]
+    assert drawn == [engine.keys[hit.row] for hit in views["best"].found]
 
 
 def test_doubts_are_of_the_classes_asked_for_that_the_head_hardly_knows(engine, state, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ needs("web", "gradio")
 import uvicorn
 from explored import MOST, lay_explored
 
+from backward_search.explorer.handlers import Handlers
 from backward_search.explorer.page import application, thumbnails_below
 from backward_search.stages.explore import explorer_of
 from backward_search.training import recognition
@@ -114,11 +116,19 @@ def test_hits_of_a_link_come_as_the_page_shows_them(address):
     status, body, _ = fetch(f"{address}/hits?query=4&is.birds=002.Kind_of_Bird_2&strength=0.4")
     parts = json.loads(body)
     assert status == 200
-    assert "best, <b>birds=002.Kind_of_Bird_2</b>: " in parts["head"]
+    assert "shift_null, <b>birds=002.Kind_of_Bird_2</b>: " in parts["head"]
     assert 'data-strength="0.4"' in parts["hits"]
     assert parts["hits"].count("<button") == 6
     for wrong in ("query=100000", "is.birds=x", "strength=x", "run=..", "upload=../../x"):
         assert fetch(f"{address}/hits?{wrong}")[0] == 404, wrong
+
+
+def test_side_by_side_shift_null_stands_in_for_best(options, tmp_path):
+    explorer = explorer_of(options, tmp_path)
+    for method, others in (("teacher", ["unchanged", "shift_null"]), ("shift_null", ["unchanged", "teacher"])):
+        state = explorer.start(f"query=4&is.birds=002.Kind_of_Bird_2&beside=1&method={method}")
+        shown = Handlers(explorer).settled(state)[0]["value"]
+        assert re.findall(r"\b(best|shift_null|teacher|student|unchanged)\b", shown) == others
 
 
 def test_a_class_that_the_head_hardly_knows_is_spoken_of_beside_the_condition(address, options, monkeypatch):
