@@ -41,6 +41,7 @@ def open_run(
     omit_tagless: bool = True,
     student: StudentChoice | None = None,
     max_pixels: int = MAX_PIXELS,
+    learn_context: bool = True,
     **settings: Any,
 ) -> Searcher:
     """A searcher over one split of a data set, through a run that B1 and C1 have finished.
@@ -61,6 +62,8 @@ def open_run(
         omit_tagless: leave images without any tag out, as E1 does.
         student: which student answers; the data set's usual one if left out.
         max_pixels: most pixels of a picture that is embedded; larger ones are refused.
+        learn_context: learn a context map in memory when `context` or `best` first need one and C4 has not run (up to
+            a minute and a half; the same map); False refuses them then.
         settings: of the run, by the options' names: `category_type`, `encoder_model`, `num_epoch`, ... Where they fit
             several runs the one of the usual settings is taken.
 
@@ -82,7 +85,7 @@ def open_run(
     run = Run.open(_chosen(dataset_name, data_root, weight_root, settings), weight_root, data_root)
     run = run.taking(whole_of(max_pixels, "max_pixels", least=1))
     place = find_device(device)
-    source = RunSource(run, split, device=place, engine=chosen, omit_tagless=omit_tagless)
+    source = RunSource(run, split, device=place, engine=chosen, omit_tagless=omit_tagless, learn_context=learn_context)
     keys = [source.table.keys[row] for row in source.rows]
     usual = usual_config(run.entry)
     usual = usual if student is None else replace(usual, student=student)

@@ -1,17 +1,22 @@
 """The context map of a run on disk."""
 
+import logging
 from dataclasses import asdict
 
 import torch
 
+from backward_search.context.learning import LearningConfig
 from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.errors import DataError
+from backward_search.progress import progress
+from backward_search.runs.context_ground import ContextGround
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import read_json
 from backward_search.storage.manifest import refuse_stale
 from backward_search.storage.paths import require
 from backward_search.storage.tensors import load_tensors, save_tensors
 
+LOG = logging.getLogger(__name__)
 REMEDY = "run C4.Learn-Context.py with the same options"
 
 
@@ -39,6 +44,22 @@ def load_context(run: Run, device: torch.device) -> ContextMap:
         problem = f"{paths.folder} holds no context map of this run ({reason})"
         raise DataError(f"{problem}: {REMEDY} and --overwrite True") from None
     return context.to(device).eval()
+
+
+@torch.inference_mode(False)
+@torch.enable_grad()
+def learnt_now(run: Run, device: torch.device) -> ContextMap:
+    """The context map that C4 learns by its usual settings, learnt now and written nowhere.
+
+    Raises:
+        MissingError: C1 has not run on the training split.
+    """
+    config = LearningConfig()
+    learner = ContextGround.of(run, device, config.seed).learner(config)
+    LOG.info("learning the context map of %s: C4.Learn-Context.py would keep it", run.name.dataset_name)
+    for _ in progress(range(config.steps), "learning", "step"):
+        learner.advance()
+    return learner.map.requires_grad_(False).eval()
 
 
 def save_context(run: Run, context: ContextMap) -> dict[str, object]:

@@ -17,7 +17,7 @@ from backward_search.methods.concept import ClassMeans
 from backward_search.methods.config import AnswerConfig
 from backward_search.methods.source import Embedded, means_of
 from backward_search.once import Once
-from backward_search.runs.context import REMEDY, load_context
+from backward_search.runs.context import REMEDY, learnt_now, load_context
 from backward_search.runs.heads import frozen_heads
 from backward_search.runs.index import split_engine
 from backward_search.runs.run import Run
@@ -38,6 +38,7 @@ class RunSource:
         device: torch.device,
         engine: EngineSettings | None = None,
         omit_tagless: bool = True,
+        learn_context: bool = False,
     ) -> None:
         """Load the split's embeddings; the rest is loaded when it is asked for.
 
@@ -47,6 +48,7 @@ class RunSource:
             device: where methods run.
             engine: what finds the images near a query; every one is scored where it is left out.
             omit_tagless: leave images without any tag out of the gallery, unless none has one.
+            learn_context: learn a context map in memory when one is asked for and none has been learnt.
 
         Raises:
             MissingError: an earlier stage has not run.
@@ -61,7 +63,7 @@ class RunSource:
         """The table row of each image of the gallery, (N,)."""
         self.embeddings = torch.tensor(run.load_embeddings(split, self.table.keys), device=device)
         """Those of the whole table."""
-        self._engine, self._once = engine or EngineSettings(), Once()
+        self._engine, self._once, self._learn_context = engine or EngineSettings(), Once(), learn_context
 
     @property
     def gallery(self) -> Gallery:
@@ -120,7 +122,9 @@ class RunSource:
 
     def context(self) -> ContextMap:
         """The context map; see `context.load_context`."""
-        return self._once("context", lambda: load_context(self.run, self.device))
+        learns = self._learn_context and not self.run.paths.context.manifest.exists()
+        made = learnt_now if learns else load_context
+        return self._once("context", lambda: made(self.run, self.device))
 
     def student(self, names: Sequence[str], config: AnswerConfig) -> FrozenStudent:
         """The student of some attributes; see `students.load_student`."""
@@ -130,7 +134,7 @@ class RunSource:
         """Why what a method needs is not there; see `methods.source.Source`."""
         if need == TRAINING and not self.run.paths.embeddings("train").exists():
             return "the training split has no embeddings: run C1.ModelTest.py"
-        if need == CONTEXT and not self.run.paths.context.manifest.exists():
+        if need == CONTEXT and not self._learn_context and not self.run.paths.context.manifest.exists():
             return f"no context map at {self.run.paths.context.folder}: {REMEDY}"
         if need == STUDENT:
             paths = student_paths(self.run, names, config.solver, self._choice(config))

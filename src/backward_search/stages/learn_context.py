@@ -4,26 +4,16 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from backward_search.cli import ContextOptions, EvaluateOptions, VisualizeOptions, next_command, parse
 from backward_search.cli.translation import opened_run
-from backward_search.context.gathering import tokens_of
 from backward_search.context.learning import Keeping, Learner, LearningConfig, kept
-from backward_search.context.relation import ByBest, ByImages, tasks_of
-from backward_search.context.shared import Shared
-from backward_search.data.prepared import load_tags
-from backward_search.data.splits import held_out
-from backward_search.data.tables import Table, Tags
 from backward_search.errors import StaleError
-from backward_search.images.loading import ImageLoader
-from backward_search.model.embedding import EmbeddingNetwork, outcomes
-from backward_search.model.features import KeptFeatures, given_features
 from backward_search.progress import progress
 from backward_search.runs.context import save_context
-from backward_search.runs.run import Run, find_device, require_encoder
+from backward_search.runs.context_ground import ContextGround, Views
+from backward_search.runs.run import Run, find_device
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.lock import locked
 from backward_search.storage.manifest import Stage
@@ -31,8 +21,6 @@ from backward_search.storage.paths import ContextPaths
 from backward_search.storage.tensors import load_tensors, save_tensors
 
 LOG = logging.getLogger(__name__)
-HOLDOUT = 0.1
-"""The share of the training images that the map is judged on, where none were kept from the training."""
 FEW = 30
 """Of fewer held-out images the 10 nearest say nothing."""
 CHECKPOINT = 500
@@ -85,80 +73,17 @@ def _stage(run: Run, options: ContextOptions) -> Stage:
 
 
 def _learn(run: Run, options: ContextOptions, stage: Stage, device: torch.device) -> None:
-    table, tags = run.load_table("train"), load_tags(run.data)
-    shared = _shared(run, table, tags, options)
-    embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=device)
-    unknown = [task for task in tasks_of(run.attributes) if not shared.says_something(task)]
-    viewed = options.views if unknown else 0
-    embeddings, image = _with_views(run, table, embeddings, viewed, options)
-    relation = ByBest(shared, _by_images(run, table, embeddings, image, bool(viewed)))
-    held = _held_out(run, table, tags, options.seed)
-    rows = torch.from_numpy(np.setdiff1d(np.arange(len(table)), held))
-    rows = torch.cat([rows, torch.arange(len(table), len(image))[torch.isin(image[len(table) :], rows)]])
+    views = Views(options.views, options.n_workers)
+    ground = ContextGround.of(run, device, options.seed, options.sources, views)
     config = LearningConfig(options.context_size, options.context_hidden, options.context_steps, seed=options.seed)
-    learner = Learner(embeddings, relation, run.attributes, config, rows)
+    learner = ground.learner(config)
     stage.begin()
     _fit(learner, run.paths.context, stage, config, overwrite=options.overwrite)
-    judged = kept(learner.map.eval(), embeddings, relation, torch.from_numpy(held))
-    facts = {"map": save_context(run, learner.map), "sources": shared.sources, "images": len(rows)}
+    judged = kept(learner.map.eval(), ground.embeddings, ground.relation, torch.from_numpy(ground.held))
+    facts = {"map": save_context(run, learner.map), "sources": ground.shared.sources, "images": len(ground.rows)}
     write_json(run.paths.context.facts, {**facts, "held_out": [each.in_json for each in judged]})
-    stage.finish(images=len(rows), held_out=len(held))
+    stage.finish(images=len(ground.rows), held_out=len(ground.held))
     _clear(run.paths.context)
-
-
-def _shared(run: Run, table: Table, tags: Tags, options: ContextOptions) -> Shared:
-    """The tokens of the training images; an image has none where nothing is known of it."""
-    tokens = tokens_of(table, tags, options.sources) or {"nothing": [[] for _ in table.keys]}
-    return Shared.gathered(tokens, {name: table.classes[name] for name in run.attributes})
-
-
-def _by_images(run: Run, table: Table, embeddings: Tensor, image: Tensor, viewed: bool) -> ByImages:
-    """What the images themselves say: by the features of an encoder that stays as it is, else by the embeddings."""
-    features = None if viewed else _features(run, table)
-    ids = torch.stack([torch.tensor(table.ids[name]) for name in run.attributes])
-    return ByImages(embeddings.cpu() if features is None else features, ids[:, image], image)
-
-
-def _features(run: Run, table: Table) -> Tensor | None:
-    """What the frozen encoder of a run made of its training images, or the vectors it was trained on; None without."""
-    if run.model.features:
-        found = given_features(run.data, "train")
-        return found.take(found.rows(table.keys))
-    if run.name.enc_update:
-        return None
-    model = run.load_model(torch.device("cpu"))
-    made = KeptFeatures.of(run.data, model, run.look).there(table)
-    return None if made is None else made.take(made.rows(table.keys))
-
-
-def _with_views(
-    run: Run, table: Table, embeddings: Tensor, count: int, options: ContextOptions
-) -> tuple[Tensor, Tensor]:
-    """The embeddings and those of augmented views (M, E), and which image each shows (M,)."""
-    image = torch.arange(len(table))
-    if not count:
-        return embeddings, image
-    require_encoder(run)
-    some = np.sort(np.random.default_rng(options.seed).permutation(len(table))[:count])
-    look = dataclasses.replace(run.look, augment=True, fit="crop")
-    files = [run.data.image(table.paths[row]) for row in some]
-    loader = ImageLoader(files, {}, look, batch_size=256, workers=options.n_workers, seed=options.seed)
-    device = embeddings.device
-    network = EmbeddingNetwork(run.load_model(device), device)
-    batches = list(progress(loader.epoch(), "embedding views", "batch", loader.steps))
-    views = torch.cat(list(outcomes(network, batches, look, device)))[:, : embeddings.shape[1]]
-    order = torch.cat([batch.rows for batch in batches])
-    return torch.cat([embeddings, views.clone().to(device)]), torch.cat([image, torch.from_numpy(some)[order]])
-
-
-def _held_out(run: Run, table: Table, tags: Tags, seed: int) -> np.ndarray:
-    """The rows on which the map is judged: those that were kept from the training, or some of them."""
-    kept_back = run.held_out()
-    if len(kept_back):
-        return kept_back
-    labels = {name: table.labels(name) for name in run.attributes}
-    groups = [tags.groups[key] for key in table.keys] if tags.groups else None
-    return held_out(labels, groups, HOLDOUT, seed)
 
 
 def _fit(learner: Learner, paths: ContextPaths, stage: Stage, config: LearningConfig, *, overwrite: bool) -> None:
