@@ -149,6 +149,7 @@ class OwnDataOptions:
         "the label columns, comma-separated; auto for those that look so (default: all that have no other role)", ""
     )
     tags_column: str = option("the column of comma-separated tags", "tags")
+    caption_column: str = option("the column of texts about the images", "caption")
     split_column: str = option("the column that says train or test", "split")
     group_column: str = option("images of one group stay on one side of the split", "")
     encoding: str = option("of a table of text (default: what its mark says, else UTF-8)", "")

@@ -11,6 +11,9 @@ from backward_search.errors import DataError, MissingError
 from backward_search.storage.atomic import read_json
 from backward_search.storage.paths import DataPaths, require
 
+LONGEST_CELL = 2**24
+"""Characters of the longest tags or caption of an image."""
+
 
 def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
     """Read one split.
@@ -57,6 +60,7 @@ def load_tags(paths: DataPaths) -> Tags:
     """
     if not paths.tags.exists():
         raise MissingError(f"no tag table at {paths.tags}: run the A1 script of {paths.name}")
+    csv.field_size_limit(LONGEST_CELL)
     with paths.tags.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
 

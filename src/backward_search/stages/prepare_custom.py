@@ -43,6 +43,7 @@ def _roles(options: CustomOptions | PhotoOptions) -> Roles:
         options.tags_column,
         options.split_column,
         options.group_column,
+        options.caption_column,
     )
 
 

@@ -53,7 +53,7 @@ QUERIES = [
 
 @pytest.mark.parametrize(("queries", "message"), QUERIES, ids=range(len(QUERIES)))
 def test_queries(made, queries, message):
-    for method in ("unchanged", "teacher", "best"):
+    for method in ("unchanged", "teacher", "shift_null"):
         with pytest.raises(ValueError, match=message):
             made.search(queries, "style=Rococo", method=method)
 
@@ -84,18 +84,18 @@ SETTINGS = [
     ("teacher", {"target_probability": 0.5}, "target_probability has no part in teacher"),
     ("teacher", {"strength": 1}, "strength has no part in teacher"),
     ("teacher", {"weight": 0.2}, "weight has no part in teacher, whose settings are solver, lambda_"),
-    ("best", {"lambda_": 1}, "lambda_ has no part in best, whose settings are strength, shift"),
-    ("best", {"solver": "adam"}, "solver has no part in best"),
-    ("best", {"strength": -0.1}, "strength is -0.1"),
-    ("best", {"strength": "much"}, "strength is 'much'"),
-    ("best", {"strength": NAN}, "strength is nan"),
-    ("best", {"shift": INF}, "shift is inf"),
-    ("best", {"shift": -1}, "shift is -1"),
-    ("best", {"shift": "auto"}, "shift is 'auto'"),
-    ("best", {"strength": 1, "aim": "precision=0.5"}, "leave one of them out"),
-    ("best", {"aim": Aim("precision", 3)}, "between 0 and 1"),
-    ("best", {"aim": "recall=1"}, "neither precision=S nor context=S"),
-    ("best", {"aim": "context=2"}, "between 0 and 1"),
+    ("shift_null", {"lambda_": 1}, "lambda_ has no part in shift_null, whose settings are strength, shift"),
+    ("shift_null", {"solver": "adam"}, "solver has no part in shift_null"),
+    ("shift_null", {"strength": -0.1}, "strength is -0.1"),
+    ("shift_null", {"strength": "much"}, "strength is 'much'"),
+    ("shift_null", {"strength": NAN}, "strength is nan"),
+    ("shift_null", {"shift": INF}, "shift is inf"),
+    ("shift_null", {"shift": -1}, "shift is -1"),
+    ("shift_null", {"shift": "auto"}, "shift is 'auto'"),
+    ("shift_null", {"strength": 1, "aim": "precision=0.5"}, "leave one of them out"),
+    ("shift_null", {"aim": Aim("precision", 3)}, "between 0 and 1"),
+    ("shift_null", {"aim": "recall=1"}, "neither precision=S nor context=S"),
+    ("shift_null", {"aim": "context=2"}, "between 0 and 1"),
     ("concept_null", {"aim": "context=0.5"}, "leave one of them out"),
     ("unchanged", {"strength": 1}, "strength has no part in unchanged, whose settings are rerank"),
     ("unchanged", {"rerank": -1}, "rerank is -1"),
@@ -280,7 +280,7 @@ def test_a_head_that_fails_on_an_image_it_was_not_tried_on():
     images[:64, 0], images[100, 0] = 0, 99
     late = Odd(lambda z: torch.where(z[:, :1] > 50, NAN, z[:, :3]))
     made = Searcher({"style": late}, {"style": LABELS["style"]}, images)
-    for method in ("predicted_filter", "best", "concept_null"):
+    for method in ("predicted_filter", "shift_null", "concept_null"):
         with pytest.raises(ValueError, match=r"what the head of style gives has NaN .* first is row 100"):
             made.search(images[0], "style=Rococo", method=method)
     labelled = Searcher({"style": late}, {"style": LABELS["style"]}, images, truth={"style": truth()["style"]})
@@ -319,7 +319,7 @@ def test_an_engine_cannot_serve_a_filter_and_serves_the_others():
     behind = searcher(engine=Every(), shortlist=20)
     with pytest.raises(ValueError, match="use the exact engine"):
         behind.search(behind.gallery[0], "style=Rococo", method="label_filter")
-    exact, found = (one.search(gallery()[:5], "style=Rococo", method="best").rows for one in (searcher(), behind))
+    exact, found = (one.search(gallery()[:5], "style=Rococo", method="shift_null").rows for one in (searcher(), behind))
     assert torch.equal(exact, found)
     assert isinstance(behind.assembler.source.gallery, Gallery)
 

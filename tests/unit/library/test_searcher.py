@@ -56,7 +56,7 @@ def test_every_method_answers(made, method):
         ("class_mean", {}),
         ("predicted_filter", {}),
         ("concept_null", {}),
-        ("best", {}),
+        ("shift_null", {}),
         ("teacher", {"lambda_": 0.1}),
     ],
 )
@@ -81,9 +81,9 @@ def test_methods_meet_conditions_without_labels(method, settings):
         ("teacher", {"early_stopping": False}),
         ("teacher", {"rerank": 0.5}),
         ("class_shift", {"shift": 0.1}),
-        ("best", {"strength": 0.6}),
-        ("best", {"shift": 0.1, "strength": 1.0}),
-        ("best", {"aim": "context=0.95"}),
+        ("shift_null", {"strength": 0.6}),
+        ("shift_null", {"shift": 0.1, "strength": 1.0}),
+        ("shift_null", {"aim": "context=0.95"}),
         ("concept_null", {"strength": "auto"}),
         ("concept_null", {"strength": 0.7}),
         ("random", {"seed": 4}),
@@ -248,15 +248,15 @@ def test_keys_of_numpy_are_pythons_own():
 
 def test_a_query_is_moved_once_and_what_is_known_is_made_once(monkeypatch):
     made, moves, means, choices = searcher(), [], [], []
-    best = METHODS["best"]
-    monkeypatch.setattr(best, "move", lambda self, *given, old=best.move: moves.append(1) or old(self, *given))
+    how = METHODS["shift_null"]
+    monkeypatch.setattr(how, "move", lambda self, *given, old=how.move: moves.append(1) or old(self, *given))
     monkeypatch.setattr(ClassMeans, "of", lambda *given, old=ClassMeans.of: means.append(1) or old(*given))
     old = assembling.choose_strength
     monkeypatch.setattr(assembling, "choose_strength", lambda *given: choices.append(1) or old(*given))
-    made.search(made.gallery[:5], CONDITION, method="best")
+    made.search(made.gallery[:5], CONDITION, method="shift_null")
     chosen = len(moves) - 1
     for _ in range(3):
-        made.search(made.gallery[:5], CONDITION, method="best")
+        made.search(made.gallery[:5], CONDITION, method="shift_null")
         made.search(made.gallery[:5], "style=Baroque", method="concept_null")
     assert len(moves) - chosen == 4
     assert len(means) == len(choices) == 1
@@ -265,11 +265,11 @@ def test_a_query_is_moved_once_and_what_is_known_is_made_once(monkeypatch):
 def test_the_images_are_measured_once(monkeypatch):
     made, measured, old = searcher(), [], torch.linalg.vector_norm
     monkeypatch.setattr(torch.linalg, "vector_norm", lambda x, *a, **k: measured.append(x.shape) or old(x, *a, **k))
-    for method in ("unchanged", "best", "concept_null"):
+    for method in ("unchanged", "shift_null", "concept_null"):
         for each in (made.gallery[3], made.gallery[:4]):
             made.search(each, CONDITION, method=method)
     measured.clear()
-    for method in ("unchanged", "best", "concept_null"):
+    for method in ("unchanged", "shift_null", "concept_null"):
         for each in (made.gallery[8], made.gallery[4:9]):
             made.search(each, CONDITION, method=method)
     assert not [shape for shape in measured if shape[0] == N]  # queries and hits alone
@@ -278,7 +278,16 @@ def test_the_images_are_measured_once(monkeypatch):
 def test_threads_get_the_same_and_make_things_once(monkeypatch):
     made, expected, means = searcher(), {}, []
     monkeypatch.setattr(ClassMeans, "of", lambda *given, old=ClassMeans.of: means.append(1) or old(*given))
-    methods = ["teacher", "best", "concept_null", "class_shift", "student", "unchanged", "predicted_filter", "best"]
+    methods = [
+        "teacher",
+        "shift_null",
+        "concept_null",
+        "class_shift",
+        "student",
+        "unchanged",
+        "predicted_filter",
+        "shift_null",
+    ]
     alone = searcher()
     for method in methods:
         expected[method] = [alone.search(alone.gallery[i], CONDITION, method=method).rows.tolist() for i in range(20)]
@@ -307,7 +316,7 @@ def test_the_hits_as_a_table(made):
 
 
 @pytest.mark.parametrize(
-    ("method", "settings"), [("teacher", {}), ("teacher", {"solver": "manifold"}), ("best", {"strength": 1.0})]
+    ("method", "settings"), [("teacher", {}), ("teacher", {"solver": "manifold"}), ("shift_null", {"strength": 1.0})]
 )
 def test_the_way_leads_from_the_query_to_the_answer(made, method, settings):
     condition = {"style": "Rococo", "genre": "portrait"}

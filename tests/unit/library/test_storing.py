@@ -56,9 +56,9 @@ def test_what_is_kept_is_not_made_again(saved, monkeypatch):
 def test_chosen_strengths_come_back(tmp_path, monkeypatch):
     made = searcher(training=training())
     asks = [
-        ("style=Rococo", "best", {}),
-        ("style=Rococo", "best", {"shift": 0.4, "seed": 2}),
-        ({"style": "Cubism", "genre": "portrait"}, "best", {"aim": "context=0.912345678"}),
+        ("style=Rococo", "shift_null", {}),
+        ("style=Rococo", "shift_null", {"shift": 0.4, "seed": 2}),
+        ({"style": "Cubism", "genre": "portrait"}, "shift_null", {"aim": "context=0.912345678"}),
         ("genre=portrait", "concept_null", {"strength": "auto"}),
     ]
     expected = [made.search(gallery()[:9], ask, method=method, **more) for ask, method, more in asks]
@@ -224,7 +224,7 @@ def test_a_damaged_entry_of_the_table_is_one_line(tmp_path, key, value):
 @pytest.mark.parametrize("field", ["value", "aim", "knobs", "seed", "names"])
 def test_a_damaged_strength_is_one_line(tmp_path, field):
     made = searcher(20)
-    made.search(gallery()[0], "style=Rococo", method="best")
+    made.search(gallery()[0], "style=Rococo", method="shift_null")
     folder = made.save(tmp_path / "s")
     content = json.loads((folder / "searcher.json").read_text())
     for value in (None, float("nan"), {"kind": "x", "share": 3}):

@@ -133,7 +133,7 @@ def test_images_that_pass_a_filter_stand_first_each_part_by_similarity(setting, 
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0, 1.6])
-def test_best_moves_part_of_the_way_and_adds_the_mean_probability(setting, strength):
+def test_shift_null_moves_part_of_the_way_and_adds_the_mean_probability(setting, strength):
     assembler, embeddings, _ = setting
     known = assembler.knowledge(NAMES)
     queries, targets = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]])
@@ -143,12 +143,12 @@ def test_best_moves_part_of_the_way_and_adds_the_mean_probability(setting, stren
     p = known.heads.logits(embeddings).softmax(2)
     both = torch.stack([(p[0, :, style] * p[1, :, genre]).sqrt() for style, genre in targets])
     score = 0.5 * cosine + 0.5 * known.likeness.of(queries).block(slice(0, N)) + strength * both
-    hits = answer(assembler, "best", queries, targets, config(strength=strength), 10).hits
+    hits = answer(assembler, "shift_null", queries, targets, config(strength=strength), 10).hits
     assert torch.equal(hits.rows, score.argsort(dim=1, descending=True)[:, :10])
     torch.testing.assert_close(hits.similarity, score.sort(dim=1, descending=True).values[:, :10])
 
 
-@pytest.mark.parametrize("method", ["unchanged", "teacher", "concept_null", "best"])
+@pytest.mark.parametrize("method", ["unchanged", "teacher", "concept_null", "shift_null"])
 def test_rerank_adds_the_log_probability_to_any_method(setting, method):
     assembler, embeddings, _ = setting
     queries, targets = embeddings[:3], torch.tensor([[0, 1], [2, 2], [1, 0]])
@@ -167,14 +167,14 @@ def test_probabilities_are_those_of_the_calibrated_heads(setting):
     torch.testing.assert_close(calibrated[1, :, : CLASSES[1]], logits[1, :, : CLASSES[1]] / 3)
 
 
-@pytest.mark.parametrize("method", ["best", "teacher", "random"])
+@pytest.mark.parametrize("method", ["shift_null", "teacher", "random"])
 def test_the_answer_does_not_depend_on_the_batch(setting, method):
     assembler, embeddings, _ = setting
     targets = torch.stack([torch.randint(k, (50,)) for k in CLASSES[:2]], dim=1)
     whole = answer(assembler, method, embeddings[:50], targets, config(strength=0.2), 10).hits.rows
     settings = AnswerConfig(Adam(0.5), {"strength": 0.2}, batch_size=7)
     assert torch.equal(whole, answer(assembler, method, embeddings[:50], targets, settings, 10).hits.rows)
-    if method == "best":
+    if method == "shift_null":
         rows = torch.arange(50).split(1)
         parts = [answer(assembler, method, embeddings[row], targets[row], settings, 10).hits.rows for row in rows]
         assert torch.equal(whole, torch.cat(parts))
@@ -193,7 +193,7 @@ def test_hits_of_moved_queries_are_found_again_without_moving_them(setting):
 def test_what_a_method_lacks_is_said(setting):
     assembler, embeddings, _ = setting
     blind = assembled(embeddings, {})
-    assert "true labels of the gallery" not in blind.refusal("best", NAMES, config())
+    assert "true labels of the gallery" not in blind.refusal("shift_null", NAMES, config())
     assert "style, genre" in blind.refusal("label_filter", NAMES, config())
     assert "no student of style+genre" in assembler.refusal("student", NAMES, config())
     assert not assembler.refusal("label_filter", NAMES, config())
@@ -227,7 +227,7 @@ def test_the_chosen_strength_is_the_first_that_attains_its_aim(setting):
     def choice(method, kind, share):
         return chosen(trial, METHODS[method](), AnswerConfig(Adam(0.5), aim=Aim(kind, share)))
 
-    for method in ("concept_null", "best"):
+    for method in ("concept_null", "shift_null"):
         tried = METHODS[method].tried
         reached = [precision(trial, method, value) for value in tried]
         assert reached[0] < 0.9 * reached[-1]
@@ -281,9 +281,9 @@ def test_a_strength_is_chosen_once_for_each_setting(setting, monkeypatch):
     original = module.choose_strength
     monkeypatch.setattr(module, "choose_strength", lambda *given: asked.append(given[1].name) or original(*given))
     for _ in range(3):
-        assembler.settled("best", NAMES, config())
-        assembler.settled("best", NAMES, config(rerank=0.5))
-    assert asked == ["best"]
-    assembler.settled("best", NAMES, AnswerConfig(Adam(0.5), aim=Aim("context", 0.9)))
-    assembler.settled("best", NAMES[:1], config())
+        assembler.settled("shift_null", NAMES, config())
+        assembler.settled("shift_null", NAMES, config(rerank=0.5))
+    assert asked == ["shift_null"]
+    assembler.settled("shift_null", NAMES, AnswerConfig(Adam(0.5), aim=Aim("context", 0.9)))
+    assembler.settled("shift_null", NAMES[:1], config())
     assert len(asked) == 3

@@ -1,4 +1,4 @@
-"""What the columns of the user's own table say: attributes, tags and groups."""
+"""What the columns of the user's own table say: attributes, tags, captions and groups."""
 
 import difflib
 from collections.abc import Sequence
@@ -37,11 +37,12 @@ def find_attributes(file: Path, listing: Listing, roles: Roles, told: tuple[str,
     labels = () if roles.labels == (AUTO,) else roles.labels
     named = {"--label_columns": labels, "--group_column": (roles.group,) if roles.group else ()}
     named |= {"--tags_column": (roles.tags,) if roles.tags not in ("", defaults.tags) else ()}
+    named |= {"--caption_column": (roles.captions,) if roles.captions not in ("", defaults.captions) else ()}
     named |= {"--split_column": (roles.split,) if roles.split not in ("", defaults.split) else ()}
     for option, names in named.items():
         for name in names:
             _require_column(option, name, found, file)
-    others = {roles.path, roles.image, roles.tags, roles.split, roles.group}
+    others = {roles.path, roles.image, roles.tags, roles.captions, roles.split, roles.group}
     free = [name for name in found if name not in others and not name.startswith("Unnamed: ") and name]
     if roles.labels == (AUTO,) or (told and not roles.labels):
         return told + tuple(name for name in _likely_labels(file, listing, free, told) if name not in told)
@@ -157,3 +158,15 @@ def tags_of(listing: Listing, roles: Roles) -> list[str] | None:
         return None
     tags = [",".join(tag.strip() for tag in text.split(",") if tag.strip()) for text in listing.columns[roles.tags]]
     return tags if any(tags) else None
+
+
+def captions_of(listing: Listing, roles: Roles, attributes: Sequence[str]) -> list[str] | None:
+    """The caption of each row in one line; None where no row has any.
+
+    A column that is called as captions are by default, but was named for something else, is not one of captions too.
+    """
+    taken = {*attributes, roles.tags, roles.split, roles.group} if roles.captions == Roles().captions else set()
+    if not roles.captions or roles.captions not in listing.columns or roles.captions in taken:
+        return None
+    captions = [" ".join(text.split()) for text in listing.columns[roles.captions]]
+    return captions if any(captions) else None

@@ -27,6 +27,7 @@ class Roles:
         tags: comma-separated tags.
         split: train, test or val.
         group: what an image shows, where several show the same thing.
+        captions: a text about each image.
     """
 
     path: str = "path"
@@ -35,6 +36,7 @@ class Roles:
     tags: str = "tags"
     split: str = "split"
     group: str = ""
+    captions: str = "caption"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from backward_search.readers.custom.listing import Roles
 
 
 def named_as_expected(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
-    """The table with `Path`, `Tags` or `Split` called as they are expected, where nothing else is called so."""
-    wanted = {name.casefold(): name for name in (roles.path, roles.tags, roles.split, roles.group, roles.image) if name}
+    """The table with `Path`, `Tags` and the like called as they are expected, where nothing else is called so."""
+    names = (roles.path, roles.tags, roles.captions, roles.split, roles.group, roles.image)
+    wanted = {name.casefold(): name for name in names if name}
     renamed = {}
     for name in frame.columns:
         expected = wanted.get(str(name).casefold())

@@ -19,7 +19,7 @@ from backward_search.data.report import Findings
 from backward_search.data.source import Source
 from backward_search.data.tables import SPLITS, Samples
 from backward_search.errors import DataError, OptionError
-from backward_search.readers.custom.columns import find_attributes, groups_of, labelled, tags_of
+from backward_search.readers.custom.columns import captions_of, find_attributes, groups_of, labelled, tags_of
 from backward_search.readers.custom.forms import read_listing
 from backward_search.readers.custom.guessing import guessed
 from backward_search.readers.custom.images import How, make, refuse_own_images
@@ -102,7 +102,12 @@ def source(
     how = How(image_size, workers, opening, wanted=thumbnails or whole.vectors is None)
     chosen = {"attributes": attributes, "image_size": image_size, "augment": augment, "listed": fingerprint(whole)}
     chosen |= {} if thumbnails else {"thumbnails": False}
-    given = {"source": str(file), "roles": vars(roles), "test_size": split.test_size, "split_seed": split.seed}
+    given = {
+        "source": str(file),
+        "roles": _settled(roles, whole),
+        "test_size": split.test_size,
+        "split_seed": split.seed,
+    }
     return Source(
         entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known)),
         settings={**given, **chosen, **reading.unusual(), **opening.unusual},
@@ -112,6 +117,11 @@ def source(
         make_more=lambda kept: _make_more(paths, listings[-1], class_vectors, kept),
         more=_more(paths, whole, class_vectors),
     )
+
+
+def _settled(roles: Roles, whole: Listing) -> dict[str, Any]:
+    """The roles as settings: captions only where there are some, as what was prepared without them has not changed."""
+    return {name: column for name, column in vars(roles).items() if name != "captions" or column in whole.columns}
 
 
 def _guesses_in_words(whole: Listing) -> dict[str, str]:
@@ -228,12 +238,18 @@ def samples(
     else:
         parts, how = splits.stratified(labels, split.test_size, split.seed)
     findings.facts["split"] = how
+    captions = captions_of(listing, roles, attributes)
+    if captions is not None:
+        findings.facts["captions"] = (
+            f"{sum(map(bool, captions))} of {len(captions)} rows, of the column {roles.captions}"
+        )
     return Samples(
         paths=[f"./data/{paths.name}/images/{key}" for key in listing.keys],
         labels=labels,
         splits=parts,
         tags=tags_of(listing, roles),
         groups=groups,
+        captions=captions,
     )
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from scripts_by_name import script
 
 from backward_search.cli.console import run_script
+from backward_search.context.gathering import tokens_of
 from backward_search.data import registry
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
@@ -264,6 +265,88 @@ def test_groups_stay_together(source, root):
     assert len(sides[1]) == 3
 
 
+CAPTIONS = ["A red dress,\nlong", "the red  shoe", "", "a shoe: red, long", "hats", "NA"]
+
+
+def captioned(source, **more):
+    """Twelve images, six captions twice."""
+    return {"path": draw_flat(source), "style": ["old", "new"] * 6, "caption": CAPTIONS * 2} | more
+
+
+@pytest.mark.parametrize("words", [(), ("--label_columns", "auto"), ("--label_columns", "style")])
+def test_captions_are_kept_with_the_tags_and_are_no_labels(words, source, root):
+    entry, tables = prepare(root, write_table(source, **captioned(source)), *words)
+    assert entry.attributes == ("style",)
+    found = load_tags(DataPaths.of(root, "mine"))
+    assert [found.captions[f"pictures/{row}.png"] for row in range(6)] == [
+        *("A red dress, long", "the red shoe", "", "a shoe: red, long", "hats", ""),
+    ]
+    assert found.tags == {}
+    assert report(root)["captions"] == "8 of 12 rows, of the column caption"
+    tokens = tokens_of(tables["train"], found)
+    assert list(tokens) == ["captions"]
+    said = dict(zip(tables["train"].keys, tokens["captions"], strict=True))
+    assert all("red" in said[key] for key, text in found.captions.items() if key in said and "red" in text)
+
+
+def test_captions_that_do_not_tell_images_apart_are_no_labels_either(source, root):
+    few = captioned(source, caption=["a cat", "a dog"] * 6, tags=["sea", "ship"] * 6)
+    entry, _ = prepare(root, write_table(source, **few), "--label_columns", "auto")
+    found = load_tags(DataPaths.of(root, "mine"))
+    assert entry.attributes == ("style",)
+    assert found.captions["pictures/1.png"] == "a dog"
+    assert found.tags["pictures/1.png"] == "ship"
+
+
+@pytest.mark.parametrize("name", ["Caption", "what it shows"])
+def test_the_column_of_captions_may_be_called_otherwise(name, source, root):
+    columns = captioned(source)
+    columns[name] = columns.pop("caption")
+    words = () if name == "Caption" else ("--caption_column", name)
+    entry, _ = prepare(root, write_table(source, **columns), *words)
+    assert entry.attributes == ("style",)
+    assert load_tags(DataPaths.of(root, "mine")).captions["pictures/4.png"] == "hats"
+
+
+@pytest.mark.parametrize("option", ["--label_columns", "--tags_column", "--group_column"])
+def test_a_column_named_caption_that_is_named_for_something_else_is_that_alone(option, source, root):
+    more = captioned(source, caption=["a", "a", "b", "b"] * 3, style=["old", "new"] * 6)
+    entry, _ = prepare(root, write_table(source, **more), option, "caption")
+    found = load_tags(DataPaths.of(root, "mine"))
+    assert found.captions == {}
+    assert (entry.attributes, bool(found.tags), bool(found.groups)) == (
+        ("caption",) if option == "--label_columns" else ("style",),
+        option == "--tags_column",
+        option == "--group_column",
+    )
+
+
+def test_a_missing_column_of_captions_is_one_line_and_code_2(source, root, capsys):
+    table = write_table(source, **captioned(source))
+    with pytest.raises(SystemExit) as stop:
+        run_script(lambda: prepare(root, table, "--caption_column", "captoin"))
+    assert stop.value.code == 2
+    assert "did you mean caption?" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_new_caption_column_is_noticed_and_nothing_else_changed(source, root):
+    columns = captioned(source)
+    del columns["caption"]
+    table = write_table(source, **columns)
+    prepare(root, table)
+    settings = json.loads(DataPaths.of(root, "mine").manifest("A1").read_text())
+    assert "captions" not in str(settings)
+    write_table(source, **captioned(source))
+    with pytest.raises(StaleError):
+        prepare(root, table)
+
+
+def test_long_captions_come_back(source, root):
+    long = "word " * 40_000
+    prepare(root, write_table(source, **captioned(source, caption=[long] * 12)))
+    assert load_tags(DataPaths.of(root, "mine")).captions["pictures/0.png"] == long.strip()
+
+
 def test_groups_on_both_sides_of_a_given_split_are_said(source, root):
     paths = draw_flat(source, 4)
     split, group = ["train", "test"] * 2, ["g", "g", "h", "i"]
@@ -308,6 +391,7 @@ def test_rows_without_a_label_are_dropped(source, root):
         (["--label_columns", "stile"], OptionError, r"--label_columns stile.*did you mean style\?"),
         (["--group_column", "who"], OptionError, "--group_column who.*no such column"),
         (["--tags_column", "words"], OptionError, "--tags_column words.*no such column"),
+        (["--caption_column", "texts"], OptionError, "--caption_column texts.*no such column"),
         (["--split_column", "part"], OptionError, "--split_column part.*no such column"),
         (["--path_column", "file"], DataError, "columns path, style, one, id, no.dots, none, expected file"),
         (["--label_columns", "style,one"], DataError, "one has only the label 'x'"),
@@ -426,6 +510,17 @@ def test_parquet_with_paths(source, root):
     _, tables = prepare(root, write_parquet(source / "a.parquet", columns))
     assert len(rows_of(tables)) == 12
     assert load_tags(DataPaths.of(root, "mine")).tags["pictures/0.png"] == "sea,ship"
+
+
+@pytest.mark.parametrize("captions", [["a red shoe", None] * 6, [["a red", "shoe"], []] * 6])
+def test_captions_of_parquet(captions, source, root):
+    columns = {"image": [encoded(20 * row) for row in range(12)], "style": ["old", "new"] * 6, "caption": captions}
+    entry, tables = prepare(root, write_parquet(source / "a.parquet", columns))
+    found = load_tags(DataPaths.of(root, "mine"))
+    assert entry.attributes == ("style",)
+    assert sorted(set(found.captions.values())) == ["", "a red shoe" if captions[1] is None else "a red,shoe"]
+    said = tokens_of(tables["train"], found)["captions"]
+    assert {tuple(words) for words in said} <= {("red", "shoe"), ()}
 
 
 def test_a_file_that_is_no_parquet(source, root):

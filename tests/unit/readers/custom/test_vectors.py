@@ -11,7 +11,7 @@ from made_vectors import as_arrays, as_clip_retrieval, as_lists, beside_table, c
 from PIL import Image
 from scripts_by_name import script
 
-from backward_search.data.prepared import load_table
+from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import find
 from backward_search.errors import DataError, MissingError, OptionError, StaleError
 from backward_search.model.features import given_features
@@ -147,6 +147,20 @@ def test_lists_of_two_lengths_and_two_columns_of_lists_are_refused(tmp_path):
         prepared(tmp_path / "data", ["--source", str(file)])
     prepared(tmp_path / "data", ["--source", str(file)], "--vector_column", "other")
     assert find("v", tmp_path / "data").vectors == 8
+
+
+@pytest.mark.parametrize("form", ["clip-retrieval", "beside a table", "arrays"])
+def test_captions_go_with_their_vectors(form, tmp_path):
+    vectors, frame = made_vectors()
+    own = frame.assign(caption="the work " + frame["id"])
+    words = FORMS[form](tmp_path, vectors, frame if form == "clip-retrieval" else own)
+    paths = prepared(tmp_path / "data", words, "--label_columns", "auto", "--key_column", "id")
+    captions = load_tags(paths).captions
+    assert find("v", tmp_path / "data").attributes == ("style", "colour")
+    said = "" if form == "clip-retrieval" else "the work "
+    assert {key.removeprefix("id/").removesuffix(".png"): caption for key, caption in captions.items()} == {
+        name: f"{said}{name}" for name in frame["id"]
+    }
 
 
 def test_clip_retrieval_without_a_partner_or_with_other_rows_is_refused(tmp_path):
