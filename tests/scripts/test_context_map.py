@@ -1,0 +1,224 @@
+"""C4 on a tiny data set: learnt once, refused where embeddings changed, gone on with, and learnt by E1 if missing."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scripts_by_name import script
+from tiny_set import tiny_set, words
+
+from backward_search.context.learning import Learner
+from backward_search.errors import DataError, MissingError, OptionError, StaleError
+from backward_search.stages import learn_context
+
+PROJECT = Path(__file__).resolve().parents[2]
+STEPS = ("--context_steps", "12", "--context_size", "8", "--context_hidden", "16")
+ONE = ("--condition_on", "light")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tiny_set(tmp_path_factory.mktemp("context"))
+    script("A2")(["--dataset_name", "tiny", "--data_root", str(folder / "data"), "--num_queries", "60"])
+    script("B1")(words(folder, "weight", "--num_epoch", "1"))
+    script("C1")(words(folder, "weight", "--num_epoch", "1"))
+    return folder
+
+
+@pytest.fixture
+def where(data, tmp_path):
+    """The name of a folder with a run whose embeddings are there, for one test alone."""
+    shutil.copytree(data / "weight", data / tmp_path.name)
+    return tmp_path.name
+
+
+def options(data, where, *more):
+    return words(data, where, "--num_epoch", "1", *more)
+
+
+def learnt(data, where, *more):
+    return script("C4")(options(data, where, *STEPS, *more))
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """How many steps have been made; it may be told when to stop."""
+    made = {"count": 0, "stop": None}
+    real = Learner.advance
+
+    def advance(self):
+        if made["count"] == made["stop"]:
+            raise KeyboardInterrupt
+        made["count"] += 1
+        return real(self)
+
+    monkeypatch.setattr(Learner, "advance", advance)
+    return made
+
+
+def test_it_is_learnt_once_and_says_from_what(data, where, steps, capsys):
+    folder = learnt(data, where)
+    assert steps["count"] == 12
+    assert {file.name for file in folder.iterdir()} >= {"map.safetensors", "context.json", "manifest.json"}
+    assert not list(folder.glob("*checkpoint*")) + list(folder.glob("learning.json"))
+    facts = json.loads((folder / "context.json").read_text())
+    assert facts["map"] == {"embedding": 32, "attributes": ["light", "shade"], "size": 8, "hidden": 16}
+    assert facts["sources"].keys() == {"light", "shade"}
+    by = {tuple(each["attributes"]): each["by"] for each in facts["held_out"]}
+    assert by[("light",)] == "shade and likeness apart from the condition"
+    assert by[("light", "shade")] == "likeness apart from the condition"
+    before = (folder / "map.safetensors").read_bytes()
+    capsys.readouterr()
+    assert learnt(data, where) == folder
+    said = capsys.readouterr().out
+    assert "already done" in said
+    assert "E1.Model-Evaluation.py" in said
+    assert steps["count"] == 12
+    assert learnt(data, where, "--overwrite", "True") == folder
+    assert steps["count"] == 24
+    assert (folder / "map.safetensors").read_bytes() == before
+
+
+def test_the_held_out_images_are_those_that_b1_kept_back(data, where):
+    folder = learnt(data, where)
+    manifest, facts = (json.loads((folder / name).read_text()) for name in ("manifest.json", "context.json"))
+    run = json.loads((folder.parent / "config.json").read_text())
+    count = len(np.load(folder.parent / "embeddings" / "train.npy"))
+    assert manifest["images"] + manifest["held_out"] == count
+    assert facts["images"] == manifest["images"]
+    assert facts["held_out"][0]["images"] == manifest["held_out"]
+    assert 0 < manifest["held_out"] < count / 2
+    assert run["classes"]
+
+
+@pytest.mark.parametrize("more", [("--seed", "1"), ("--learn_from", "images"), ("--context_steps", "13")], ids=str)
+def test_other_settings_are_refused(data, where, more):
+    learnt(data, where)
+    with pytest.raises(StaleError, match=more[0].removeprefix("--")):
+        learnt(data, where, *more)
+
+
+def test_a_map_of_other_embeddings_is_refused(data, where):
+    folder = learnt(data, where)
+    script("E1")(options(data, where, "--method", "context", *ONE))
+    file = folder.parent / "embeddings" / "train.npy"
+    np.save(file, np.load(file) + np.float32(0.01))
+    with pytest.raises(StaleError):
+        learnt(data, where)
+    with pytest.raises(StaleError):
+        script("E1")(options(data, where, "--method", "context", *ONE, "--overwrite", "True"))
+    command = [sys.executable, str(PROJECT / "C4.Learn-Context.py"), *options(data, where, *STEPS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("stop", [3, 5, 8, 10])
+def test_a_stopped_learning_goes_on_to_the_same_map(data, where, steps, monkeypatch, stop):
+    whole = learnt(data, where)
+    expected = (whole / "map.safetensors").read_bytes()
+    monkeypatch.setattr(learn_context, "CHECKPOINT", 5)
+    shutil.rmtree(whole)
+    steps.update(count=0, stop=stop)
+    with pytest.raises(KeyboardInterrupt):
+        learnt(data, where)
+    assert not (whole / "manifest.json").exists()
+    steps.update(count=0, stop=None)
+    assert (learnt(data, where) / "map.safetensors").read_bytes() == expected
+    assert steps["count"] == 12 - stop // 5 * 5
+    assert not list(whole.glob("*checkpoint*")) + list(whole.glob("learning.json"))
+
+
+def test_a_stopped_learning_of_other_settings_is_dropped_when_told_to(data, where, steps, monkeypatch):
+    monkeypatch.setattr(learn_context, "CHECKPOINT", 5)
+    steps["stop"] = 7
+    with pytest.raises(KeyboardInterrupt):
+        learnt(data, where)
+    steps.update(count=0, stop=None)
+    with pytest.raises(StaleError, match="unfinished learning of other settings"):
+        learnt(data, where, "--seed", "1")
+    assert steps["count"] == 0
+    learnt(data, where, "--seed", "1", "--overwrite", "True")
+    assert steps["count"] == 12
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--learn_from", "captions"), "the images of tiny have no captions"),
+        (("--learn_from", "words"), "--learn_from words: expected auto"),
+        (("--context_steps", "0"), "--context_steps 0"),
+        (("--views", "-1"), "--views -1 must not be negative"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_meant_is_an_option_error(data, where, more, message):
+    with pytest.raises(OptionError, match=message):
+        learnt(data, where, *more)
+
+
+def test_without_embeddings_it_says_what_to_run(data, where):
+    (manifest,) = (data / where).glob("*/manifest-C1-train.json")
+    manifest.unlink()
+    with pytest.raises(MissingError, match=r"finished embeddings of train.*run C1\.ModelTest\.py"):
+        learnt(data, where)
+
+
+def test_views_of_images_are_learnt_from(data, where):
+    folder = learnt(data, where, "--learn_from", "images", "--views", "40")
+    facts = json.loads((folder / "context.json").read_text())
+    assert {each["by"] for each in facts["held_out"]} == {"views of one image, and likeness apart from the condition"}
+    assert facts["sources"] == {"nothing": 0}
+    plain = json.loads(
+        (learnt(data, where, "--learn_from", "images", "--overwrite", "True") / "context.json").read_text()
+    )
+    assert plain["images"] < facts["images"] <= plain["images"] + 40
+
+
+def test_e1_learns_a_missing_map_by_itself(data, where, steps, monkeypatch):
+    real = learn_context.LearningConfig
+    monkeypatch.setattr(learn_context, "LearningConfig", lambda size, hidden, _, seed: real(8, 16, 12, seed=seed))
+    script("E1")(options(data, where, "--method", "unchanged", *ONE))
+    assert steps["count"] == 0
+    found = script("E1")(options(data, where, "--method", "best", *ONE))
+    assert steps["count"] == 12
+    (folder,) = (data / where).glob("*/context")
+    assert (folder / "manifest.json").exists()
+    assert found.exists()
+    script("E1")(options(data, where, "--method", "context", *ONE))
+    assert steps["count"] == 12
+
+
+def test_a_damaged_map_is_one_line(data, where):
+    folder = learnt(data, where)
+    (folder / "map.safetensors").write_bytes(b"")
+    with pytest.raises(DataError, match=r"map\.safetensors is damaged"):
+        script("E1")(options(data, where, "--method", "context", *ONE))
+    with pytest.raises(StaleError, match=r"map\.safetensors in another state than C4 left it"):
+        learnt(data, where)
+    learnt(data, where, "--overwrite", "True")
+    script("E1")(options(data, where, "--method", "context", *ONE))
+
+
+def test_keeping_tags_is_of_the_modern_recipe_and_recorded(data):
+    with pytest.raises(OptionError, match="--keep_tags is part of --recipe modern"):
+        script("B1")(options(data, "kept", "--keep_tags", "1"))
+    modern = ["--recipe", "modern", "--category_type", "light"]
+    with pytest.raises(OptionError, match="--keep_tags -1"):
+        script("B1")(options(data, "kept", *modern, "--keep_tags", "-1"))
+    run = script("B1")(options(data, "kept", *modern, "--keep_tags", "1"))
+    manifest = json.loads((run / "manifest-B1.json").read_text())
+    assert manifest["settings"]["keep_tags"] == 1
+    assert "tags" in manifest["inputs"]
+    assert "keeping what 3 tokens need (shade)" in (run / "run.log").read_text()
+    with pytest.raises(StaleError, match="keep_tags"):
+        script("B1")(options(data, "kept", *modern))
+
+
+def test_there_must_be_something_to_keep(data):
+    with pytest.raises(OptionError, match="tiny has no tags, captions or further labels to keep"):
+        script("B1")(options(data, "nothing", "--recipe", "modern", "--keep_tags", "1"))

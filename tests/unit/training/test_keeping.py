@@ -1,0 +1,137 @@
+"""What a training keeps beside its classes: the targets and the term, and that it resumes to the same bits."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from backward_search.context.shared import Shared
+from backward_search.data.registry import Preprocessing
+from backward_search.images.loading import Batch
+from backward_search.model.network import Model, ModelConfig
+from backward_search.training import keeping
+from backward_search.training.keeping import LEAST, Kept
+from backward_search.training.trainer import Trainer, TrainingConfig
+
+CPU, LOOK = torch.device("cpu"), Preprocessing(size=16, augment=False)
+CONFIG = TrainingConfig(2, 0.01, 0.1, 10, 0.1, enc_update=True, seed=0, recipe="modern", checkpoint_step=1)
+ROWS = 96
+
+
+def tags():
+    rng = np.random.default_rng(0)
+    words = ["sea", "ship", "oil", "tree", "bird"]
+    found = [list(rng.choice(words, rng.integers(1, 4), replace=False)) for _ in range(ROWS)]
+    for row in range(LEAST - 1):
+        found[row].append("rare")
+    found[10], found[11] = [], ["alone"]
+    return found
+
+
+def kept(weight=0.5):
+    return Kept.of(Shared.gathered({"tags": tags()}, {}), weight)
+
+
+def test_targets_are_even_over_the_tokens_of_enough_images():
+    found, counts = kept().targets, Counter(tag for own in tags() for tag in own)
+    frequent = sorted((tag for tag, count in counts.items() if count >= LEAST), key=lambda tag: -counts[tag])
+    assert found.shape == (ROWS, len(frequent)) == (ROWS, 5)
+    held = [counts[tag] for tag in frequent]
+    assert (found > 0).sum(0).tolist() == held
+    for row, own in enumerate(tags()):
+        some = sorted({tag for tag in own if tag in frequent})
+        assert found[row][found[row] > 0].tolist() == pytest.approx([1 / max(len(some), 1)] * len(some))
+    assert not found[[10, 11]].any()
+
+
+def test_only_the_most_frequent_tokens_count(monkeypatch):
+    whole = kept().targets
+    monkeypatch.setattr(keeping, "MOST", 2)
+    few = kept().targets
+    assert torch.equal(few > 0, whole[:, :2] > 0)
+    assert set(few.sum(1).tolist()) == {0.0, 1.0}
+
+
+def test_the_term_is_the_mean_cross_entropy_over_images_with_tokens():
+    found, rows = kept(0.3), torch.tensor([9, 10, 50, 11, 3])
+    logits = torch.randn(5, 5, generator=torch.Generator().manual_seed(0))
+    losses = []
+    for place, row in enumerate(rows.tolist()):
+        p = torch.exp(logits[place]) / torch.exp(logits[place]).sum()
+        if found.targets[row].any():
+            losses.append(-sum(float(t) * float(q.log()) for t, q in zip(found.targets[row], p, strict=True)))
+    assert len(losses) == 3
+    assert float(found.loss(logits, rows)) == pytest.approx(0.3 * sum(losses) / 3, rel=1e-5)
+
+
+def test_a_batch_without_tokens_has_no_term():
+    logits = torch.randn(2, 5, requires_grad=True)
+    loss = kept().loss(logits, torch.tensor([10, 11]))
+    loss.backward()
+    assert loss == 0
+    assert not logits.grad.any()
+
+
+class Batches:
+    """Three batches an epoch of images that are always the same."""
+
+    steps = 3
+
+    def __init__(self):
+        rng = np.random.default_rng(1)
+        self.pixels = torch.from_numpy(rng.integers(0, 255, (ROWS, 3, 16, 16), dtype=np.uint8))
+        self.kinds = torch.arange(ROWS) % 3
+
+    def epoch(self, epoch=0, skip=0):
+        order = torch.from_numpy(np.random.default_rng(epoch).permutation(ROWS)).view(3, -1)
+        for rows in order[skip:]:
+            yield Batch(self.pixels[rows], {"kind": self.kinds[rows]}, rows)
+
+
+def trainer(weight=0.5, **more):
+    torch.manual_seed(0)
+    model = Model(ModelConfig("small_cnn", 24, {"kind": 3}, 16))
+    torch.manual_seed(1)  # of the layer beside it
+    return Trainer(model, replace(CONFIG, **more), LOOK, CPU, kept=kept(weight) if weight is not None else None)
+
+
+@pytest.mark.parametrize("stop", [1, 3, 4])
+@pytest.mark.parametrize("enc_update", [True, False])
+def test_a_stopped_training_goes_on_with_the_same_bits(stop, enc_update):
+    batches, states = Batches(), []
+    whole = trainer(enc_update=enc_update)
+
+    def keep():
+        states.append({name: value.clone() for name, value in whole.state().items()})
+
+    results = [whole.train_epoch(batches, keep) for _ in range(2)]
+    again = trainer(enc_update=enc_update)
+    for parameter in again.model.parameters():
+        parameter.data.add_(1)
+    again.restore(states[stop - 1])
+    if again.step == batches.steps:  # kept before the epoch was closed
+        again.train_epoch(batches)
+    while again.epoch < 2:
+        last = again.train_epoch(batches)
+    assert last == results[1]
+    expected, found = whole.state(), again.state()
+    assert expected.keys() == found.keys()
+    assert {"tokens.weight", "tokens.bias"} < expected.keys()
+    for name, value in expected.items():
+        assert torch.equal(value, found[name]), name
+
+
+def test_the_term_moves_the_embedding_and_is_no_part_of_the_loss_that_is_told_or_of_the_model():
+    batches, told, weights = Batches(), {}, {}
+    for weight in (None, 0.0, 3.0):
+        one, sums = trainer(weight), []
+        result = one.train_epoch(batches, lambda one=one, sums=sums: sums.append(one.tally.sums.clone()))
+        told[weight], weights[weight] = sums[0], one.model.state_dict()
+        assert result.loss == pytest.approx(float(sums[-1][1] / ROWS))
+    assert torch.equal(told[0.0], told[3.0])  # before the first step all are the same model
+    assert weights[None].keys() == weights[0.0].keys() == weights[3.0].keys()
+    changed = [name for name, value in weights[0.0].items() if not torch.equal(value, weights[3.0][name])]
+    assert any(name.startswith("projection") for name in changed)
+    assert any(name.startswith("encoder") for name in changed)
