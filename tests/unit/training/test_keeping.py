@@ -12,7 +12,7 @@ from backward_search.data.registry import Preprocessing
 from backward_search.images.loading import Batch
 from backward_search.model.network import Model, ModelConfig
 from backward_search.training import keeping
-from backward_search.training.keeping import LEAST, Kept
+from backward_search.training.keeping import LEAST, Kept, WithTokens
 from backward_search.training.trainer import Trainer, TrainingConfig
 
 CPU, LOOK = torch.device("cpu"), Preprocessing(size=16, augment=False)
@@ -135,3 +135,12 @@ def test_the_term_moves_the_embedding_and_is_no_part_of_the_loss_that_is_told_or
     changed = [name for name, value in weights[0.0].items() if not torch.equal(value, weights[3.0][name])]
     assert any(name.startswith("projection") for name in changed)
     assert any(name.startswith("encoder") for name in changed)
+
+
+def test_what_tokens_need_reaches_the_encoder():
+    beside = WithTokens(Model(ModelConfig("small_cnn", 24, {"kind": 3}, 16)), 5, on_features=False)
+    _, logits = beside(torch.randn(4, 3, 16, 16))
+    kept().loss(logits, torch.arange(4)).backward()
+    for part in (beside.model.encoder, beside.model.projection, beside.head):
+        assert any(parameter.grad is not None and parameter.grad.any() for parameter in part.parameters())
+    assert all(parameter.grad is None for parameter in beside.model.heads.parameters())
