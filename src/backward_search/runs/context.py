@@ -39,6 +39,8 @@ def load_context(run: Run, device: torch.device) -> ContextMap:
         context.load_state_dict(load_tensors(paths.weights)[0])
         if context.config.attributes != run.attributes or context.config.embedding != run.model.encoding_size:
             raise ValueError("it is that of another network")
+        if not all(bool(value.isfinite().all()) for value in context.state_dict().values()):
+            raise ValueError("some of its weights are no finite numbers")
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         problem = f"{paths.folder} holds no context map of this run ({reason})"
