@@ -172,6 +172,12 @@ def test_judging_is_that_of_a_slow_loop(setting):
         assert each.at_random == pytest.approx(sum(others) / len(others), abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_fewer_than_two_images_nothing_is_said(setting, count):
+    embeddings, relation = setting
+    assert kept(learner(setting).map, embeddings, relation, torch.arange(count)) == []
+
+
 def test_the_same_seed_gives_the_same_map_and_leaves_torchs_generator_alone(setting):
     torch.manual_seed(5)
     before = torch.get_rng_state()
