@@ -4,16 +4,20 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scripts_by_name import script
 from tiny_set import tiny_set, words
 
+from backward_search import Searcher, open_run
 from backward_search.cli.console import run_script
 from backward_search.context.learning import Learner
-from backward_search.errors import DataError, MissingError, OptionError, StaleError
+from backward_search.errors import DataError, MissingError, OptionError, StaleError, UserError
+from backward_search.runs import context as runs_context
 from backward_search.stages import learn_context
 from backward_search.storage.paths import DataPaths
 
@@ -195,6 +199,24 @@ def test_e1_learns_a_missing_map_by_itself(data, where, steps, monkeypatch, caps
     assert found.exists()
     script("E1")(options(data, where, "--method", "context", *ONE))
     assert steps["count"] == 12
+
+
+def test_a_program_learns_the_map_that_c4_learns_and_writes_nothing(data, where, monkeypatch):
+    (run,) = (data / where).iterdir()
+    named = {"data_root": data / "data", "weight_root": data / where, "encoder_model": "small_cnn"}
+    named |= {"encoding_size": 32, "num_epoch": 1}
+    monkeypatch.setattr(runs_context, "LearningConfig", partial(runs_context.LearningConfig, 8, 16, 12))
+    ask = partial(Searcher.search, condition="light=0", method="best", strength=0.3)
+    one, refusing = open_run("tiny", **named), open_run("tiny", **named, learn_context=False)
+    with pytest.raises(UserError, match=r"no context map .*run C4\.Learn-Context\.py"):
+        ask(refusing, one.gallery[:5])
+    found = ask(one, one.gallery[:5])
+    assert not (run / "context").exists()
+    learnt(data, where)
+    monkeypatch.setattr(runs_context, "LearningConfig", None)  # now it is there, and nothing is learnt
+    again = ask(open_run("tiny", **named), one.gallery[:5])
+    assert torch.equal(again.rows, found.rows)
+    assert torch.equal(again.scores, found.scores)
 
 
 def test_a_result_is_stale_when_its_map_has_changed(data, where):
