@@ -89,16 +89,14 @@ def test_it_is_learnt_once_and_says_from_what(data, where, steps, capsys):
     assert (folder / "map.safetensors").read_bytes() == before
 
 
-def test_the_held_out_images_are_those_that_b1_kept_back(data, where):
-    folder = learnt(data, where)
+def test_the_held_out_images_are_those_that_b1_kept_back(data):
+    run = script("B1")(options(data, "third", "--holdout", "0.3"))
+    script("C1")(options(data, "third"))
+    folder = learnt(data, "third")
     manifest, facts = (json.loads((folder / name).read_text()) for name in ("manifest.json", "context.json"))
-    run = json.loads((folder.parent / "config.json").read_text())
-    count = len(np.load(folder.parent / "embeddings" / "train.npy"))
-    assert manifest["images"] + manifest["held_out"] == count
-    assert facts["images"] == manifest["images"]
-    assert facts["held_out"][0]["images"] == manifest["held_out"]
-    assert 0 < manifest["held_out"] < count / 2
-    assert run["classes"]
+    count = len(np.load(run / "embeddings" / "train.npy"))
+    assert facts["held_out"][0]["images"] == manifest["held_out"] == pytest.approx(0.3 * count, abs=8)
+    assert manifest["images"] == facts["images"] == count - manifest["held_out"]
 
 
 @pytest.mark.parametrize("more", [("--seed", "1"), ("--learn_from", "images"), ("--context_steps", "13")], ids=str)
@@ -121,6 +119,14 @@ def test_a_map_of_other_embeddings_is_refused(data, where):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_a_map_that_is_being_replaced_is_no_finished_one(data, where, steps):
+    folder = learnt(data, where)
+    steps["stop"] = steps["count"] + 3
+    with pytest.raises(KeyboardInterrupt):
+        learnt(data, where, "--overwrite", "True")
+    assert not (folder / "manifest.json").exists()
 
 
 @pytest.mark.parametrize("stop", [3, 5, 8, 10])

@@ -35,7 +35,7 @@ def test_an_engine_answers_as_the_exact_search_does_and_its_recall_is_reported(c
     assert f"| unchanged, faiss-hnsw (recall {results['engine_recall_at_10']:.3f}) |" in result_table([results])
     assert abs(results["precision_at_10"] - expected["precision_at_10"]) < 0.002
     assert "engine" not in expected
-    wider = words(copied, "--method", "best", "--strength", "0.1", *engine, "--shortlist", "400")
+    wider = words(copied, "--method", "shift_null", "--strength", "0.1", *engine, "--shortlist", "400")
     assert json.loads(script("E1")(wider).read_text())["engine_recall_at_10"] > 0.98
     picture = script("E2")([*task[:-2], *engine, "--result_root", str(copied[0] / "result")])
     assert picture.stat().st_size > 10_000
@@ -51,13 +51,13 @@ def test_the_library_searches_a_run_through_an_engine(copied):
         open_run("glyphs", num_epoch=2, **roots, **more) for more in ({}, {"engine": "faiss-flat", "shortlist": 20})
     )
     wish = f"family={exact.labels['family'][0]}"
-    for method in ("class_shift", "best"):
-        asked = {"method": method} | ({"strength": 0.2} if method == "best" else {})
+    for method in ("class_shift", "shift_null"):
+        asked = {"method": method} | ({"strength": 0.2} if method == "shift_null" else {})
         expected, found = (one.search(exact.gallery[:20], wish, **asked) for one in (exact, through))
         assert (expected.rows == found.rows).double().mean() > (0.99 if method == "class_shift" else 0.5)
-    assert expected.rows.tolist() != found.rows.tolist()  # so few candidates cannot serve best
+    assert expected.rows.tolist() != found.rows.tolist()  # so few candidates cannot serve shift_null
     picture = next((copied[0] / "data" / "glyphs").rglob("*.png"))
-    assert exact.search(exact.embed([picture]), wish, method="best", strength=0.2).rows.shape == (1, 10)
+    assert exact.search(exact.embed([picture]), wish, method="shift_null", strength=0.2).rows.shape == (1, 10)
 
 
 def test_images_are_added_to_a_gallery_and_removed(copied):

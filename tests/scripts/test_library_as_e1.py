@@ -34,8 +34,8 @@ LIKE_E1 = [
         ["--inverse_earlystopping", "False", "--inverse_max_itr", "9"],
         {"early_stopping": False, "max_itr": 9},
     ),
-    ("best", ["--strength", "0.5", "--shift", "0.8"], {"strength": 0.5, "shift": 0.8}),
-    ("best", ["--aim", "context=0.9"], {"aim": "context=0.9"}),
+    ("shift_null", ["--strength", "0.5", "--shift", "0.8"], {"strength": 0.5, "shift": 0.8}),
+    ("shift_null", ["--aim", "context=0.9"], {"aim": "context=0.9"}),
     ("concept_null", ["--strength", "auto"], {"strength": "auto"}),
     ("random", ["--seed", "3"], {"seed": 3}),
 ]

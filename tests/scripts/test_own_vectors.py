@@ -53,7 +53,7 @@ def opened(root, size):
 @pytest.mark.parametrize("more", [(), WITHOUT_PROJECTION], ids=["projection", "heads alone"])
 def test_methods_find_what_is_wanted(root, more):
     by_chance = result(root, *more, "--method", "random")["precision_at_10"]
-    for method in ("teacher", "best", "concept_null"):
+    for method in ("teacher", "shift_null", "concept_null"):
         assert result(root, *more, "--method", method)["precision_at_10"] > by_chance + 0.15
 
 
@@ -73,7 +73,7 @@ def test_a_vector_of_any_length_is_embedded_as_c1_does(root, size):
     row = int(searcher.keys[5].rpartition("-")[2])
     embedded = searcher.embed(3 * vectors[row])
     torch.testing.assert_close(embedded, searcher.gallery[[5]], atol=1e-5, rtol=1e-4)
-    assert searcher.search(embedded, "style=Rococo", method="best").keys[0][0] in searcher.keys
+    assert searcher.search(embedded, "style=Rococo", method="shift_null").keys[0][0] in searcher.keys
 
 
 def test_what_is_no_such_vector_is_refused(root):
@@ -96,7 +96,7 @@ def test_a_query_vector_is_drawn_with_its_hits(root):
     vectors, _ = made_vectors()
     np.save(root / "query.npy", vectors[17])
     picture = root / "picture.png"
-    more = ["--query_vector", str(root / "query.npy"), *CONDITION, "--output", str(picture), "--methods", "best"]
+    more = ["--query_vector", str(root / "query.npy"), *CONDITION, "--output", str(picture), "--methods", "shift_null"]
     script("E2.Model-Query-Visualization")(words(root, *more))
     with picture.with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -192,7 +192,7 @@ def test_class_vectors_search_without_labels_and_without_training(known, tmp_pat
     assert "the labels of style are guesses of its class vectors in" in caplog.text
     searcher = open_run("v", data_root=tmp_path / "data", weight_root=tmp_path / "weight", num_epoch=6)
     truth = dict(zip("id/" + frame["id"], frame["style"], strict=True))
-    for method in ("teacher", "best", "concept_null"):
+    for method in ("teacher", "shift_null", "concept_null"):
         found = searcher.search(searcher.gallery[:20], "style=Rococo", method=method, k=8).keys
         assert np.mean([[truth[key] == "Rococo" for key in keys] for keys in found]) > 0.5
     searcher.search(searcher.gallery[3], "style=Art Nouveau")  # a class that no image has can be asked for

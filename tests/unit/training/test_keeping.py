@@ -13,7 +13,7 @@ from backward_search.images.fitting import normalise
 from backward_search.images.loading import Batch
 from backward_search.model.network import Model, ModelConfig, classification_loss
 from backward_search.training import keeping
-from backward_search.training.keeping import LEAST, Kept
+from backward_search.training.keeping import LEAST, Kept, WithTokens
 from backward_search.training.recipe import RECIPES
 from backward_search.training.trainer import Trainer, TrainingConfig, dropout_seed
 
@@ -189,3 +189,12 @@ def test_the_term_is_the_same_on_features_of_a_frozen_encoder():
     for name in expected:
         if name.startswith(("model.", "tokens.")):
             torch.testing.assert_close(found[name], expected[name], atol=1e-3, rtol=1e-3)
+
+
+def test_what_tokens_need_reaches_the_encoder():
+    beside = WithTokens(Model(ModelConfig("small_cnn", 24, {"kind": 3}, 16)), 5, on_features=False)
+    _, logits = beside(torch.randn(4, 3, 16, 16))
+    kept().loss(logits, torch.arange(4)).backward()
+    for part in (beside.model.encoder, beside.model.projection, beside.head):
+        assert any(parameter.grad is not None and parameter.grad.any() for parameter in part.parameters())
+    assert all(parameter.grad is None for parameter in beside.model.heads.parameters())
