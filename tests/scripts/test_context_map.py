@@ -300,6 +300,19 @@ def test_keeping_tags_is_of_the_modern_recipe_and_recorded(data):
         script("B1")(options(data, "kept", *modern))
 
 
+@pytest.mark.parametrize("size", ["0", "32"])
+def test_an_embedding_that_is_not_trained_can_keep_nothing(data, size):
+    more = ["--recipe", "modern", "--category_type", "light", "--enc_update", "False", "--keep_tags", "1"]
+    asked = options(data, f"still-{size}", *more, "--encoding_size", size)
+    if size == "0":
+        with pytest.raises(
+            OptionError, match="which --encoding_size 0 --enc_update False leaves as it is"
+        ):
+            script("B1")(asked)
+    else:
+        assert (script("B1")(asked) / "manifest-B1.json").exists()
+
+
 def test_there_must_be_something_to_keep(data):
     with pytest.raises(OptionError, match="tiny has no tags, captions or further labels to keep"):
         script("B1")(options(data, "nothing", "--recipe", "modern", "--keep_tags", "1"))
