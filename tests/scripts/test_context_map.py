@@ -305,9 +305,7 @@ def test_an_embedding_that_is_not_trained_can_keep_nothing(data, size):
     more = ["--recipe", "modern", "--category_type", "light", "--enc_update", "False", "--keep_tags", "1"]
     asked = options(data, f"still-{size}", *more, "--encoding_size", size)
     if size == "0":
-        with pytest.raises(
-            OptionError, match="which --encoding_size 0 --enc_update False leaves as it is"
-        ):
+        with pytest.raises(OptionError, match="which --encoding_size 0 --enc_update False leaves as it is"):
             script("B1")(asked)
     else:
         assert (script("B1")(asked) / "manifest-B1.json").exists()
