@@ -4,16 +4,22 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scripts_by_name import script
 from tiny_set import tiny_set, words
 
+from backward_search import Searcher, open_run
+from backward_search.cli.console import run_script
 from backward_search.context.learning import Learner
-from backward_search.errors import DataError, MissingError, OptionError, StaleError
+from backward_search.errors import DataError, MissingError, OptionError, StaleError, UserError
+from backward_search.runs import context as runs_context
 from backward_search.stages import learn_context
+from backward_search.storage.paths import DataPaths
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEPS = ("--context_steps", "12", "--context_size", "8", "--context_hidden", "16")
@@ -185,18 +191,87 @@ def test_views_of_images_are_learnt_from(data, where):
     assert plain["images"] < facts["images"] <= plain["images"] + 40
 
 
-def test_e1_learns_a_missing_map_by_itself(data, where, steps, monkeypatch):
+def test_e1_learns_a_missing_map_by_itself(data, where, steps, monkeypatch, capsys):
     real = learn_context.LearningConfig
     monkeypatch.setattr(learn_context, "LearningConfig", lambda size, hidden, _, seed: real(8, 16, 12, seed=seed))
     script("E1")(options(data, where, "--method", "unchanged", *ONE))
     assert steps["count"] == 0
+    capsys.readouterr()
     found = script("E1")(options(data, where, "--method", "best", *ONE))
+    assert "there is none yet: it is learnt now, as C4.Learn-Context.py does" in capsys.readouterr().out
     assert steps["count"] == 12
     (folder,) = (data / where).glob("*/context")
     assert (folder / "manifest.json").exists()
     assert found.exists()
     script("E1")(options(data, where, "--method", "context", *ONE))
     assert steps["count"] == 12
+
+
+def test_a_program_learns_the_map_that_c4_learns_and_writes_nothing(data, where, monkeypatch):
+    (run,) = (data / where).iterdir()
+    named = {"data_root": data / "data", "weight_root": data / where, "encoder_model": "small_cnn"}
+    named |= {"encoding_size": 32, "num_epoch": 1}
+    monkeypatch.setattr(runs_context, "LearningConfig", partial(runs_context.LearningConfig, 8, 16, 12))
+    ask = partial(Searcher.search, condition="light=0", method="best", strength=0.3)
+    one, refusing = open_run("tiny", **named), open_run("tiny", **named, learn_context=False)
+    with pytest.raises(UserError, match=r"no context map .*run C4\.Learn-Context\.py"):
+        ask(refusing, one.gallery[:5])
+    found = ask(one, one.gallery[:5])
+    assert not (run / "context").exists()
+    learnt(data, where)
+    monkeypatch.setattr(runs_context, "LearningConfig", None)  # now it is there, and nothing is learnt
+    again = ask(open_run("tiny", **named), one.gallery[:5])
+    assert torch.equal(again.rows, found.rows)
+    assert torch.equal(again.scores, found.scores)
+
+
+def test_a_result_is_stale_when_its_map_has_changed(data, where):
+    learnt(data, where)
+    asked = {name: options(data, where, "--method", name, *ONE) for name in ("best", "unchanged")}
+    for each in asked.values():
+        script("E1")(each)
+    learnt(data, where, "--seed", "1", "--overwrite", "True")
+    with pytest.raises(StaleError, match="changed: input context:"):
+        script("E1")(asked["best"])
+    script("E1")(asked["unchanged"])
+    script("E1")([*asked["best"], "--overwrite", "True"])
+
+
+@pytest.mark.parametrize("changed", ["weights", "tags", "table"])
+def test_a_map_of_another_training_or_table_is_refused(data, where, changed):
+    folder = learnt(data, where)
+    paths = DataPaths.of(data / "data", "tiny")
+    files = {"weights": folder.parent / "model.safetensors", "tags": paths.tags, "table": paths.table("train")}
+    before = files[changed].read_bytes()
+    try:
+        files[changed].write_bytes(before + b"\n")
+        with pytest.raises(StaleError, match="changed"):
+            learnt(data, where)
+    finally:
+        files[changed].write_bytes(before)
+    learnt(data, where)
+
+
+def test_a_source_that_is_not_there_is_one_line_and_code_2(data, where, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run_script(lambda: learnt(data, where, "--learn_from", "captions"))
+    said = capsys.readouterr()
+    assert stop.value.code == 2
+    assert "Traceback" not in said.out + said.err
+    assert "the images of tiny have no captions: there are none" in said.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("holdout", ["0.1", "0"])
+def test_a_handful_of_images_is_enough_to_learn_a_map_though_not_to_judge_it(tmp_path, capsys, holdout):
+    images = np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "few.npz", images=images, light=np.arange(12) % 2)
+    where = ["--data_root", str(tmp_path / "data"), "--image_size", "16", "--source", str(tmp_path / "few.npz")]
+    script("A1.Data-Preprocessing-custom")(["--dataset_name", "tiny", *where])
+    script("B1")(options(tmp_path, "weight", "--holdout", holdout))
+    script("C1")(options(tmp_path, "weight"))
+    folder = learnt(tmp_path, "weight")
+    assert json.loads((folder / "context.json").read_text())["held_out"] == []
+    assert "too few images were held out to judge the map" in capsys.readouterr().out
 
 
 def test_a_damaged_map_is_one_line(data, where):
@@ -223,6 +298,17 @@ def test_keeping_tags_is_of_the_modern_recipe_and_recorded(data):
     assert "keeping what 3 tokens need (shade)" in (run / "run.log").read_text()
     with pytest.raises(StaleError, match="keep_tags"):
         script("B1")(options(data, "kept", *modern))
+
+
+@pytest.mark.parametrize("size", ["0", "32"])
+def test_an_embedding_that_is_not_trained_can_keep_nothing(data, size):
+    more = ["--recipe", "modern", "--category_type", "light", "--enc_update", "False", "--keep_tags", "1"]
+    asked = options(data, f"still-{size}", *more, "--encoding_size", size)
+    if size == "0":
+        with pytest.raises(OptionError, match="which --encoding_size 0 --enc_update False leaves as it is"):
+            script("B1")(asked)
+    else:
+        assert (script("B1")(asked) / "manifest-B1.json").exists()
 
 
 def test_there_must_be_something_to_keep(data):

@@ -43,8 +43,8 @@ class TrainOptions(
         None,
     )
     keep_tags: float = option(
-        "weight of one more term of the loss, which keeps in the embedding what tags, captions and further labels "
-        "need; 0 for none (recipe modern)",
+        "weight of one more term of the loss, which keeps in the embedding what tags and captions need, or further "
+        "labels where there are neither; 0 for none (recipe modern)",
         0.0,
     )
     image_size: int = option("side of the network's input in pixels", of_dataset="image_size")

@@ -189,9 +189,11 @@ def kept(context: ContextMap, embeddings: Tensor, relation: Relation, rows: Tens
         context: the map.
         embeddings: of the images that the relation knows (M, E).
         relation: how much they belong together.
-        rows: the images among which is searched, at least two.
+        rows: the images among which is searched; of fewer than two nothing can be said.
     """
     rows = rows[:JUDGED]
+    if len(rows) < 2:
+        return []
     own = embeddings[rows.to(embeddings.device)]
     found = []
     for dropped in tasks_of(context.config.attributes):

@@ -43,6 +43,8 @@ def learn_context(options: ContextOptions) -> Path:
     found = read_json(paths.facts)
     for each in found["held_out"]:
         LOG.info("%s", _said(Keeping(**{**each, "attributes": tuple(each["attributes"])})))
+    if not found["held_out"]:
+        LOG.info("too few images were held out to judge the map")
     LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return paths.folder
 

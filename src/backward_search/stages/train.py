@@ -169,7 +169,7 @@ def _held_out(options: TrainOptions, table: Table) -> tuple[Table, list[str]]:
 
 
 def _kept(options: TrainOptions, table: Table) -> Kept | None:
-    """What the embedding is asked for beside the classes: tags, captions, and the labels that have no head."""
+    """What the embedding is asked for beside the classes: tags and captions, else labels without a head."""
     if not options.keep_tags:
         return None
     found = tokens_of(table, load_tags(options.data))

@@ -47,6 +47,8 @@ class TrainPlan:
             OptionError: they contradict each other, or the data set.
             DataError: a class has no vector.
         """
+        if options.keep_tags and _stays(options):
+            raise OptionError(f"--keep_tags trains the embedding, which {_staying(options)} leaves as it is")
         known = _class_vectors(options, table)
         training, model, look = _configurations(options, table, known)
         return cls(training, model, start_of(options), look, known)
@@ -111,14 +113,23 @@ def _class_vectors(options: TrainOptions, table: Table) -> dict[str, ClassVector
     stray = [name for name in named if name not in options.attributes]
     if stray:
         raise OptionError(f"--class_vectors {stray[0]}: {options.category_type} has {', '.join(options.attributes)}")
-    stays = options.encoding_size == 0 and (options.encoder_model == EMBEDDINGS or not options.enc_update)
-    if named and not stays:
-        what = "--encoding_size 0" + ("" if options.encoder_model == EMBEDDINGS else " --enc_update False")
+    if named and not _stays(options):
+        what = _staying(options)
         raise OptionError(f"--class_vectors are in the space of the encoder's features as they are: pass {what} too")
-    if not named and stays:
+    if not named and _stays(options):
         places = {name: options.data.class_vectors(name) for name in options.attributes}
         named = {name: file for name, file in places.items() if file.is_file()}
     return {name: ClassVectors.read(file).of(table.classes[name], name) for name, file in named.items()}
+
+
+def _stays(options: TrainOptions) -> bool:
+    """Whether embeddings are what the encoder makes as it is, or the vectors that stand for images."""
+    return options.encoding_size == 0 and (options.encoder_model == EMBEDDINGS or not options.enc_update)
+
+
+def _staying(options: TrainOptions) -> str:
+    """What makes them stay, in options."""
+    return "--encoding_size 0" + ("" if options.encoder_model == EMBEDDINGS else " --enc_update False")
 
 
 def _given_width(options: TrainOptions) -> int:

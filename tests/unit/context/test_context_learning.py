@@ -1,10 +1,12 @@
 """Learning a context map: its loss, its reproducibility, and that it finds what it is to find."""
 
+import math
 from dataclasses import replace
 
 import pytest
 import torch
 
+from backward_search.context import learning
 from backward_search.context.learning import Learner, LearningConfig, kept, ranking_loss
 from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.context.relation import ByBest, ByImages, tasks_of
@@ -98,24 +100,31 @@ def test_a_state_of_another_map_is_refused(setting):
         learner(setting).restore(other.state())
 
 
-def test_held_out_rows_change_nothing(setting):
+def seen_by(setting, config, steps, rows=None):
+    """A learner after some steps, and for each of them its images and the conditioned attributes."""
     embeddings, relation = setting
-    rows = torch.arange(0, M, 2)
     seen = []
 
     class Watched:
         """The relation, and what is asked of it."""
 
         def target(self, some, others, dropped):
-            seen.extend(some.tolist())
+            seen.append((some, dropped))
             return relation.target(some, others, dropped)
 
         def __getattr__(self, name):
             return getattr(relation, name)
 
-    one = Learner(embeddings, Watched(), NAMES, CONFIG, rows)
-    advanced(one, 30)
-    assert set(seen) == set(rows.tolist())
+    one = Learner(embeddings, Watched(), NAMES, config, rows)
+    advanced(one, steps)
+    return one, seen
+
+
+def test_held_out_rows_change_nothing(setting):
+    embeddings, relation = setting
+    rows = torch.arange(0, M, 2)
+    one, seen = seen_by(setting, CONFIG, 30, rows)
+    assert set(torch.cat([some for some, _ in seen]).tolist()) == set(rows.tolist())
     other = embeddings.clone()
     other[1::2] = 1e6
     two = Learner(other, relation, NAMES, CONFIG, rows)
@@ -172,6 +181,12 @@ def test_judging_is_that_of_a_slow_loop(setting):
         assert each.at_random == pytest.approx(sum(others) / len(others), abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_of_fewer_than_two_images_nothing_is_said(setting, count):
+    embeddings, relation = setting
+    assert kept(learner(setting).map, embeddings, relation, torch.arange(count)) == []
+
+
 def test_the_same_seed_gives_the_same_map_and_leaves_torchs_generator_alone(setting):
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -184,6 +199,57 @@ def test_the_same_seed_gives_the_same_map_and_leaves_torchs_generator_alone(sett
     advanced(other, 5)
     assert same(one.state(), two.state())
     assert not torch.equal(one.map.last.weight, other.map.last.weight)
+
+
+def test_the_steps_are_those_of_a_plain_loop(setting):
+    embeddings, relation = setting
+    config = replace(CONFIG, steps=20, seed=3, weight_decay=0.1)
+    one, seen = seen_by(setting, config, 8)
+    plain = learner(setting, config).map
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=0.0, weight_decay=0.1)
+    for step, (rows, dropped) in enumerate(seen):
+        optimizer.param_groups[0]["lr"] = 1e-3 * (1 + math.cos(math.pi * step / 20)) / 2
+        vectors = plain(embeddings[rows], dropped.float())
+        optimizer.zero_grad()
+        ranking_loss(vectors @ vectors.T, relation.target(rows, rows, dropped), config).backward()
+        optimizer.step()
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(one.map.state_dict()[name], value, atol=1e-6, rtol=1e-5)
+
+
+def test_each_step_draws_conditions_and_images_anew_by_the_seed(setting):
+    _, seen = seen_by(setting, CONFIG, 30)
+    assert {tuple(dropped.tolist()) for _, dropped in seen} == {(True, False), (False, True), (True, True)}
+    batches = [rows.tolist() for rows, _ in seen]
+    assert len(set(map(tuple, batches))) == 30
+    assert all(len(set(rows)) == len(rows) <= CONFIG.batch for rows in batches)
+    _, other = seen_by(setting, replace(CONFIG, seed=1), 30)
+    assert all(rows != found.tolist() for rows, (found, _) in zip(batches, other, strict=True))
+
+
+def test_a_number_that_is_the_same_for_all_images_does_no_harm(setting):
+    embeddings, relation = setting
+    constant = embeddings.clone()
+    constant[:, 5] = 0.25
+    one = learner((constant, relation))
+    assert all(torch.tensor(advanced(one, 5)).isfinite())
+    assert one.map(constant[:9], tasks_of(NAMES)[0].float()).isfinite().all()
+
+
+def test_embeddings_are_brought_to_mean_0_and_deviation_1(setting):
+    scaled = setting[0] * torch.logspace(-2, 2, E) + torch.linspace(-5, 5, E)
+    one = learner((scaled, setting[1]))
+    inner = (scaled - one.map.mean) / one.map.scale
+    torch.testing.assert_close(inner.mean(0), torch.zeros(E), atol=1e-4, rtol=0)
+    torch.testing.assert_close(inner.std(0, correction=0), torch.ones(E), atol=1e-4, rtol=0)
+
+
+def test_no_more_images_are_judged_than_memory_holds(setting, monkeypatch):
+    embeddings, relation = setting
+    context = learner(setting).map.eval()
+    few = kept(context, embeddings, relation, torch.arange(40))
+    monkeypatch.setattr(learning, "JUDGED", 40)
+    assert kept(context, embeddings, relation, torch.arange(M)) == few
 
 
 def test_conditions_enter_the_map_and_vectors_have_length_1(setting):

@@ -88,6 +88,13 @@ def test_a_map_that_is_given_is_used(learners, attributes):
     torch.testing.assert_close(plain.scores, shared.sort(dim=1, descending=True).values[:, :10], atol=1e-5, rtol=0)
 
 
+def test_a_map_of_another_precision_takes_that_of_the_gallery():
+    expected = searched(searcher(N, context=made_map()))
+    found = searched(searcher(N, context=made_map().double()))
+    assert torch.equal(found.rows, expected.rows)
+    assert found.scores.dtype == expected.scores.dtype == torch.float32
+
+
 def test_learning_leaves_torchs_generator_and_the_gallery_alone():
     one, before = searcher(N, tags=TAGS), torch.get_rng_state()
     searched(one)

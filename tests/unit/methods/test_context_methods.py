@@ -7,9 +7,11 @@ from made_heads import CLASSES, E, trained_heads
 from backward_search.conditions.batch import Conditions
 from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.library.memory import MemorySource
+from backward_search.methods import context_likeness
 from backward_search.methods.asking import Ask
 from backward_search.methods.assembler import Assembler
 from backward_search.methods.config import AnswerConfig
+from backward_search.methods.context_likeness import ContextLikeness
 from backward_search.methods.registry import METHODS
 from backward_search.solvers.adam import Adam
 
@@ -108,6 +110,16 @@ def test_a_row_scores_the_same_in_a_block_and_on_its_own(setting, method, streng
     torch.testing.assert_close(pairs, whole.gather(1, rows), atol=1e-5, rtol=1e-5)
     assert torch.equal(scorer.pairs(rows[:, 7:9]), pairs[:, 7:9])
     assert scorer.guide.shape == (B, E)
+
+
+@torch.no_grad()
+def test_a_gallery_goes_through_the_map_in_blocks(setting, monkeypatch):
+    _, embeddings, _, _ = setting
+    whole = ContextLikeness(made_map(), embeddings, ["genre"]).of(embeddings[:B]).block(slice(0, N))
+    monkeypatch.setattr(context_likeness, "BLOCK", 7)
+    blocks = ContextLikeness(made_map(), embeddings, ["genre"]).of(embeddings[:B]).block(slice(0, N))
+    torch.testing.assert_close(blocks, whole, atol=1e-6, rtol=0)
+    assert whole.argmax(1).tolist() == list(range(B))
 
 
 @pytest.mark.parametrize("method", ["context", "best"])

@@ -9,11 +9,13 @@ import torch
 
 from backward_search.context.shared import Shared
 from backward_search.data.registry import Preprocessing
+from backward_search.images.fitting import normalise
 from backward_search.images.loading import Batch
-from backward_search.model.network import Model, ModelConfig
+from backward_search.model.network import Model, ModelConfig, classification_loss
 from backward_search.training import keeping
 from backward_search.training.keeping import LEAST, Kept, WithTokens
-from backward_search.training.trainer import Trainer, TrainingConfig
+from backward_search.training.recipe import RECIPES
+from backward_search.training.trainer import Trainer, TrainingConfig, dropout_seed
 
 CPU, LOOK = torch.device("cpu"), Preprocessing(size=16, augment=False)
 CONFIG = TrainingConfig(2, 0.01, 0.1, 10, 0.1, enc_update=True, seed=0, recipe="modern", checkpoint_step=1)
@@ -135,6 +137,58 @@ def test_the_term_moves_the_embedding_and_is_no_part_of_the_loss_that_is_told_or
     changed = [name for name, value in weights[0.0].items() if not torch.equal(value, weights[3.0][name])]
     assert any(name.startswith("projection") for name in changed)
     assert any(name.startswith("encoder") for name in changed)
+
+
+def same_model(one, other):
+    return all(torch.equal(value, other.model.state_dict()[name]) for name, value in one.model.state_dict().items())
+
+
+def test_without_the_term_a_training_is_what_it_was():
+    """A plain loop of the recipe, and a term that weighs nothing, end with the same bits."""
+    batches, one, nothing = Batches(), trainer(None), trainer(0.0)
+    one.train_epoch(batches)
+    nothing.train_epoch(batches)
+    assert same_model(one, nothing)
+    assert not [name for name in one.state() if name.startswith("tokens.")]
+    plain = trainer(None)
+    plain.model.train()
+    optimizer, recipe = plain._optimizer, RECIPES["modern"]
+    for step, batch in enumerate(batches.epoch()):
+        torch.manual_seed(dropout_seed(0, 0, step, 0))
+        for group in optimizer.param_groups:
+            group["lr"] = CONFIG.rate(0, step / 3) * group["scale"]
+        logits = plain.model(normalise(batch.pixels, LOOK, CPU))
+        optimizer.zero_grad()
+        classification_loss(logits, batch.labels, recipe.label_smoothing).backward()
+        if recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(plain.model.parameters(), recipe.clip)
+        optimizer.step()
+    assert same_model(one, plain)
+
+
+class OfFeatures(Batches):
+    """The same batches, with what a frozen encoder makes of the images in place of their pixels."""
+
+    def __init__(self, model):
+        super().__init__()
+        with torch.no_grad():
+            self.pixels = model.eval().encode(normalise(self.pixels, LOOK, CPU))
+
+
+def test_the_term_is_the_same_on_features_of_a_frozen_encoder():
+    on_images = trainer(2.0, enc_update=False)
+    torch.manual_seed(0)
+    model = Model(ModelConfig("small_cnn", 24, {"kind": 3}, 16))
+    batches = OfFeatures(model)
+    torch.manual_seed(1)
+    config = replace(CONFIG, enc_update=False)
+    on_features = Trainer(model, config, LOOK, CPU, on_features=True, kept=kept(2.0))
+    on_images.train_epoch(Batches())
+    on_features.train_epoch(batches)
+    expected, found = on_images.state(), on_features.state()
+    for name in expected:
+        if name.startswith(("model.", "tokens.")):
+            torch.testing.assert_close(found[name], expected[name], atol=1e-3, rtol=1e-3)
 
 
 def test_what_tokens_need_reaches_the_encoder():
