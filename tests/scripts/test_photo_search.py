@@ -40,7 +40,7 @@ def test_vectors_come_to_a_figure_and_a_second_run_skips_all(tmp_path, capsys):
     assert "| best |" in said
     assert "next: python" not in said
     assert re.findall(r"(\d) of 7: ", said) == list("1234567")
-    assert said.index("nearest of") < said.index("6 of 7: ")  # the map is learnt and judged before anything is measured
+    assert said.index("conditions on") < said.index("6 of 7: ")  # the map is learnt before anything is measured
     assert "there is none yet" not in said
     assert (run / "context" / "map.safetensors").exists()
     assert picture.stat().st_size > 10_000
