@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from backward_search.conditions.clause import Not as Not
     from backward_search.conditions.clause import Weighted as Weighted
+    from backward_search.context.network import ContextMap as ContextMap
     from backward_search.gallery.memory import Gallery as Gallery
     from backward_search.library.found import Found as Found
     from backward_search.library.found import Way as Way
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "Adam": "solvers.adam",
     "Condition": "library.searcher",
+    "ContextMap": "context.network",
     "CosineHead": "model.network",
     "Found": "library.found",
     "Gallery": "gallery.memory",

@@ -1,6 +1,6 @@
 """Learning a context map from the training images' embeddings, the encoder and heads untouched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -9,9 +9,10 @@ from torch.nn.functional import normalize
 
 from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.context.relation import Relation, tasks_of
+from backward_search.progress import progress
 
-NEAREST, JUDGED = 10, 4096
-"""How many neighbours of a held-out image are judged, and among how many images."""
+NEAREST, JUDGED, TASKS = 10, 4096, 10
+"""How many neighbours of a held-out image are judged, among how many images, and for how many tasks at most."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Learner:
         self._rows = torch.arange(len(embeddings)) if rows is None else rows
         self._tasks = tasks_of(attributes)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+            torch.default_generator.manual_seed(config.seed)  # a GPU's generator is left alone
             shape = ContextConfig(embeddings.shape[1], tuple(attributes), config.size, config.hidden)
             self.map = ContextMap(shape).to(embeddings.device)
         own = embeddings[self._rows.to(embeddings.device)]
@@ -100,6 +101,26 @@ class Learner:
         self._optimizer.step()
         self.step += 1
         return loss.item()
+
+    def finish(self, kept_every: int = 0, keep: Callable[[dict[str, Tensor]], object] | None = None) -> ContextMap:
+        """Make the steps that are left, under a progress bar.
+
+        Args:
+            kept_every: steps after which `keep` is called; 0 for never.
+            keep: takes `state`.
+
+        Returns:
+            The map, for use alone.
+        """
+        with progress(range(self._config.steps), "learning", "step") as bar:
+            bar.update(self.step)
+            while self.step < self._config.steps:
+                loss = self.advance()
+                bar.update()
+                if keep is not None and kept_every and self.step % kept_every == 0:
+                    bar.set_postfix(loss=f"{loss:.3f}")
+                    keep(self.state())
+        return self.map.requires_grad_(False).eval()
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, as named tensors."""
@@ -183,7 +204,7 @@ class Keeping:
 
 @torch.no_grad()
 def kept(context: ContextMap, embeddings: Tensor, relation: Relation, rows: Tensor) -> list[Keeping]:
-    """Judge a map on some images (n,), for each task that it was learnt for; the 10 nearest count, itself none.
+    """Judge a map on some images (n,), for the first tasks that it was learnt for; the 10 nearest count, itself none.
 
     Args:
         context: the map.
@@ -196,7 +217,7 @@ def kept(context: ContextMap, embeddings: Tensor, relation: Relation, rows: Tens
         return []
     own = embeddings[rows.to(embeddings.device)]
     found = []
-    for dropped in tasks_of(context.config.attributes):
+    for dropped in tasks_of(context.config.attributes)[:TASKS]:
         target = relation.target(rows, rows, dropped)
         vectors = context(own, dropped.to(own))
         by_map, by_embedding = (_of_nearest(each @ each.T, target) for each in (vectors, normalize(own, dim=1)))

@@ -4,6 +4,7 @@ By what they share where something is known of them; else by the images themselv
 and so do images that an encoder finds alike apart from the conditioned attributes.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -83,14 +84,17 @@ class ByImages:
     def _means(self, dropped: Tensor) -> list[Tensor]:
         """The class means to take out in turn, each (K, d), of what the ones before have left."""
         key = tuple(dropped.tolist())
-        kept: dict[tuple[bool, ...], list[Tensor]] = self.__dict__.setdefault("means", {})
-        if key not in kept:
+        if key not in self._means_kept:
             left, found = self.features, []
             for ids in self.ids[dropped]:
                 found.append(_class_means(left, ids))
                 left = left - found[-1][ids]
-            kept[key] = found
-        return kept[key]
+            self._means_kept[key] = found
+        return self._means_kept[key]
+
+    @functools.cached_property
+    def _means_kept(self) -> dict[tuple[bool, ...], list[Tensor]]:
+        return {}
 
 
 @dataclass(frozen=True)

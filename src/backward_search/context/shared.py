@@ -1,5 +1,6 @@
 """What images share: tokens, such as tags, of which those that name a conditioned label do not count."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -108,17 +109,14 @@ class Shared:
         mates[some] = holders[first[tokens] + (torch.rand(len(tokens), generator=generator) * size).long()]
         return mates
 
-    @property
+    @functools.cached_property
     def _holders(self) -> tuple[Tensor, Tensor]:
         """Where the images of each token begin (T + 1,), and the images, token by token."""
-        if "holders" not in self.__dict__:
-            order = self.tokens.argsort(stable=True)
-            owner = torch.repeat_interleave(torch.arange(len(self)), self.starts.diff())
-            counts = torch.bincount(self.tokens, minlength=self.naming.shape[1])
-            first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-            self.__dict__["holders"] = first, owner[order]
-        found: tuple[Tensor, Tensor] = self.__dict__["holders"]
-        return found
+        order = self.tokens.argsort(stable=True)
+        owner = torch.repeat_interleave(torch.arange(len(self)), self.starts.diff())
+        counts = torch.bincount(self.tokens, minlength=self.naming.shape[1])
+        first = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return first, owner[order]
 
     def _of(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The place in `rows` and the id of every token of some images."""

@@ -51,11 +51,15 @@ element.addEventListener('click', (event) => {
 """
 """A click on an image says which one it was."""
 
-ADDRESSED = "(link) => { history.replaceState(null, '', link); return location.href; }"
+ADDRESSED = """(link) => {
+  history.replaceState(null, '', link);
+  document.dispatchEvent(new Event('addressed'));
+  return location.href;
+}"""
 """The browser's address follows the state, and the link is a whole one."""
 
 DRAGGED = """() => {
-  let wanted = null, busy = false;
+  let wanted = null, held = null, answered = null, busy = false;
   const apart = (link) => { const rest = new URLSearchParams(link); rest.delete('strength'); return rest.toString(); };
   const update = async () => {
     if (busy || wanted === null) return;
@@ -64,18 +68,25 @@ DRAGGED = """() => {
     [busy, wanted] = [true, null];
     const answer = await fetch(`hits?${asked}`).catch(() => null);
     const parts = answer && answer.ok ? await answer.json() : {};
-    if (apart(asked) == apart(location.search))
+    answered = apart(asked);
+    if (answered == apart(location.search))
       for (const [name, html] of Object.entries(parts)) document.querySelector(`#${name} .prose`).innerHTML = html;
+    else wanted ??= held;
     busy = false;
     update();
   };
   document.addEventListener('input', (event) => {
-    if (event.target.closest('#strength')) { wanted = event.target.value; update(); }
+    if (event.target.closest('#strength')) { wanted = held = event.target.value; update(); }
+  });
+  document.addEventListener('change', (event) => { if (event.target.closest('#strength')) held = null; });
+  document.addEventListener('addressed', () => {
+    if (held !== null && answered != apart(location.search)) { wanted ??= held; update(); }
   });
 }"""
 """While the slider moves, the hits come straight from the server, one answer at a time, the last position always.
 
-Gradio's own way of events and components takes some 50 ms more. It follows, so that the state stays the page's.
+Where the address follows what was chosen before only after the drag has begun, they are asked for again. Gradio's own
+way of events and components takes some 50 ms more. It follows, so that the state stays the page's.
 """
 
 LATER = """async (state, value) => {

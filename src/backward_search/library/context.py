@@ -1,5 +1,6 @@
 """The context map of a searcher in memory: given, or learnt when it is first needed."""
 
+import copy
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -12,13 +13,12 @@ from backward_search.context.network import ContextMap
 from backward_search.context.relation import ByBest, ByImages
 from backward_search.context.shared import Shared
 from backward_search.methods.source import Embedded
-from backward_search.progress import progress
 
 LOG = logging.getLogger(__name__)
 
 
 def given_context(context: Any, attributes: Sequence[str], vectors: Tensor) -> ContextMap | None:
-    """A context map that a program hands over, on the device and in the precision of the gallery.
+    """A copy of the context map that a program hands over, on the device and in the precision of the gallery.
 
     Raises:
         ValueError: it is none, or does not fit heads and gallery.
@@ -33,7 +33,7 @@ def given_context(context: Any, attributes: Sequence[str], vectors: Tensor) -> C
             f"the context map takes {own[0]} numbers and knows {', '.join(context.config.attributes)}: "
             f"expected {wanted[0]} and {', '.join(attributes)}"
         )
-    return context.to(vectors).eval()
+    return copy.deepcopy(context).requires_grad_(False).to(vectors).eval()
 
 
 def tags_of(tags: Any, count: int, whose: str) -> list[list[str]] | None:
@@ -78,6 +78,4 @@ def learnt(
     config = LearningConfig()
     LOG.info("learning a context map from %d images", len(rows))
     learner = Learner(features, ByBest(shared, by_images), list(classes), config, rows)
-    for _ in progress(range(config.steps), "learning", "step"):
-        learner.advance()
-    return learner.map.requires_grad_(False).to(images.embeddings).eval()
+    return learner.finish().to(images.embeddings)

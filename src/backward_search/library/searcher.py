@@ -144,6 +144,16 @@ class Searcher:
         """The embeddings (N, E)."""
         return self.assembler.source.gallery.vectors.whole()
 
+    @property
+    def context(self) -> ContextMap:
+        """The context map, which can serve another searcher on the same heads: learnt now if none is there yet.
+
+        Raises:
+            MissingError: this searcher is over a run without one, and was opened not to learn it.
+            StaleError: that of the run was learnt from other embeddings.
+        """
+        return self.assembler.source.context()
+
     def __len__(self) -> int:
         """The number of images."""
         return len(self.assembler.source.gallery)
@@ -168,10 +178,10 @@ class Searcher:
             settings: of teacher and student `solver` ("adam", "manifold", or a solver with its own settings), of adam
                 `lambda_` (one for all queries or for each, 0 or more), `lr` (above 0), `max_itr` (1 or more),
                 `early_stopping`, of manifold `target_probability` (between 0 and 1); of a student that was given to
-                this searcher `lambda_` alone, if it takes it as an input; of best and concept_null `strength` (a
-                number of 0 or more, or "auto" with its `aim`, such as "precision=0.9"); of best and class_shift
-                `shift`; of all `rerank`, `seed` and `batch_size`. One that has no part in the method's answer is an
-                error.
+                this searcher `lambda_` alone, if it takes it as an input; of best, context, shift_null and concept_null
+                `strength` (a number of 0 or more, or "auto" with its `aim`, such as "precision=0.9"); of best,
+                shift_null and class_shift `shift`; of all `rerank`, `seed` and `batch_size`. One that has no part in
+                the method's answer is an error.
 
         Raises:
             OptionError: the condition, the method or a setting does not exist, or the method cannot answer; it is a

@@ -8,7 +8,6 @@ import torch
 from backward_search.context.learning import LearningConfig
 from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.errors import DataError
-from backward_search.progress import progress
 from backward_search.runs.context_ground import ContextGround
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import read_json
@@ -59,9 +58,7 @@ def learnt_now(run: Run, device: torch.device) -> ContextMap:
     config = LearningConfig()
     learner = ContextGround.of(run, device, config.seed).learner(config)
     LOG.info("learning the context map of %s: C4.Learn-Context.py would keep it", run.name.dataset_name)
-    for _ in progress(range(config.steps), "learning", "step"):
-        learner.advance()
-    return learner.map.requires_grad_(False).eval()
+    return learner.finish()
 
 
 def save_context(run: Run, context: ContextMap) -> dict[str, object]:

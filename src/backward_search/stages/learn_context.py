@@ -9,8 +9,8 @@ import torch
 from backward_search.cli import ContextOptions, EvaluateOptions, VisualizeOptions, next_command, parse
 from backward_search.cli.translation import opened_run
 from backward_search.context.learning import Keeping, Learner, LearningConfig, kept
-from backward_search.errors import StaleError
-from backward_search.progress import progress
+from backward_search.context.network import ContextMap
+from backward_search.errors import DataError, StaleError
 from backward_search.runs.context import save_context
 from backward_search.runs.context_ground import ContextGround, Views
 from backward_search.runs.run import Run, find_device
@@ -80,15 +80,15 @@ def _learn(run: Run, options: ContextOptions, stage: Stage, device: torch.device
     config = LearningConfig(options.context_size, options.context_hidden, options.context_steps, seed=options.seed)
     learner = ground.learner(config)
     stage.begin()
-    _fit(learner, run.paths.context, stage, config, overwrite=options.overwrite)
-    judged = kept(learner.map.eval(), ground.embeddings, ground.relation, torch.from_numpy(ground.held))
-    facts = {"map": save_context(run, learner.map), "sources": ground.shared.sources, "images": len(ground.rows)}
+    learnt = _fit(learner, run.paths.context, stage, overwrite=options.overwrite)
+    judged = kept(learnt, ground.embeddings, ground.relation, torch.from_numpy(ground.held))
+    facts = {"map": save_context(run, learnt), "sources": ground.shared.sources, "images": len(ground.rows)}
     write_json(run.paths.context.facts, {**facts, "held_out": [each.in_json for each in judged]})
     stage.finish(images=len(ground.rows), held_out=len(ground.held))
     _clear(run.paths.context)
 
 
-def _fit(learner: Learner, paths: ContextPaths, stage: Stage, config: LearningConfig, *, overwrite: bool) -> None:
+def _fit(learner: Learner, paths: ContextPaths, stage: Stage, *, overwrite: bool) -> ContextMap:
     """Make the steps, each so many of which leave a checkpoint."""
     reserved = {"settings": stage.settings, "inputs": stage.hashes}
     if not overwrite and paths.reserved.exists() and paths.checkpoint.exists():
@@ -96,19 +96,16 @@ def _fit(learner: Learner, paths: ContextPaths, stage: Stage, config: LearningCo
             raise StaleError(
                 f"{paths.folder} holds an unfinished learning of other settings: pass --overwrite True to drop it"
             )
-        learner.restore(load_tensors(paths.checkpoint)[0])
+        try:
+            learner.restore(load_tensors(paths.checkpoint)[0])
+        except (KeyError, RuntimeError, ValueError):
+            problem = f"{paths.checkpoint} does not fit this map"
+            raise DataError(f"{problem}: pass --overwrite True to start anew") from None
         LOG.info("going on after step %d", learner.step)
     else:
         paths.checkpoint.unlink(missing_ok=True)
         write_json(paths.reserved, reserved)
-    with progress(range(config.steps), "learning", "step") as bar:
-        bar.update(learner.step)
-        while learner.step < config.steps:
-            loss = learner.advance()
-            bar.update()
-            if learner.step % CHECKPOINT == 0:
-                bar.set_postfix(loss=f"{loss:.3f}")
-                save_tensors(paths.checkpoint, learner.state())
+    return learner.finish(CHECKPOINT, lambda state: save_tensors(paths.checkpoint, state))
 
 
 def _clear(paths: ContextPaths) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from made import LABELS, E, gallery, searcher
+from made import LABELS, E, gallery, heads, searcher
 
 from backward_search import Searcher
 from backward_search.context.learning import LearningConfig
@@ -190,3 +190,18 @@ def test_a_damaged_shape_of_a_map_is_one_line(tmp_path, value):
     (folder / "searcher.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match="holds no whole searcher"):
         Searcher.load(folder)
+
+
+def test_the_map_of_one_searcher_serves_another(learners):
+    first = searcher(N, tags=TAGS)
+    second = searcher(N, context=first.context)
+    assert torch.equal(searched(second).scores, searched(first).scores)
+    assert len(learners) == 1
+
+
+def test_a_map_that_is_given_stays_as_it_is():
+    given = made_map().train()
+    double = {name: head.double() for name, head in heads().items()}
+    assert Searcher(double, LABELS, gallery(N).double(), context=given).context.mean.dtype == torch.float64
+    assert given.training
+    assert given.mean.dtype == torch.float32
