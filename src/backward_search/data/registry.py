@@ -11,9 +11,10 @@ from types import ModuleType
 from typing import Any
 
 from backward_search.data.opening import MAX_PIXELS, WHITE, Opening
-from backward_search.errors import OptionError
+from backward_search.errors import DataError, OptionError
 from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.manifest import refuse_changed
 from backward_search.storage.paths import DataPaths, checked_name
 
 EMBEDDINGS = "embeddings"
@@ -207,7 +208,7 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
         return entry
     description = DataPaths.of(data_root, name).description
     if description.exists():
-        return _from_json(read_json(description))
+        return _kept(description, DataPaths.of(data_root, name).manifest("A1"))
     every = names(data_root)
     near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
@@ -222,6 +223,21 @@ def save(entry: DatasetEntry, data_root: str | Path) -> Path:
     changed = {"empty_tags": entry.empty_tags.value, "preprocessing": entry.preprocessing.in_json}
     content = dataclasses.asdict(entry) | changed
     return write_json(DataPaths.of(data_root, entry.name).description, content)
+
+
+def _kept(file: Path, manifest: Path) -> DatasetEntry:
+    """The entry that `save` wrote.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    again = "run A1.Data-Preprocessing-custom.py again, with --overwrite True"
+    if manifest.exists():
+        refuse_changed(manifest, [file], again)
+    try:
+        return _from_json(read_json(file))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError(f"{file} is no entry of a data set: {again}") from None
 
 
 def _from_json(content: dict[str, Any]) -> DatasetEntry:

@@ -37,7 +37,7 @@ class StoredGallery:
     @classmethod
     def create(cls, folder: Path, contents: Contents) -> "StoredGallery":
         """Begin a gallery; what was there before no longer counts."""
-        with locked(folder):
+        with locked(folder / ".lock", _other(folder)):
             return cls(folder, contents)._committed(contents)
 
     @classmethod
@@ -200,7 +200,7 @@ class StoredGallery:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Hold the gallery's lock; what others have changed since it was opened is read first."""
-        with locked(self.folder):
+        with locked(self.folder / ".lock", _other(self.folder)):
             self.contents = StoredGallery.open(self.folder).contents
             self.__dict__.pop("keys", None)
             for left in self.folder.glob(".*.partial*"):  # of whoever was killed while writing
@@ -260,3 +260,8 @@ class StoredGallery:
             )
 
         return fields_of
+
+
+def _other(folder: Path) -> str:
+    """Who holds a gallery's lock."""
+    return f"another process is changing {folder}"

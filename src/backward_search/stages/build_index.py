@@ -35,10 +35,11 @@ def build_index(options: IndexOptions) -> Path:
     stage = Stage("C2", manifest, settings, inputs, [])
     if stage.is_done(overwrite=options.overwrite):
         return run.paths.gallery(options.split)
-    stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
-    if engine != EXACT:  # an older index and its manifest stand until this one is done
-        stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
-    stage.finish(images=len(stored))
+    with stage.alone():
+        stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
+        if engine != EXACT:  # an older index and its manifest stand until this one is done
+            stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
+        stage.finish(images=len(stored))
     LOG.info("wrote %s; next: %s", stored.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return stored.folder
 

@@ -10,6 +10,7 @@ from backward_search.data.guesses import load_guessed
 from backward_search.errors import UserError
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import write_json
+from backward_search.storage.manifest import Stage
 from backward_search.training.calibration import calibrate, expected_calibration_error
 
 LOG = logging.getLogger(__name__)
@@ -19,7 +20,8 @@ def calibrate_heads(run: Run) -> None:
     """Fit a temperature to each head and say what it changes; without held-out images there is none, nor an old one."""
     held = run.held_out()
     if not len(held) or not _embedded(run, "train"):
-        run.paths.calibration.unlink(missing_ok=True)
+        for old in (run.paths.manifest("C1-calibration"), run.paths.calibration):
+            old.unlink(missing_ok=True)
         return
     found, tested = {}, _embedded(run, "test")
     keys, guessed = run.load_table("train").keys, load_guessed(run.data)
@@ -37,7 +39,9 @@ def calibrate_heads(run: Run) -> None:
             before, after = (expected_calibration_error(softmax(logits / t, 1), ids) for t in (1, result.temperature))
             errors.append(f"{before:.3f} to {after:.3f} on the test split")
         LOG.info("%s: temperature %.2f; calibration error %s", name, result.temperature, ", ".join(errors))
+    stage = Stage("C1", run.paths.manifest("C1-calibration"), {}, {}, [run.paths.calibration])
     write_json(run.paths.calibration, found)
+    stage.finish()
 
 
 def _embedded(run: Run, split: str) -> bool:

@@ -31,7 +31,8 @@ from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, check_range, student_paths
 from backward_search.runs.task import Task, check_topk
 from backward_search.stages.learn_context import learn_if_missing
-from backward_search.storage.atomic import file_hash, read_json, write_csv, write_json
+from backward_search.storage.atomic import read_json, write_csv, write_json
+from backward_search.storage.hashing import file_hash
 from backward_search.storage.manifest import Stage
 
 LOG = logging.getLogger(__name__)
@@ -233,12 +234,13 @@ def _write(
     place = stage.outputs[0]
     hits = _hit_rows(task, answer, one)
     values = measured(task, hits, strict=one.strict)
-    stage.begin()
-    write_json(place, _results(one, task, answer, values) | sharing(task, hits) | further)
-    write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
-    if save_hits:
-        write_csv(hits_of(place), *hit_table(task, hits))
-    stage.finish()
+    with stage.alone():
+        stage.begin()
+        write_json(place, _results(one, task, answer, values) | sharing(task, hits) | further)
+        write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
+        if save_hits:
+            write_csv(hits_of(place), *hit_table(task, hits))
+        stage.finish()
 
 
 def _hit_rows(task: Task, answer: Answer, one: Evaluation) -> np.ndarray:

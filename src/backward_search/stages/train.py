@@ -1,6 +1,7 @@
 """B1: train the model."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -73,8 +74,22 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     stage = training_stage(options, paths, plan)
     done = stage.is_done(overwrite=options.overwrite)
     group.wait()  # nobody writes before everybody has looked
-    if done:
-        return paths.folder
+    if not done:
+        with stage.alone() if group.leads else nullcontext():
+            _work(options, paths, plan, stage, tables, device, group)
+    return paths.folder
+
+
+def _work(
+    options: TrainOptions,
+    paths: RunPaths,
+    plan: TrainPlan,
+    stage: Stage,
+    tables: dict[str, Table],
+    device: torch.device,
+    group: Group,
+) -> None:
+    """Train, and write what came of it."""
     if options.skip_unreadable and not plan.model.features:
         tables = {split: _readable(options, table) for split, table in tables.items()}
     all_tables = dict(tables)
@@ -117,7 +132,6 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         describe_heads(paths, tables["train"], sure)
         config = config_json(run_name(options), model.config, plan.look, classes)
         _finish(trainer, options, paths, history, config | {"tables": provenance(options.data)}, stage)
-    return paths.folder
 
 
 def _model(
@@ -251,6 +265,8 @@ def _fit(
         with progress(range(loaders["train"].steps), title, "batch") as bar:
             after_step = partial(_after_step, bar, trainer, options, paths, history, leads=leads)
             trained = trainer.train_epoch(loaders["train"], after_step)
+        if not math.isfinite(trained.loss):
+            raise DataError(f"the loss is {trained.loss} after {title}: pass a smaller --lr, and --overwrite True")
         tested = trainer.evaluate(loaders["test"])
         if leads:
             history.add(trained, tested)
@@ -306,7 +322,7 @@ def _finish(
     save_tensors(paths.weights, trainer.model.state_dict())
     history.write(paths.history)
     history.draw(paths.figure)
-    stage.finish(seed=options.seed, **summary)
+    stage.finish([paths.holdout, paths.heads_table], seed=options.seed, **summary)
     checkpoint.clear(paths)
     LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
     LOG.info(

@@ -60,11 +60,16 @@ def read_json(path: Path) -> Any:
         DataError: the file is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
     except FileNotFoundError:
         raise MissingError(f"{path} does not exist") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers of too many digits and bytes that are no text are the first
         raise DataError(f"{path} is not a JSON file ({error}): delete it and run the stage that writes it") from None
+
+
+def _no_number(name: str) -> None:
+    """Refuse NaN and Infinity, which are no JSON."""
+    raise ValueError(f"it holds {name}")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
@@ -81,9 +86,3 @@ def write_array(path: Path, array: np.ndarray) -> Path:
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
     return path
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -108,13 +108,20 @@ def source(
         "test_size": split.test_size,
         "split_seed": split.seed,
     }
+    entry = make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known))
+
+    def make_more(kept: Samples) -> None:
+        """What goes beside tables and images, and the entry by which other processes know the data set."""
+        _make_more(paths, listings[-1], class_vectors, kept)
+        registry.save(entry, paths.root)
+
     return Source(
-        entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known)),
+        entry=entry,
         settings={**given, **chosen, **reading.unusual(), **opening.unusual},
         inputs=whole.inputs | {f"class vectors of {name}": place for name, place in class_vectors.items()},
         read=read,
         make_images=lambda _samples, findings: make(paths, file, listings[-1], how, findings),
-        make_more=lambda kept: _make_more(paths, listings[-1], class_vectors, kept),
+        make_more=make_more,
         more=_more(paths, whole, class_vectors),
     )
 
