@@ -16,6 +16,23 @@ collect_ignore_glob = [
 ]
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--thorough-faults", action="store_true", help="the tests of faults in their long form (an hour), not a sample"
+    )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many faults were tried, and how each ended."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+        for name, value in report.user_properties:
+            if name.startswith("faults: "):
+                counts[name] = counts.get(name, 0) + value
+    for name, count in sorted(counts.items()):
+        terminalreporter.write_line(f"{name.removeprefix('faults: ')}: {count}")
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """The folder; nobody changes it. Processes that run tests side by side share it."""

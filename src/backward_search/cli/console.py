@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
@@ -122,9 +122,24 @@ def run_script(main: Callable[[], object]) -> None:
         full = ": make room and run the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         sys.exit(_one_line(problem + full))
     except KeyboardInterrupt:
-        advice = "run the same command again, without --overwrite; it goes on from what was kept"
-        print(f"interrupted: {advice}", file=sys.stderr)
-        sys.exit(130)
+        _interrupted()
+    except Exception as error:
+        if not _is_of_an_interrupt(error):
+            raise
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    advice = "run the same command again, without --overwrite; it goes on from what was kept"
+    print(f"interrupted: {advice}", file=sys.stderr)
+    sys.exit(130)
+
+
+def _is_of_an_interrupt(error: BaseException | None) -> bool:
+    """Whether an error is what a library made of Ctrl-C, as one that is being imported does."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _one_line(message: str) -> int:

@@ -16,7 +16,7 @@ from backward_search.data.tables import Samples, write_tables
 from backward_search.errors import DataError, MissingError
 from backward_search.published.bundle.conversion import convert_bundle, is_prepared
 from backward_search.published.bundle.files import find_bundle
-from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.atomic import read_json, remove_leftovers, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import DataPaths
 
@@ -54,6 +54,7 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     if check_only:
         return _checked(source, paths)
     with stage.alone():
+        remove_leftovers(paths.folder, below=True)
         findings = Findings(lists_alone=False)
         samples = source.read(findings)
         stage.begin()

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -109,9 +109,10 @@ def _work(
         on_features=bool(features),
         kept=_kept(options, tables["train"]),
     )
+    reserved = {"settings": stage.settings, "inputs": stage.hashes}
     if group.leads:
         stage.begin()
-        checkpoint.prepare(paths, {"settings": stage.settings, "inputs": stage.hashes}, overwrite=options.overwrite)
+        checkpoint.prepare(paths, reserved, overwrite=options.overwrite)
     group.wait()
     history = History(options.attributes)
     checkpoint.resume(trainer, history, paths)
@@ -120,7 +121,8 @@ def _work(
     for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys) if group.leads else ():
         LOG.warning("%s", words)
     with _one_thread() if features and device.type == "cpu" else nullcontext():
-        tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
+        keep = partial(checkpoint.keep, trainer, history, paths, reserved, leads=group.leads)
+        tested = _fit(trainer, loaders, options, paths, history, keep, leads=group.leads)
     if options.use_epoch == "best":
         _take_best(trainer, paths, group)
     if options.use_epoch == "best" or tested is None:
@@ -243,10 +245,11 @@ def _fit(
     options: TrainOptions,
     paths: RunPaths,
     history: History,
+    keep: Callable[[], None],
     *,
     leads: bool,
 ) -> EpochResult | None:
-    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps.
+    """Train to the last epoch, keeping the state by `keep` after each and every `checkpoint_step` steps.
 
     Returns:
         The evaluation after the last epoch; None where an earlier process made it.
@@ -256,14 +259,14 @@ def _fit(
         trained, only = trainer.evaluate(loaders["train"]), trainer.evaluate(loaders["test"])
         if leads and not history.rows:
             history.add(trained, only)
-        checkpoint.keep(trainer, history, paths, leads=leads)
+        keep()
         return only
     tested = None
     board = TensorBoard(paths.tensorboard, on=leads and trainer.epoch < options.num_epoch)
     for epoch in range(trainer.epoch, options.num_epoch):
         title = f"epoch {epoch + 1}/{options.num_epoch}"
         with progress(range(loaders["train"].steps), title, "batch") as bar:
-            after_step = partial(_after_step, bar, trainer, options, paths, history, leads=leads)
+            after_step = partial(_after_step, bar, trainer, options, keep)
             trained = trainer.train_epoch(loaders["train"], after_step)
         if not math.isfinite(trained.loss):
             raise DataError(f"the loss is {trained.loss} after {title}: pass a smaller --lr, and --overwrite True")
@@ -273,7 +276,7 @@ def _fit(
             history.write(paths.history)
             board.add(history)
             LOG.info("%s: loss %.3f, test accuracy: %s", title, trained.loss, _listed(tested.accuracy))
-        checkpoint.keep(trainer, history, paths, leads=leads)
+        keep()
     return tested
 
 
@@ -296,15 +299,13 @@ def _take_best(trainer: Trainer, paths: RunPaths, group: Group) -> None:
     trainer.model.load_state_dict(load_tensors(paths.best_weights)[0])
 
 
-def _after_step(
-    bar: "tqdm[int]", trainer: Trainer, options: TrainOptions, paths: RunPaths, history: History, *, leads: bool
-) -> None:
+def _after_step(bar: "tqdm[int]", trainer: Trainer, options: TrainOptions, keep: Callable[[], None]) -> None:
     bar.update()
     if trainer.step % options.verbose_step == 0 and not bar.disable:  # reading the sums waits for the device
         result = trainer.tally.result()
         bar.set_postfix_str(f"loss {result.loss:.3f}, accuracy: {_listed(result.accuracy)}")
     if trainer.step % options.checkpoint_step == 0:
-        checkpoint.keep(trainer, history, paths, leads=leads)
+        keep()
 
 
 def _listed(accuracy: dict[str, float]) -> str:

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import os
+import platform
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,9 @@ from backward_search.errors import DataError, MissingError
 
 LONGEST_NAME = 200
 """Bytes of a name beyond which that of its temporary sibling is made of a hash; disks hold 255."""
+MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+"""Tells machines apart that share a disk."""
+_LEFTOVER = re.compile(rf"\..*\.{MACHINE}-(\d+)\.partial")
 
 
 @contextmanager
@@ -32,12 +37,35 @@ def replacing(path: Path) -> Iterator[Path]:
     stem = path.stem
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
-    temporary = path.with_name(f".{stem}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".{stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, *, below: bool = False) -> None:
+    """Remove what processes of this machine had half written in a folder when they were killed.
+
+    Args:
+        folder: which one; it need not be there.
+        below: look into the folders below it too.
+    """
+    for file in folder.rglob(".*.partial*") if below else folder.glob(".*.partial*"):
+        found = _LEFTOVER.match(file.name)
+        if found and not _runs(int(found[1])):
+            file.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backward_search.errors import DataError, MissingError, StaleError, UserError
-from backward_search.storage.atomic import read_json, write_json, write_text
+from backward_search.storage.atomic import read_json, remove_leftovers, write_json, write_text
 from backward_search.storage.hashing import file_hash
 from backward_search.storage.lock import locked
 
@@ -114,6 +114,8 @@ class Stage:
         """
         folder = self.manifest.parent
         with locked(folder / f".{self.manifest.stem}.lock", f"another process is doing {self.name} for {folder}"):
+            for each in {folder, *(path.parent for path in self.outputs)}:
+                remove_leftovers(each)
             try:
                 yield
             except (UserError, OSError):
