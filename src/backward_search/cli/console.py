@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -41,6 +41,20 @@ class Console(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
 
+class Record(logging.FileHandler):
+    """The log beside what a script works on; where the disk takes no more of it, the script goes on without."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Drop what could not be written; whatever else goes wrong is shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file; what is still to be written may be lost."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def script_log(file: Path | None, options: Any) -> Iterator[None]:
     """Log to the console and, where there is one, to `file`: first command and configuration, last the seconds.
@@ -55,10 +69,7 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
     console.setFormatter(logging.Formatter("%(message)s"))
     handlers: list[logging.Handler] = [console]
     if file is not None and not is_follower():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        record = logging.FileHandler(file, encoding="utf-8")
-        record.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
-        handlers.append(record)
+        handlers += _recording(file)
     for handler in handlers:
         LOG.addHandler(handler)
     LOG.setLevel(logging.WARNING if is_follower() else logging.INFO)
@@ -74,6 +85,19 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         for handler in handlers:
             LOG.removeHandler(handler)
             handler.close()
+
+
+def _recording(file: Path) -> list[logging.Handler]:
+    """What writes the log to a file; nothing on a disk that can only be read, whose results are still to be had."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        record = Record(file, encoding="utf-8")
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return []
+    record.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+    return [record]
 
 
 @contextmanager

@@ -144,7 +144,8 @@ def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: Disti
 def _clear(paths: StudentPaths) -> None:
     """Drop what a finished training needs no longer."""
     for leftover in (paths.checkpoint, paths.reserved):
-        leftover.unlink(missing_ok=True)
+        if leftover.exists():  # a disk that can only be read refuses to remove even what is not there
+            leftover.unlink()
 
 
 def _resumed(distiller: Distiller, paths: StudentPaths, stage: Stage, *, overwrite: bool) -> list[float]:
