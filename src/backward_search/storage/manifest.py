@@ -66,7 +66,7 @@ class Stage:
     outputs: list[Path]
     hashes: dict[str, str] = field(init=False)
     _start: float = field(init=False)
-    _withdrawn: str | None = field(init=False, default=None)
+    _withdrawn: bytes | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Hash the inputs as they are now, before any work is done on them."""
@@ -125,7 +125,7 @@ class Stage:
     def begin(self) -> None:
         """Withdraw an older manifest, so that half-written outputs never look finished."""
         if self.manifest.exists():
-            self._withdrawn = self.manifest.read_text(encoding="utf-8")
+            self._withdrawn = self.manifest.read_bytes()
             self.manifest.unlink()
 
     def _restore(self) -> None:
@@ -134,7 +134,7 @@ class Stage:
             return
         with suppress(UserError, OSError, ValueError, KeyError, AttributeError, TypeError):
             if self._same(json.loads(self._withdrawn)["outputs"]):
-                write_text(self.manifest, self._withdrawn)
+                write_text(self.manifest, self._withdrawn.decode())
 
     def _same(self, outputs: Mapping[str, str]) -> bool:
         folder = self.manifest.parent
