@@ -3,7 +3,7 @@
     python bench/clients.py --clients 50 --seconds 60 [--weight_root weight --data_root data]
 
 Starts F1 on this machine's loopback address alone. Each client comes from an address of its own (127.0.0.2 and so on).
-It loads the page, asks for hits under a condition as a drag of the slider does, and for thumbnails, and uploads an image;
+It loads the page, asks for hits as a drag of the slider does, and for thumbnails, and uploads an image;
 of every answer it checks that it is the one to its question. Needs the extra `web`, a trained run, and Linux.
 """
 
