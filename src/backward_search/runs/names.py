@@ -15,7 +15,7 @@ MNAME = "CIR_Model"
 """Of a run unless it is told otherwise."""
 
 _NAME = re.compile(
-    r"(?P<mname>.+)-dataset(?P<dataset_name>.+?)-cate(?P<category_type>.+?)-basemodel(?P<encoder_model>.+?)"
+    r"(?P<mname>.+?)-dataset(?P<dataset_name>.+?)-cate(?P<category_type>.+?)-basemodel(?P<encoder_model>.+?)"
     r"-encodingsize(?P<encoding_size>\d+)-enc_update(?P<enc_update>True|False)-num_epoch(?P<num_epoch>\d+)"
     r"(?:-recipe(?P<recipe>.+?))?(?:-final)?"
 )
