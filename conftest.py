@@ -23,7 +23,7 @@ for name, examples in EXAMPLES.items():
     settings.register_profile(
         *(name, None),
         max_examples=examples,
-        stateful_step_count=12,
+        stateful_step_count=8,
         derandomize=True,
         database=None,
         deadline=None,
