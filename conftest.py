@@ -1,4 +1,4 @@
-"""For all tests: what is not collected, and the demo data set with a short training, made once."""
+"""For all tests: what is not collected, how long properties are tried, and the demo data set, trained once."""
 
 import importlib.util
 import os
@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 EXTRAS = {"gradio": ["src/backward_search/explorer/*.py"]}
 """Modules that need an extra, whose doctests are left out where it is not installed."""
@@ -14,6 +15,22 @@ collect_ignore_glob = [
     "tests/toys/*",  # they register something when they are imported, for one test alone
     *(pattern for name, files in EXTRAS.items() if importlib.util.find_spec(name) is None for pattern in files),
 ]
+
+EXAMPLES = {"quick": 50, "long": 600}
+"""Of each property: HYPOTHESIS_PROFILE=long, or --hypothesis-profile=long, tries more."""
+
+for name, examples in EXAMPLES.items():
+    settings.register_profile(
+        *(name, None),
+        max_examples=examples,
+        stateful_step_count=8,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        print_blob=False,
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_addoption(parser):
