@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from backward_search.storage.keys import read_columns, read_keys
-from backward_search.storage.manifest import refuse_changed
+from backward_search.storage.manifest import is_there
 from backward_search.storage.paths import DataPaths
 
 AGAIN = "run the A1 script again"
@@ -12,8 +12,7 @@ AGAIN = "run the A1 script again"
 def load_guessed(paths: DataPaths) -> dict[str, set[str]]:
     """By attribute the keys of the images whose label is a guess of class vectors; empty where all were known."""
     found: dict[str, set[str]] = {}
-    if paths.guessed.exists():
-        refuse_changed(paths.manifest("A1"), [paths.guessed], AGAIN)
+    if is_there(paths.manifest("A1"), paths.guessed, AGAIN):
         columns = read_columns(paths.guessed, AGAIN, "attribute")
         for name, key in zip(columns["attribute"], read_keys(paths.guessed, AGAIN), strict=True):
             found.setdefault(name, set()).add(key)

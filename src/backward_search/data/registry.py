@@ -14,9 +14,10 @@ from backward_search.data.opening import MAX_PIXELS, WHITE, Opening
 from backward_search.errors import DataError, OptionError
 from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
-from backward_search.storage.manifest import refuse_changed
+from backward_search.storage.manifest import is_there
 from backward_search.storage.paths import DataPaths, checked_name
 
+AGAIN = "run A1.Data-Preprocessing-custom.py again, with --overwrite True"
 EMBEDDINGS = "embeddings"
 """The encoder of a data set that came as vectors: there is none, they are its features."""
 
@@ -207,8 +208,8 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
         entry: DatasetEntry = module.ENTRY
         return entry
     description = DataPaths.of(data_root, name).description
-    if description.exists():
-        return _kept(description, DataPaths.of(data_root, name).manifest("A1"))
+    if is_there(DataPaths.of(data_root, name).manifest("A1"), description, AGAIN):
+        return _kept(description)
     every = names(data_root)
     near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
@@ -225,19 +226,16 @@ def save(entry: DatasetEntry, data_root: str | Path) -> Path:
     return write_json(DataPaths.of(data_root, entry.name).description, content)
 
 
-def _kept(file: Path, manifest: Path) -> DatasetEntry:
+def _kept(file: Path) -> DatasetEntry:
     """The entry that `save` wrote.
 
     Raises:
         DataError: it is damaged.
     """
-    again = "run A1.Data-Preprocessing-custom.py again, with --overwrite True"
-    if manifest.exists():
-        refuse_changed(manifest, [file], again)
     try:
         return _from_json(read_json(file))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise DataError(f"{file} is no entry of a data set: {again}") from None
+        raise DataError(f"{file} is no entry of a data set: {AGAIN}") from None
 
 
 def _from_json(content: dict[str, Any]) -> DatasetEntry:

@@ -21,7 +21,7 @@ from backward_search.model.network import Model, ModelConfig
 from backward_search.runs.names import RunName
 from backward_search.storage.atomic import read_json
 from backward_search.storage.keys import read_keys
-from backward_search.storage.manifest import refuse_changed, refuse_stale
+from backward_search.storage.manifest import is_there, refuse_changed, refuse_stale
 from backward_search.storage.mapped import all_finite, mapped
 from backward_search.storage.paths import DataPaths, RunPaths, require, rooted
 from backward_search.storage.tensors import load_tensors
@@ -181,18 +181,15 @@ class Run:
     def left_out(self, split: str) -> set[str]:
         """The keys of the images of a split that C1 could not read, where it was allowed to leave them out."""
         file = self.paths.unreadable(split)
-        if not file.exists():
-            return set()
-        self._refuse_changed(split, file)
-        return set(read_keys(file, EMBED_AGAIN))
+        there = is_there(self.paths.embedding_manifest(split), file, EMBED_AGAIN)
+        return set(read_keys(file, EMBED_AGAIN)) if there else set()
 
     def held_out(self) -> np.ndarray:
         """The rows of the training table, as its embeddings have it, that were kept from training."""
         file = self.paths.holdout
-        if not file.exists():
-            return np.empty(0, np.int64)
         remedy = "run B1.BuildModel.py with the same options and --overwrite True"
-        refuse_changed(self.paths.manifest("B1"), [file], remedy)
+        if not is_there(self.paths.manifest("B1"), file, remedy):
+            return np.empty(0, np.int64)
         keys = set(read_keys(file, remedy))
         return np.array([row for row, key in enumerate(self.load_table("train").keys) if key in keys], int)
 
@@ -203,9 +200,7 @@ class Run:
             DataError: the file that says so is damaged.
         """
         file, manifest = self.paths.calibration, self.paths.manifest("C1-calibration")
-        if manifest.exists():
-            refuse_changed(manifest, [file], EMBED_AGAIN)
-        elif not file.exists():
+        if not is_there(manifest, file, EMBED_AGAIN):
             return {}
         try:
             found = {name: float(each["temperature"]) for name, each in read_json(file).items()}

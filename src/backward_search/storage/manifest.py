@@ -189,6 +189,19 @@ def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> Non
         raise StaleError(f"the {', '.join(changed)} changed since {manifest} was written: {remedy}")
 
 
+def is_there(manifest: Path, file: Path, remedy: str) -> bool:
+    """Whether a file that a stage may have written, or not, is there as it was written; see `refuse_changed`.
+
+    Raises:
+        MissingError: the manifest records it, and it is gone.
+        DataError: it is another.
+    """
+    recorded = manifest.exists() and _name_of(file, manifest) in read_manifest(manifest)["outputs"]
+    if recorded:
+        refuse_changed(manifest, [file], remedy)
+    return recorded or file.exists()
+
+
 def refuse_changed(manifest: Path, files: Iterable[Path], remedy: str) -> bool:
     """Refuse files that are not as the stage left them that wrote them: damaged, cut off, or another run's.
 

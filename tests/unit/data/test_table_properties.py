@@ -12,7 +12,7 @@ from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.spellings import bare, lettered, match, unescaped
 from backward_search.data.tables import Samples, key_of, with_class, write_tables
-from backward_search.storage.atomic import write_json
+from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import DataPaths
 
 ATTRIBUTES = ("style", "a b", "Größe")
@@ -48,12 +48,18 @@ def entry() -> DatasetEntry:
     return DatasetEntry("toy", {"all": ATTRIBUTES})
 
 
+def prepared(paths: DataPaths, made: Samples) -> None:
+    """The tables as A1 leaves them."""
+    stage = Stage("A1", paths.manifest("A1"), {}, {}, [])
+    stage.outputs = write_tables(paths, made)
+    stage.finish()
+
+
 @given(samples())
 def test_what_is_written_is_what_is_read(made):
     with tempfile.TemporaryDirectory() as folder:
         paths = DataPaths(Path(folder), "toy")
-        write_tables(paths, made)
-        write_json(paths.manifest("A1"), {})
+        prepared(paths, made)
         tables, tags = {split: load_table(paths, entry(), split) for split in made.splits}, load_tags(paths)
     for split, rows in made.splits.items():
         assert tables[split].paths == [made.paths[row] for row in rows]
@@ -73,7 +79,7 @@ def test_query_tags_are_kept_beside_tags(made, data):
     made = dataclasses.replace(made, tags=different[0], query_tags=different[1])
     with tempfile.TemporaryDirectory() as folder:
         paths = DataPaths(Path(folder), "toy")
-        write_tables(paths, made)
+        prepared(paths, made)
         found = load_tags(paths)
     assert [list(found.tags.values()), list(found.query_tags.values())] == different
 
