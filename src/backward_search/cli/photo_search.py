@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backward_search.cli import groups
 from backward_search.cli.definition import option
-from backward_search.cli.prepare import BackgroundOptions, OwnDataOptions, PreparingOptions, words_of
+from backward_search.cli.prepare import BackgroundOptions, OutsideOptions, OwnDataOptions, PreparingOptions, words_of
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class PhotoOptions(
     groups.PictureOptions,
     groups.DeviceOptions,
     OwnDataOptions,
+    OutsideOptions,
     BackgroundOptions,
     groups.OpeningOptions,
     PreparingOptions,

@@ -1,6 +1,7 @@
 """The one place where a picture is decoded: for the network, for A1's copies, for what a user drops in."""
 
 import io
+import os
 import stat
 import struct
 import threading
@@ -102,7 +103,7 @@ def left_out_as(source: object, error: DataError) -> str:
         source: its file, or its content.
         error: what came of it.
     """
-    if isinstance(source, Path) and not source.exists():
+    if isinstance(source, Path) and not os.path.exists(source):  # noqa: PTH110, for it takes every name
         return "missing image"
     if isinstance(error, TooLargeError):
         return "images of too many pixels: pass a larger --max_pixels"

@@ -29,8 +29,10 @@ class _ArrowFile:
         return self._table.select(list(columns))
 
     def iter_batches(self, batch_size: int, columns: Sequence[str]) -> Iterator[Any]:
-        """Some columns, batch by batch."""
-        yield from self._table.select(list(columns)).to_batches(max_chunksize=batch_size)
+        """Some columns, batch by batch; for a part of a record, as `image.path`, all of it, which is not copied."""
+        there = self._table.schema.names
+        whole = [name if name in there else name.rpartition(".")[0] for name in columns]
+        yield from self._table.select(whole).to_batches(max_chunksize=batch_size)
 
 
 @contextmanager

@@ -57,4 +57,5 @@ def _reading(options: CustomOptions | PhotoOptions) -> Reading:
         str(Path(options.vectors).expanduser().absolute()) if options.vectors else "",
         options.vector_column,
         options.key_column,
+        options.allow_outside,
     )
