@@ -101,7 +101,7 @@ def _hash(file: Path, folder: Path) -> str:
         elif file.name == "history.csv":
             rows = list(csv.DictReader(io.StringIO(data.decode())))
             data = json.dumps([{k: v for k, v in row.items() if not TIMES.search(str(k))} for row in rows]).encode()
-    except (ValueError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         pass
     return hashlib.sha256(data.replace(str(folder).encode(), b"")).hexdigest()
 
