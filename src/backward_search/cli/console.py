@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from backward_search.errors import DataError, UnreadableError, UserError
 from backward_search.progress import is_follower
+from backward_search.visible import visible
 
 LOG = logging.getLogger("backward_search")
 _NEXT = re.compile(r"(?:^|; )next: python .*", re.DOTALL)
@@ -40,6 +41,15 @@ class Console(logging.StreamHandler[TextIO]):
             raise
         except Exception:
             self.handleError(record)
+
+
+class Plain(logging.Formatter):
+    """Lines in which nothing that a label or a file is called does anything to a terminal, or looks like a line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        """The message, of one line unless it is passed with `visible.LINES`."""
+        record.message = visible(record.message, lines=getattr(record, "lines", False))
+        return super().formatMessage(record)
 
 
 class Record(logging.FileHandler):
@@ -67,7 +77,7 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         options: the script's options dataclass.
     """
     console = Console(sys.stdout)
-    console.setFormatter(logging.Formatter("%(message)s"))
+    console.setFormatter(Plain("%(message)s"))
     handlers: list[logging.Handler] = [console]
     if file is not None and not is_follower():
         handlers += _recording(file)
@@ -98,7 +108,7 @@ def _recording(file: Path) -> list[logging.Handler]:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
         return []
-    record.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+    record.setFormatter(Plain("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
     return [record]
 
 
@@ -169,5 +179,5 @@ def _is_of_an_interrupt(error: BaseException | None) -> bool:
 
 
 def _one_line(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {visible(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -19,6 +19,7 @@ from backward_search.once import Once
 from backward_search.runs.names import RunName
 from backward_search.runs.run import Run
 from backward_search.storage.paths import explorer_uploads
+from backward_search.visible import visible
 
 LOG = logging.getLogger(__name__)
 
@@ -79,7 +80,8 @@ class Explorer:
         for own in self.runs.values():
             words = [own.dataset_name, own.category_type, own.encoder_model, f"{own.num_epoch} epochs"]
             shown.append(words[0] if alone.count(words[0]) == 1 else ", ".join(words))
-        return [(name if shown.count(word) > 1 else word, name) for word, name in zip(shown, self.runs, strict=True)]
+        each = zip(shown, self.runs, strict=True)
+        return [(visible(name if shown.count(word) > 1 else word), name) for word, name in each]
 
     def loaded(self, run: str) -> ExploredRun:
         """A run.

@@ -5,7 +5,6 @@ longer follows as `settled`.
 """
 
 import functools
-import html
 import logging
 import math
 import re
@@ -26,9 +25,10 @@ from backward_search.explorer.state import Choice, State
 from backward_search.gallery.engines.index import EXACT
 from backward_search.methods.registry import drawn
 from backward_search.runs.doubts import MOST
+from backward_search.visible import visible
 
 LOG = logging.getLogger(__name__)
-PLACE = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+")
+PLACE = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"<>]+/)+")
 """The folders of an absolute path."""
 NO_WAY = "Choose a condition: without one the query stays where it is."
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
@@ -45,7 +45,7 @@ def without_places(words: str) -> str:
 
 def shown(error: UserError) -> str:
     """An error as the page shows it, which takes a message for HTML."""
-    return html.escape(without_places(str(error)), quote=False)
+    return grid.plain(without_places(str(error)))
 
 
 def guarded(function: Any) -> Any:
@@ -228,12 +228,18 @@ def _controls(explorer: Explorer, state: State) -> list[Any]:
     for i in range(explorer.attributes):
         name = explored.attributes[i] if i < len(explored.attributes) else None
         choice = state.choices.get(name or "", Choice())
-        choices = [] if name is None else explored.table.classes[name]
-        menus.append(gr.update(choices=choices, value=list(choice.labels), label=name, visible=name is not None))
+        choices = [] if name is None else [(visible(label), label) for label in explored.table.classes[name]]
+        menus.append(
+            gr.update(
+                choices=choices, value=list(choice.labels), label=name and visible(name), visible=name is not None
+            )
+        )
         nots.append(gr.update(value=choice.negated, visible=name is not None))
     index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(explored.table) - 1})")
     file = gr.update() if state.upload else None
-    method = gr.update(choices=explored.methods(state), value=explored.method(state), info=explored.refusals or None)
+    method = gr.update(
+        choices=explored.methods(state), value=explored.method(state), info=grid.plain(explored.refusals) or None
+    )
     return [index, grid.query(explored, state), file, *menus, *nots, method, _slider(explored, state), state.beside]
 
 
@@ -248,7 +254,7 @@ def _found(explored: ExploredRun, state: State) -> list[str]:
     """The line above the hits, the hits, and the link."""
     view = explored.view(state)
     met = sum(bool(hit.meets) for hit in view.found)
-    wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
+    wanted = f"{view.method}, <b>{grid.plain(state.condition)}</b>: {met} of {len(view.found)} meet it"
     head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
     by = "" if explored.settings.engine.engine == EXACT else f" by {explored.settings.engine.engine}"
@@ -260,10 +266,10 @@ def _note(explored: ExploredRun, state: State) -> str:
     """What is to be known beside a condition: a class that the head hardly knows, guessed labels; "" for nothing."""
     poor = explored.doubts(state)
     said = "; ".join(map(str, poor[:MOST])) + (f"; and {len(poor) - MOST} more" if len(poor) > MOST else "")
-    notes = [f"The head recognises {html.escape(said)}."] if poor else []
+    notes = [f"The head recognises {grid.plain(said)}."] if poor else []
     if guessed := explored.guessed(state):
         notes.append(
-            f"Labels of {html.escape(', '.join(guessed))} are guesses: a tick says that the class vectors agree."
+            f"Labels of {grid.plain(', '.join(guessed))} are guesses: a tick says that the class vectors agree."
         )
     return "".join(f"<br>{note}" for note in notes)
 

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from backward_search.storage.manifest import is_there, refuse_changed, refuse_st
 from backward_search.storage.mapped import all_finite, mapped
 from backward_search.storage.paths import DataPaths, RunPaths, require, rooted
 from backward_search.storage.tensors import load_tensors
+from backward_search.visible import quoted
 
 EMBED = "run C1.ModelTest.py with the same options"
 EMBED_AGAIN = f"{EMBED} and --overwrite True"
@@ -134,7 +134,7 @@ class Run:
         }
         words |= {name: place for name, (place, default) in roots.items() if place != default}
         each = {"dataset_name": self.name.dataset_name, **words, **more}
-        return " ".join(["python", script, *(f"--{name} {shlex.quote(str(value))}" for name, value in each.items())])
+        return " ".join(["python", script, *(f"--{name} {quoted(str(value))}" for name, value in each.items())])
 
     def load_model(self, device: torch.device) -> Model:
         """The network in evaluation mode.

@@ -21,6 +21,7 @@ from backward_search.stages.paper_results import Row, commands_for, make_missing
 from backward_search.stages.paper_settings import Settings
 from backward_search.storage.atomic import read_json, write_csv
 from backward_search.storage.paths import DataPaths, TablePaths
+from backward_search.visible import LINES
 
 LOG = logging.getLogger(__name__)
 PRECISION, RANKED, TAGS = "precision_at_10", "map_at_10", "mts_at_10"
@@ -57,7 +58,7 @@ def make_tables(options: PaperTableOptions) -> Path:
     made = [makers[number](options) for number in options.numbers]
     for table in made:
         write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
-        LOG.info("%s", "\n" + markdown(table))
+        LOG.info("%s", "\n" + markdown(table), extra=LINES)
     LOG.info("wrote %s; %s", paths.folder, _left(made))
     return paths.folder
 

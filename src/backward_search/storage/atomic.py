@@ -20,6 +20,9 @@ LONGEST_NAME = 200
 """Bytes of a name beyond which that of its temporary sibling is made of a hash; disks hold 255."""
 MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 """Tells machines apart that share a disk."""
+_FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?=[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-])")
+"""Before what begins a formula: at the beginning of a cell, and where one begins for spreadsheets with other separators
+than the comma, as in Germany."""
 _LEFTOVER = re.compile(rf"\..*\.{MACHINE}-(\d+)\.partial")
 
 
@@ -101,12 +104,48 @@ def _no_number(name: str) -> None:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """Write a CSV file with a header line."""
+    """Write a CSV file that the project reads back: each cell is what it was, whatever it holds.
+
+    These are the tables of a data set and its tags, keys of the rows of arrays, held-out and unreadable images, guessed
+    labels, the measures of each query (numbers alone), and the empty form of the paper's numbers. What is for people to
+    look at is written by `write_sheet`.
+    """
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(_UnixLines(text), lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows(rows)
     return write_text(path, text.getvalue())
+
+
+class _UnixLines:
+    """Takes lines that end as in Windows, so that a cell with either line end is quoted, and ends them as in Unix."""
+
+    def __init__(self, text: io.StringIO) -> None:
+        """Pass them on to `text`."""
+        self._text = text
+
+    def write(self, line: str) -> int:
+        """Take a whole line, as a CSV writer gives it."""
+        return self._text.write(line.removesuffix("\r\n") + "\n")
+
+
+def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    """Write a CSV file for people, in which no text is a formula where a spreadsheet opens it.
+
+    These are the hits of E1 and E2, E3's tables, the classes of heads, the history of a training, and sweeps. A text
+    that begins as a formula has an apostrophe before it, as OWASP's page on CSV injection advises; numbers stay
+    numbers. The project does not read such files.
+    """
+    return write_csv(path, [str(_inert(name)) for name in header], ([_inert(cell) for cell in row] for row in rows))
+
+
+def _inert(cell: object) -> object:
+    """The cell, if it is no text; a text so that neither it nor what a spreadsheet might take for a cell is a formula.
+
+    >>> _inert("=1+1"), _inert("a;-b"), _inert("-"), _inert(-0.5)
+    ("'=1+1", "a;'-b", '-', -0.5)
+    """
+    return _FORMULA.sub("'", cell) if isinstance(cell, str) and len(cell) > 1 else cell
 
 
 def write_array(path: Path, array: np.ndarray) -> Path:

@@ -1,7 +1,6 @@
 """The user's own images or vectors: any of some forms, brought into the form of a data set with a name of choice."""
 
 import dataclasses
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from backward_search.readers.custom.listing import Files, Listing, Reading, Role
 from backward_search.readers.custom.vectors import BLOCK, ListedVectors
 from backward_search.storage.atomic import replacing, write_csv
 from backward_search.storage.paths import DataPaths
+from backward_search.visible import quoted
 
 AS_IT_STANDS = Reading()
 NONE: Mapping[str, Path] = {}
@@ -200,7 +200,7 @@ def make_entry(
         holdout=0.1,
         vectors=0 if vectors is None else vectors.width,
         encoding_size=0 if of_classes else 256,
-        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {shlex.quote(str(file))}",
+        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {quoted(str(file))}",
     )
 
 
