@@ -125,13 +125,6 @@ class ApyOptions(
 
 
 @dataclass(frozen=True)
-class OutsideOptions:
-    """What the user's own folder or table may lead to."""
-
-    allow_outside: bool = option("take images that paths or links lead to outside of the source's folder", False)
-
-
-@dataclass(frozen=True)
 class OwnDataOptions:
     """Where the user's own images or vectors are, and what is said of them."""
 
@@ -198,7 +191,7 @@ class OwnDataOptions:
 @dataclass(frozen=True)
 class CustomOptions(
     OwnDataOptions,
-    OutsideOptions,
+    groups.OutsideOptions,
     BackgroundOptions,
     groups.OpeningOptions,
     PreparingOptions,

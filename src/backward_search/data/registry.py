@@ -15,6 +15,7 @@ from backward_search.errors import DataError, OptionError
 from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.manifest import is_there
+from backward_search.storage.naming import folded
 from backward_search.storage.paths import DataPaths, checked_name
 
 AGAIN = "run A1.Data-Preprocessing-custom.py again, with --overwrite True"
@@ -176,6 +177,11 @@ for _name in ("CUB", "APY", "wikiart", "glyphs"):
 def is_registered(name: str) -> bool:
     """Whether a data set comes with the package, or was registered by a program."""
     return name in _REGISTERED
+
+
+def is_taken(name: str) -> bool:
+    """Whether some disk would put a data set into the folder of a registered one, as cub into that of CUB."""
+    return folded(name) in map(folded, _REGISTERED)
 
 
 def names(data_root: str | Path) -> list[str]:

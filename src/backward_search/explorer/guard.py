@@ -7,6 +7,7 @@ attacker lets point here counts as this server), whose page asks, who is logged 
 import asyncio
 import base64
 import binascii
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -43,6 +44,8 @@ HEADERS = (
 )
 KNOWN, MISSES, MISSES_FOR = 10_000, 20, 600.0
 """Clients that are remembered; failed logins of one, within so many seconds, after which it is not listened to."""
+DRAINED = 2**23
+"""Bytes that are taken, and dropped, of a request that is too large."""
 DEPTH = 32
 """Levels of what a client sends as JSON."""
 
@@ -124,6 +127,8 @@ class Guard:
             await self._check_user(client, headers)
             receive = await self._body(scope, headers, receive)
         except Refusal as refusal:
+            if refusal.status == 413:
+                await _drained(receive)
             await _answer(send, refusal)
             return
         client.begun += 1
@@ -333,6 +338,17 @@ def _bounded(receive: Receive, most: int) -> Receive:
         return message
 
     return bounded
+
+
+async def _drained(receive: Receive) -> None:
+    """Take what is still sent, up to a bound: a client that is cut off while it sends does not hear why."""
+    left, end = DRAINED, time.monotonic() + 5
+    with contextlib.suppress(TimeoutError):
+        while left > 0:
+            message = await asyncio.wait_for(receive(), max(0.1, end - time.monotonic()))
+            left -= len(message.get("body", b""))
+            if message["type"] != "http.request" or not message.get("more_body"):
+                return
 
 
 async def _whole(receive: Receive) -> bytes:

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 LONGEST = 200
 """Most bytes of a stored name; disks hold 255, of which names of unfinished files take some."""
+LONGEST_OF_OURS = 240
+"""The same where the project makes the name of several things: longer ones were never written, shorter ones were."""
 _RESERVED = re.compile(r'[\x00-\x1f\x7f<>:"|?*/\\]')
 _ENDS = re.compile(r"^\.|[. ]+$")
 _PORTS = "123456789\u00b9\u00b2\u00b3"
@@ -24,11 +26,11 @@ def text(name: object) -> str:
     return str(name).encode("utf-8", "replace").decode("utf-8")
 
 
-def storable(name: str) -> str:
+def storable(name: str, longest: int = LONGEST) -> str:
     r"""The name of a file or folder as every common disk can hold it.
 
     In Unicode's composed form, without characters that some system keeps for itself, not hidden, without a dot or space
-    at its end, no name of a device of Windows, and no longer than `LONGEST` bytes: a longer one ends in a hash of the
+    at its end, no name of a device of Windows, and no longer than so many bytes: a longer one ends in a hash of the
     whole.
 
     >>> storable("Rococo, 1750.jpg"), storable('who?"\n.jpg'), storable("aux.png"), storable("cafe\u0301. ")
@@ -41,11 +43,11 @@ def storable(name: str) -> str:
     stem, dot, suffix = plain.partition(".")
     if stem.rstrip(" ").casefold() in _DEVICES:
         plain = f"{stem}_{dot}{suffix}"
-    if len(plain.encode("utf-8")) <= LONGEST:
+    if len(plain.encode("utf-8")) <= longest:
         return plain
     ending = PurePosixPath(plain).suffix[:8]
     digest = hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:8]
-    kept = plain.encode("utf-8")[: LONGEST - len(ending.encode("utf-8")) - 9].decode("utf-8", "ignore")
+    kept = plain.encode("utf-8")[: longest - len(ending.encode("utf-8")) - 9].decode("utf-8", "ignore")
     return f"{kept}-{digest}{ending}"
 
 

@@ -18,12 +18,12 @@ from nasty import CHARACTERS, texts
 from backward_search.errors import DataError, UserError
 from backward_search.storage.atomic import read_json, write_array, write_csv, write_json
 from backward_search.storage.mapped import mapped
-from backward_search.storage.paths import LONGEST, fitting
+from backward_search.storage.naming import LONGEST_OF_OURS, storable
 from backward_search.storage.tensors import load_tensors, save_tensors
 
 TEXTS = texts() | st.text(CHARACTERS | st.just("\0"))
 FILES = st.builds(
-    lambda stem, suffix: fitting(stem.replace("/", "_").replace("\0", "_").lstrip(".") or "a", 16) + suffix,
+    lambda stem, suffix: storable(stem, LONGEST_OF_OURS - 16) + suffix,
     texts(1) | st.integers(1, 400).map(lambda count: "é" * count),
     st.sampled_from((".json", ".csv", ".npy")),
 )
@@ -123,9 +123,10 @@ def test_tensors_and_facts_are_read_as_they_were_written(content, facts, turned)
         assert torch.equal(found[name].nan_to_num(7.0), tensor.nan_to_num(7.0))
 
 
-@given(texts(most=400) | st.integers(1, 400).map(lambda count: "語" * count), st.integers(0, 40))
-def test_a_name_fits_and_only_a_longer_one_is_cut(name, beside):
-    cut, room = fitting(name, beside), LONGEST - beside
-    assert len(cut.encode()) <= room
-    assert (cut == name) == (len(name.encode()) <= room)
-    assert cut == name or fitting(name + "x", beside) != cut
+@given(texts(most=400) | st.integers(1, 400).map(lambda count: "語" * count), st.integers(60, 255))
+def test_a_name_fits_and_only_one_that_a_disk_cannot_hold_is_changed(name, room):
+    cut = storable(name, room)
+    assert 0 < len(cut.encode()) <= room
+    assert storable(cut, room) == cut
+    if len(name.encode()) > room:
+        assert storable(name + "x", room) != cut

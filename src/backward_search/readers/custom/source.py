@@ -79,7 +79,7 @@ def source(
         MissingError: there is no such file.
         DataError: it cannot be used.
     """
-    if registry.is_registered(paths.name):
+    if registry.is_taken(paths.name):
         raise OptionError(f"--dataset_name {paths.name} is a data set of the package: choose another name for your own")
     whole = read_listing(file, roles, reading)
     known = {name: ClassVectors.read(place) for name, place in class_vectors.items()}

@@ -9,6 +9,7 @@ from PIL import Image
 from scripts_by_name import script
 
 from backward_search.errors import DataError, UserError
+from backward_search.storage.naming import folded, storable
 from backward_search.storage.paths import DataPaths
 
 pa = pytest.importorskip("pyarrow")
@@ -246,3 +247,48 @@ def test_no_name_of_a_table_is_written_outside(source, root, tmp_path):
     new = set(after) - set(before) - {root, root.parent}
     assert new
     assert all(file.is_relative_to(root) and file.resolve().is_relative_to(root) for file in new)
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_label_may_be_anything_and_names_no_file(name, source, root, tmp_path):
+    table = source / "table.parquet"
+    labels, tags = [name, "new"] * 4, [name] * 8
+    pd.DataFrame({"path": rows(source), "style": labels, "tags": tags}).to_parquet(table)
+    before = everything(tmp_path)
+    prepare(root, table)
+    after = everything(tmp_path)
+    assert {file: after[file] for file in before} == before
+    assert all(file.is_relative_to(root) for file in set(after) - set(before) - {root.parent})
+
+
+@pytest.mark.parametrize("name", [*(name for name in NASTY if name != "-rf"), "a/b", "Style\n", "key"])
+def test_a_column_that_cannot_name_files_is_no_attribute(name, source, root):
+    table = csv(source, rows(source)).rename(source / "table.parquet")
+    frame = pd.DataFrame({"path": rows(source), name: STYLES})
+    frame.to_parquet(table)
+    assert "cannot name an attribute" in refused(root, table, "--label_columns", "")
+
+
+def test_attributes_that_some_disk_takes_for_one_are_refused(source, root):
+    table = csv(source, rows(source), Style=STYLES)
+    assert "'style' and 'Style' differ by case alone" in refused(root, table)
+    prepare(root, table, "--label_columns", "Style")
+
+
+def test_images_whose_names_some_disk_takes_for_one_get_files_of_their_own(tmp_path, root):
+    folder, names = (
+        tmp_path / "own",
+        ["a.png", "A.png", "caf\u00e9.png", "cafe\u0301.png", "who?.png", "who*.png", "nul.png"],
+    )
+    for number, (style, name) in enumerate((style, name) for style in ("Cat", "cat", "dog") for name in names):
+        draw(folder / style / name, number)
+    prepare(root, folder)
+    made = list((root / "mine" / "images").rglob("*.png"))
+    assert len({folded(file.relative_to(root).as_posix()) for file in made}) == 21
+    assert {Image.open(file).getpixel((0, 0))[0] for file in made} == set(range(21))
+    assert all(storable(part) == part for file in made for part in file.parts[-2:])
+
+
+def test_the_name_of_a_data_set_of_the_package_in_another_case_is_taken(source, root):
+    with pytest.raises(UserError, match="cub is a data set of the package"):
+        prepare(root, csv(source, rows(source)), name="cub")
