@@ -20,7 +20,6 @@ from backward_search.visible import visible
 
 LOG = logging.getLogger("backward_search")
 _NEXT = re.compile(r"(?:^|; )next: python .*", re.DOTALL)
-_SECRET = re.compile(r"(--auth[ =])\S+")
 CLOSED = 141
 """The exit code of a program whose reader is gone, as shells give it for SIGPIPE."""
 
@@ -87,9 +86,8 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
     LOG.propagate = False
     start = time.perf_counter()
     try:
-        LOG.info("%s", _SECRET.sub(r"\1...", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])))
+        LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
         values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
-        values |= {name: "..." for name in ("auth",) if values.get(name)}
         LOG.info("%s", ", ".join(f"{name}={value}" for name, value in values.items()))
         yield
         LOG.info("finished in %.1f s", time.perf_counter() - start)

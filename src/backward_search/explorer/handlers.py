@@ -5,9 +5,6 @@ longer follows as `settled`.
 """
 
 import functools
-import logging
-import math
-import re
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +13,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from backward_search.errors import OptionError, UserError
+from backward_search.errors import UserError
 from backward_search.explorer import grid
 from backward_search.explorer.exploration import BROWSED, Explorer
 from backward_search.explorer.explored import ExploredRun
@@ -27,40 +24,19 @@ from backward_search.methods.registry import drawn
 from backward_search.runs.doubts import MOST
 from backward_search.visible import visible
 
-LOG = logging.getLogger(__name__)
-PLACE = re.compile(r"(?<![\w.:/])/(?:[^\s/:'\"<>]+/)+")
-"""The folders of an absolute path."""
 NO_WAY = "Choose a condition: without one the query stays where it is."
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
 
 
-def without_places(words: str) -> str:
-    """A message for a client: of the server's paths the last part alone.
-
-    >>> without_places("/home/me/weight/run/a.npy is damaged: run C1, or ask for 1/2")
-    'a.npy is damaged: run C1, or ask for 1/2'
-    """
-    return PLACE.sub("", words)
-
-
-def shown(error: UserError) -> str:
-    """An error as the page shows it, which takes a message for HTML."""
-    return grid.plain(without_places(str(error)))
-
-
 def guarded(function: Any) -> Any:
-    """The function, with what a client can cause shown as a message instead of a fault; Gradio reads its signature."""
+    """The function, with what a user can cause shown as a message instead of a fault; Gradio reads its signature."""
 
     @functools.wraps(function)
     def safe(*arguments: Any) -> Any:
         try:
             return function(*arguments)
         except UserError as error:
-            LOG.info("refused: %s", error)
-            raise gr.Error(shown(error), print_exception=False) from None
-        except (TypeError, ValueError, KeyError, AttributeError, OverflowError):
-            LOG.exception("a client sent what nobody can mean, or this program is wrong")
-            raise gr.Error("that cannot be meant", print_exception=False) from None
+            raise gr.Error(grid.plain(str(error)), print_exception=False) from None
 
     return safe
 
@@ -81,23 +57,22 @@ class Handlers:
         try:
             state = self._explorer.start(urllib.parse.urlencode(_pairs(request)))
         except UserError as error:
-            gr.Warning(shown(error))
+            gr.Warning(grid.plain(str(error)))
             state = self._explorer.start("")
         return [*self.everything(state), *self.browse(state, None), gr.update(open=state.way)]
 
     def run(self, old: State, name: str) -> list[Any]:
         """Another run is chosen; nothing of the condition can be kept. Where it cannot be loaded, the old one stays."""
         try:
-            link = urllib.parse.urlencode({"run": _text(name)})
-            state = replace(self._explorer.start(link), beside=old.beside, way=old.way)
+            state = replace(self._explorer.start(urllib.parse.urlencode({"run": name})), beside=old.beside, way=old.way)
         except UserError as error:
-            gr.Warning(shown(error))
+            gr.Warning(grid.plain(str(error)))
             state = old
         return [*self.everything(state), *self.browse(state, None), gr.update()]
 
     def index(self, old: State, row: float | None) -> list[Any]:
         """A query is chosen by its index; while there is none in the field, nothing happens."""
-        return self._checked(old if row is None else replace(old, query=_whole(row), upload=""))
+        return self._checked(old if row is None else replace(old, query=int(row), upload=""))
 
     def chance(self, old: State) -> list[Any]:
         """Any image of the gallery is the next query."""
@@ -106,38 +81,36 @@ class Handlers:
 
     def image(self, old: State, event: gr.EventData) -> list[Any]:
         """An image is clicked: it is the next query."""
-        return self._checked(replace(old, query=_whole(event.row), upload=""))
+        return self._checked(replace(old, query=int(event.row), upload=""))
 
     def file(self, old: State, file: str | None) -> list[Any]:
         """An image is dropped in, or taken away again, as one is that cannot be read."""
         try:
             name = "" if file is None else self._explorer.uploads.take(Path(file))
         except UserError as error:
-            gr.Warning(shown(error))
+            gr.Warning(grid.plain(str(error)))
             name = ""
         return self.everything(replace(old, upload=name))
 
     def condition(self, old: State, *values: Any) -> list[Any]:
         """A menu or a "not" is used; the values are those of all menus, then of all "not"s."""
         names, half = self._loaded(old).attributes, len(values) // 2
-        if not all(isinstance(labels, list) for labels in values[:half]):
-            raise OptionError("a condition is a list of labels for each attribute")
         chosen = zip(names, values[:half], values[half:], strict=False)
-        choices = {name: Choice(tuple(map(_text, labels)), flag is True) for name, labels, flag in chosen if labels}
+        choices = {name: Choice(tuple(labels), bool(flag)) for name, labels, flag in chosen if labels}
         return self._checked(replace(old, choices=choices, strength=None))
 
     def method(self, old: State, name: str) -> list[Any]:
         """Another method is chosen; it begins with its own strength."""
-        return self._checked(replace(old, method=_text(name), strength=None))
+        return self._checked(replace(old, method=name, strength=None))
 
     def slide(self, old: State, value: float) -> list[Any]:
         """The slider moves: the state alone follows, since `look.DRAGGED` brings the hits."""
-        new = self._loaded(old).checked(replace(old, strength=_number(value)))
+        new = self._loaded(old).checked(replace(old, strength=float(value)))
         return [new, f"?{new.link()}"]
 
     def slid(self, old: State, value: float) -> list[Any]:
         """The slider is let go."""
-        new = self._loaded(old).checked(replace(old, strength=_number(value)))
+        new = self._loaded(old).checked(replace(old, strength=float(value)))
         return [new, *_found(self._loaded(old), new)]
 
     def quickly(self, link: str) -> dict[str, str]:
@@ -152,7 +125,7 @@ class Handlers:
 
     def beside(self, old: State, flag: bool) -> list[Any]:
         """Methods are to stand side by side, or no longer."""
-        new = replace(old, beside=flag is True)
+        new = replace(old, beside=flag)
         return [new, *_found(self._loaded(old), new)]
 
     def shown(self, old: State) -> list[Any]:
@@ -190,32 +163,6 @@ class Handlers:
             return [gr.update(value=NO_WAY, visible=state.way), *([gr.update(visible=False)] * 2)]
         drawn = (self._explorer.map(state.run).draw(state, way), probabilities(way, state))
         return [gr.update(visible=False), *(gr.update(value=figure, visible=True) for figure in drawn)]
-
-
-def _number(value: object) -> float:
-    """A number that a client sent.
-
-    Raises:
-        OptionError: it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise OptionError("a number was expected")
-    return float(value)
-
-
-def _whole(value: object) -> int:
-    """A whole number that a client sent."""
-    number = _number(value)
-    if number != int(number):
-        raise OptionError("a whole number was expected")
-    return int(number)
-
-
-def _text(value: object) -> str:
-    """A text that a client sent."""
-    if not isinstance(value, str):
-        raise OptionError("a text was expected")
-    return value
 
 
 def _pairs(request: Any) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import torch
 
 from backward_search.errors import OptionError, UserError
 from backward_search.explorer.exploration import Explorer
-from backward_search.explorer.guard import Guard, Rules
 from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
 from backward_search.explorer.state import METHOD
 from backward_search.extras import how_to_install
@@ -25,7 +24,7 @@ try:
 except ImportError:
     raise OptionError(f"the explorer needs Gradio: {how_to_install('web')}") from None
 
-from backward_search.explorer.handlers import Handlers, guarded, without_places
+from backward_search.explorer.handlers import Handlers, guarded
 
 LOG = logging.getLogger(__name__)
 
@@ -34,10 +33,6 @@ POLICY = (
     "form-action 'self'"
 )
 """No browser fetches anything from elsewhere for this page, whatever it contains."""
-CONNECTIONS, WAITING = 1000, 200
-"""Connections at once of all clients, and events that wait for their answer."""
-OLD = 3600
-"""Seconds after which what was uploaded and what was drawn is removed from what is served."""
 QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
 """Of events that come while something is dragged: the last one counts."""
 SLOW: dict[str, Any] = QUICK | {"api_name": False}
@@ -78,7 +73,7 @@ class Results:
 
 def build(explorer: Explorer, handlers: Handlers) -> Any:
     """The page."""
-    with gr.Blocks(title="Backward Search", analytics_enabled=False, delete_cache=(OLD // 6, OLD)) as page:
+    with gr.Blocks(title="Backward Search", analytics_enabled=False) as page:
         state, first = gr.State(explorer.start("")), gr.State(0)
         gr.Markdown(
             "# Backward Search\nPick an image, say what should be different, and see what the gallery has. "
@@ -181,8 +176,7 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
         try:
             return find(*named)
         except UserError as error:
-            LOG.info("refused: %s", error)
-            raise HTTPException(404, without_places(str(error))) from None
+            raise HTTPException(404, str(error)) from None
 
     def image(find: Any, *named: Any) -> Any:
         return FileResponse(found(find, *named), headers={"Cache-Control": "private, max-age=300"})
@@ -201,26 +195,31 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
     app.add_api_route("/hits", hits)
 
 
-def application(explorer: Explorer, folder: Path, upload_mb: int, rules: Rules | None = None) -> Any:
+def application(explorer: Explorer, folder: Path, upload_mb: int) -> Any:
     """The web application, for a server to run.
 
     Args:
         explorer: what is explored; its thumbnails lie in `thumbnails_below(folder)`.
         folder: of what is served; it can go when the server has ended.
         upload_mb: the largest image file that is taken, in megabytes.
-        rules: who may ask what; page and uploads aside, those of `Rules` where they are left out.
     """
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
 
     os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
     handlers = Handlers(explorer)
     page = build(explorer, handlers)
-    page.queue(max_size=WAITING)
     page.has_launched = True  # or Gradio takes any file of this machine that a client names for an uploaded one
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_routes(app, explorer, handlers)
 
-    mounted = gr.mount_gradio_app(
+    async def alone(request: Request, respond: Any) -> Any:
+        answer = await respond(request)
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+    app.middleware("http")(alone)
+
+    return gr.mount_gradio_app(
         app,
         page,
         path="/",
@@ -229,10 +228,8 @@ def application(explorer: Explorer, folder: Path, upload_mb: int, rules: Rules |
         css=STYLE,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         ssr_mode=False,
-        show_error=False,
         footer_links=[],
     )
-    return Guard(mounted, replace(rules or Rules(), policy=POLICY, upload_bytes=upload_mb * 10**6))
 
 
 def thumbnails_below(folder: Path) -> Path:
@@ -240,9 +237,7 @@ def thumbnails_below(folder: Path) -> Path:
     return folder / "thumbnails"
 
 
-def serve(
-    explorer_of: Callable[[Path], Explorer], host: str, port: int, upload_mb: int, rules: Rules | None = None
-) -> None:
+def serve(explorer_of: Callable[[Path], Explorer], host: str, port: int, upload_mb: int) -> None:
     """Serve the page until it is interrupted.
 
     Args:
@@ -250,7 +245,6 @@ def serve(
         host: the address that is listened at.
         port: its port.
         upload_mb: the largest image file that is taken, in megabytes.
-        rules: who may ask what.
 
     Raises:
         OptionError: the address cannot be listened at, or there is no run to explore.
@@ -266,8 +260,7 @@ def serve(
             raise OptionError(f"cannot listen at {host}, --port {port}: {error.strerror}") from None
     with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
         explorer = explorer_of(thumbnails_below(Path(folder)))
-        app = application(explorer, Path(folder), upload_mb, rules)
+        app = application(explorer, Path(folder), upload_mb)
         LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", host, port)
-        listening: dict[str, Any] = {"host": host, "port": port, "log_level": "warning", "server_header": False}
-        listening |= {"timeout_keep_alive": 20, "limit_concurrency": CONNECTIONS, "proxy_headers": False}
+        listening = {"host": host, "port": port, "log_level": "warning"}
         uvicorn.run(app, **listening, timeout_graceful_shutdown=1)  # an open page would keep it from ending

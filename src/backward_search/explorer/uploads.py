@@ -15,10 +15,6 @@ SIDE = 1024
 """The longest side that is kept."""
 
 
-MOST_IMAGES, MOST_BYTES = 1000, 2**30
-"""How many are kept, and how many bytes of them."""
-
-
 class Uploads:
     """A folder of them."""
 
@@ -51,18 +47,7 @@ class Uploads:
         if not place.exists():
             with replacing(place) as temporary:
                 temporary.write_bytes(data.getvalue())
-            self._forget()
         return name
-
-    def _forget(self) -> None:
-        """Remove the oldest images where there are too many; their links say so."""
-        kept = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in self._folder.glob("*.png")]
-        kept.sort(reverse=True)
-        size = 0
-        for number, (_, each, file) in enumerate(kept):
-            size += each
-            if number >= MOST_IMAGES or (size > MOST_BYTES and number):
-                file.unlink(missing_ok=True)
 
     def find(self, name: str) -> Path:
         """The file of an image that was kept.

@@ -1,6 +1,5 @@
 """F1: the explorer, over all trained runs."""
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,12 +7,10 @@ from backward_search.cli import ExploreOptions, VisualizeOptions, parse
 from backward_search.cli.translation import engine_settings
 from backward_search.explorer.exploration import Explorer, Places
 from backward_search.explorer.explored import ViewSettings
-from backward_search.explorer.guard import Rules
 from backward_search.runs.names import RunName
 from backward_search.runs.run import find_device
 from backward_search.stages.visualize import visualize
 
-LOG = logging.getLogger(__name__)
 PASSED_ON = ("result_root", "device", "engine", "shortlist", "nprobe", "ef_search", "max_pixels")
 """The explorer's options that E2 has too, and the command of a figure names where they are not as usual."""
 
@@ -22,12 +19,7 @@ def explore(options: ExploreOptions) -> None:
     """Serve the page until it is interrupted."""
     from backward_search.explorer.page import serve  # it needs an extra
 
-    if options.no_auth and not options.is_local:
-        LOG.warning("--no_auth: everybody who can reach %s sees these images and may upload some", options.host)
-    elif not options.is_local:
-        LOG.warning("passwords and images go through the network as they are: put a server with TLS before it")
-    rules = Rules(options.hosts, options.users, a_second=options.client_requests)
-    serve(lambda folder: explorer_of(options, folder), options.host, options.port, options.upload_mb, rules)
+    serve(lambda folder: explorer_of(options, folder), options.host, options.port, options.upload_mb)
 
 
 def explorer_of(options: ExploreOptions, folder: Path) -> Explorer:
