@@ -52,7 +52,7 @@ class Answer:
 
     def __init__(self, send: Send) -> None:
         """It has not."""
-        self._send, self._has = send, False
+        self._send, self._has, self._whole = send, False, False
 
     async def __call__(self, message: MutableMapping[str, Any]) -> None:
         """Send a part."""
@@ -61,13 +61,15 @@ class Answer:
             kept = [(name, value) for name, value in message.get("headers", []) if _is_kept(name)]
             own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             message = {**message, "headers": [*kept, *own]}
+        self._whole = message["type"] == "http.response.body" and not message.get("more_body", False)
         await self._send(message)
 
     async def refuse(self, refusal: RefusedError) -> None:
         """Answer with a refusal; what has begun is cut short instead."""
         if not self._has:
             return await refuse(self, refusal)
-        await self._send({"type": "http.response.body", "body": b""})
+        if not self._whole:
+            await self._send({"type": "http.response.body", "body": b""})
 
 
 def _is_kept(name: bytes) -> bool:

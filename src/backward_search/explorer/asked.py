@@ -21,6 +21,7 @@ LETTERS, ENTRIES, DEPTH = 2000, 2000, 12
 WHOLE = 2**53
 """The largest number that JSON keeps exactly."""
 SESSION = re.compile(r"[0-9a-z_-]{1,64}")
+HALF = re.compile(r"[\ud800-\udfff]")
 FILE = "gradio.FileData"
 
 
@@ -173,7 +174,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LETTERS
+    """Half a letter, as JSON can name it, is none: no answer could repeat it."""
+    return isinstance(value, str) and len(value) <= LETTERS and not HALF.search(value)
 
 
 def _are_texts(value: Any) -> bool:

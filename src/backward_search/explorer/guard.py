@@ -27,6 +27,8 @@ WRONG_SECONDS = 1.0
 """How long a wrong password waits for its answer."""
 SMALLEST = 0.25
 """Of the largest file: a smaller one counts as this much."""
+PART, HEAD = 255, 32_000
+"""Bytes of what stands between two strokes of a path, and of all headers."""
 ABOUT_A_FILE = 100_000
 """Bytes that come with a file that is uploaded."""
 
@@ -154,6 +156,8 @@ class Guard:
 
     async def _admitted(self, request: Request) -> None:
         own = request.scope.get("server") or ("", 0)
+        if sum(len(name) + len(value) for name, value in request.scope["headers"]) > HEAD:
+            raise RefusedError(431, "the headers are too long")
         self._hosts.check(request.headers, str(own[0]))
         self._spent["requests"].check(request.client)
         route, named = self._route(request)
@@ -173,7 +177,8 @@ class Guard:
         """What is asked for, and what it is called where the pattern has a name for it."""
         method, path = request.scope["method"], request.scope["path"]
         found = [(route, match) for route in ROUTES if (match := re.fullmatch(route.path, path))]
-        if not found or ".." in path.split("/") or "\\" in path or "\0" in path:
+        wrong = any(part == ".." or len(part.encode("utf-8", "replace")) > PART for part in path.split("/"))
+        if not found or wrong or "\\" in path or "\0" in path:
             raise RefusedError(404, "there is no such page")
         for route, match in found:
             if method == route.method or (method, route.method) == ("HEAD", "GET"):

@@ -231,10 +231,16 @@ def application(explorer: Explorer, folder: Path, upload_mb: int, entrance: Entr
 def functions(page: Any) -> dict[int, Function]:
     """What the events of the page call, by Gradio's number; those that run in the browser alone are none."""
     return {
-        number: Function(function.api_name or "", tuple(_kind(part) for part in function.inputs))
+        number: Function(_name(function), tuple(_kind(part) for part in function.inputs))
         for number, function in page.fns.items()
         if function.fn is not None
     }
+
+
+def _name(function: Any) -> str:
+    """In the API; Gradio has one for those too that are none of it."""
+    private = getattr(function, "api_visibility", "public") == "private" or not function.api_name
+    return "" if private else str(function.api_name)
 
 
 def _kind(part: Any) -> str:
