@@ -86,9 +86,9 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
     LOG.propagate = False
     start = time.perf_counter()
     try:
-        LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+        LOG.info("%s", _hidden(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), options))
         values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
-        LOG.info("%s", ", ".join(f"{name}={value}" for name, value in values.items()))
+        LOG.info("%s", _hidden(", ".join(f"{name}={value}" for name, value in values.items()), options))
         yield
         LOG.info("finished in %.1f s", time.perf_counter() - start)
     finally:
@@ -108,6 +108,15 @@ def _recording(file: Path) -> list[logging.Handler]:
         return []
     record.setFormatter(Plain("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
     return [record]
+
+
+def _hidden(line: str, options: Any) -> str:
+    """The line without the values of options that are secret."""
+    for each in dataclasses.fields(options):
+        value = str(getattr(options, each.name))
+        if each.metadata.get("secret") and value:
+            line = line.replace(value, "(hidden)")
+    return line
 
 
 @contextmanager

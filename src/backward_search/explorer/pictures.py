@@ -47,6 +47,10 @@ class Thumbnails:
                 _thumbnail(image, self._opening).save(temporary, quality=88)
         return place
 
+    def forget_upload(self, name: str) -> None:
+        """Drop the thumbnail of an image from outside that is no longer kept."""
+        (self._folder / "upload" / f"{name}.jpg").unlink(missing_ok=True)
+
     def whole(self, file: Path) -> str:
         """A copy of a figure, for the page to show."""
         place = self._folder / "figures" / file.name

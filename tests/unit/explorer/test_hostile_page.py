@@ -20,7 +20,7 @@ from matplotlib.text import Text
 from backward_search.errors import OptionError
 from backward_search.explorer import grid, handlers
 from backward_search.explorer.explored import FoundImage, Probabilities, View
-from backward_search.explorer.handlers import Handlers, guarded
+from backward_search.explorer.handlers import Handlers
 from backward_search.explorer.pictures import probabilities
 from backward_search.explorer.state import Choice, State
 from backward_search.gallery.engines.index import EXACT
@@ -87,18 +87,18 @@ def test_messages_are_no_markup(name, monkeypatch):
     def refused(*_):
         raise OptionError(f"{name} is not a label")
 
+    explorer = SimpleNamespace(take=refused, start=refused, roots={})
     with pytest.raises(gr.Error) as error:
-        guarded(refused)()
+        Handlers(explorer).guarded(refused)()
     said = [error.value.message]
     monkeypatch.setattr(gr, "Warning", said.append)
-    explorer = SimpleNamespace(uploads=SimpleNamespace(take=refused), start=refused)
     monkeypatch.setattr(Handlers, "everything", lambda *_: [])
     monkeypatch.setattr(Handlers, "browse", lambda *_: [])
-    Handlers(explorer).file(State("r"), "x.jpg")
+    Handlers(explorer).file(State("r"), "x.jpg", None)
     Handlers(explorer).run(State("r"), "r")
     assert len(said) == 3
     for message in said:
-        is_harmless(message, name, set())
+        is_harmless(message, name[:200], set())  # a message has a bound
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -107,7 +107,7 @@ def test_menus_show_names_harmlessly_and_mean_the_true_ones(name):
     run.methods, run.method = (lambda state: ["best"]), (lambda state: "best")
     run.strength = run.slider = lambda state: None
     explorer = SimpleNamespace(loaded=lambda _: run, attributes=1)
-    parts = handlers._controls(explorer, State("r", choices={name: Choice((name,))}))
+    parts = handlers._controls(explorer, State("r", choices={name: Choice((name,))}), "")
     (menu,) = [part for part in parts if isinstance(part, dict) and part.get("label") == visible(name)]
     assert menu["choices"] == [(visible(name), name), ("b", "b")]
     assert menu["value"] == [name]
