@@ -107,7 +107,7 @@ def test_menus_show_names_harmlessly_and_mean_the_true_ones(name):
     run.methods, run.method = (lambda state: ["best"]), (lambda state: "best")
     run.strength = run.slider = lambda state: None
     explorer = SimpleNamespace(loaded=lambda _: run, attributes=1)
-    parts = handlers._controls(explorer, State("r", choices={name: Choice((name,))}), "")
+    parts = handlers._controls(explorer, State("r", choices={name: Choice((name,))}), run.refusals)
     (menu,) = [part for part in parts if isinstance(part, dict) and part.get("label") == visible(name)]
     assert menu["choices"] == [(visible(name), name), ("b", "b")]
     assert menu["value"] == [name]
