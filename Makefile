@@ -7,7 +7,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures photos explore test test-quick test-extras test-browser lint types check clean
+.PHONY: help demo figures photos explore test test-quick test-extras test-browser fuzz lint types check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -61,6 +61,10 @@ test-browser: .venv/installed-dev .venv/installed-browser ## run the explorer's 
 		command -v "$$name" >/dev/null && exit 0; done; \
 		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1
 	$(BIN)/python -m pytest -m browser
+
+fuzz: .venv/installed-dev .venv/installed-all ## give damaged files to the readers (tests/fuzz/README.md)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $(if $(TARGET),--target '$(TARGET)') $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(OUT),--out '$(OUT)') $(if $(GUIDED),--guided) $(if $(REPLAY),--replay)
 
 lint: .venv/installed-dev ## check style and format
 	$(BIN)/ruff check .

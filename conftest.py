@@ -13,6 +13,7 @@ EXTRAS = {"gradio": ["src/backward_search/explorer/*.py"]}
 
 collect_ignore_glob = [
     "tests/toys/*",  # they register something when they are imported, for one test alone
+    "tests/fuzz/*",  # run by hand
     *(pattern for name, files in EXTRAS.items() if importlib.util.find_spec(name) is None for pattern in files),
 ]
 
