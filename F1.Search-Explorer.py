@@ -6,7 +6,7 @@ Writes: figures below --result_root, and the images that were dropped in, in `re
 
     pip install ".[web]"
     python F1.Search-Explorer.py                       (then open http://127.0.0.1:7860; seconds to start)
-    python F1.Search-Explorer.py --host 0.0.0.0 --port 8000
+    BACKWARD_SEARCH_AUTH=me:a-long-password python F1.Search-Explorer.py --host 0.0.0.0 --port 8000
     python F1.Search-Explorer.py --engine faiss-hnsw
 """
 

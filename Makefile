@@ -8,7 +8,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures photos explore test test-quick test-extras test-browser test-lowest lint types check audit lock clean
+.PHONY: help demo figures photos explore test test-quick test-extras test-browser test-lowest fuzz lint types check audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -72,6 +72,10 @@ test-browser: .venv/installed-dev .venv/installed-browser ## run the explorer's 
 
 test-lowest: .venv-lowest/installed ## run the tests on the lowest versions that are admitted (before a release)
 	OMP_NUM_THREADS=1 BACKWARD_SEARCH_EXTRAS=all $(LOWEST) -m pytest -n $(or $(WORKERS),2) --dist loadfile -m "not browser"
+
+fuzz: .venv/installed-dev .venv/installed-all ## give damaged files to the readers (tests/fuzz/README.md)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $(if $(TARGET),--target '$(TARGET)') $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(OUT),--out '$(OUT)') $(if $(GUIDED),--guided) $(if $(REPLAY),--replay)
 
 lint: .venv/installed-dev ## check style and format
 	$(BIN)/ruff check .

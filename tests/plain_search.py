@@ -35,6 +35,25 @@ def plain_searches(
     return kept, torch.tensor(steps)
 
 
+def plain_descent(loss_of, z0: Tensor, config):
+    """One query (1, E) down a loss of points (1, E) -> (1,), by the settings of `Adam`: the kept point, the steps."""
+    z = z0.clone().requires_grad_()
+    adam = torch.optim.Adam([z], lr=config.lr)
+    best, failures, kept = float("inf"), 0, z0[0]
+    for step in range(1, config.max_itr + 1):
+        adam.zero_grad()
+        loss = loss_of(z).sum() + config.lambda_ * (z - z0).abs().mean()
+        loss.backward()
+        adam.step()
+        if not config.early_stopping or loss.item() <= best:
+            best, failures, kept = loss.item(), 0, z.detach()[0].clone()
+        else:
+            failures += 1
+        if failures > 10:
+            return kept, step
+    return kept, config.max_itr
+
+
 def plain_manifold_search(heads, z0: Tensor, targets: Tensor, spread: Tensor, probability: float, max_itr: int = 50):
     """One query (E,) of the manifold solver, targets (A,): the kept point, the evaluations, whether it arrived."""
     z, best, kept = z0.clone(), float("inf"), z0

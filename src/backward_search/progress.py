@@ -6,6 +6,8 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
+from backward_search.visible import visible
+
 Item = TypeVar("Item")
 
 
@@ -25,13 +27,15 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int | None = No
         done: how many were done before.
     """
     silent = True if is_follower() else None
-    return tqdm(items, desc=what, unit=unit, total=total, initial=done, disable=silent, dynamic_ncols=True, leave=False)
+    return tqdm(
+        items, desc=visible(what), unit=unit, total=total, initial=done, disable=silent, dynamic_ncols=True, leave=False
+    )
 
 
 def byte_progress(what: str, total: int | None, done: int = 0) -> "tqdm[NoReturn]":
     """A progress bar in bytes, moved with `update`, which stays silent where there is no terminal."""
     return tqdm(
-        desc=what,
+        desc=visible(what),
         total=total,
         initial=done,
         unit="B",

@@ -42,7 +42,7 @@ def test_a_query_whose_condition_is_no_text_is_named(copied, condition):
 def test_damaged_logits_are_named(copied, cut):
     (file,) = (copied[0] / "weight").glob("*/embeddings/test-logits-family.npy")
     file.write_bytes(file.read_bytes()[:cut])
-    with pytest.raises(UserError, match=r"test-logits-family\.npy is damaged"):
+    with pytest.raises(UserError, match=r"test-logits-family\.npy is not as C1 left it"):
         script("E1")(words(copied, "--method", "predicted_filter"))
 
 

@@ -24,7 +24,7 @@ from backward_search.cli.console import run_script
 from backward_search.cli.translation import opened_run, solver, student_choice
 from backward_search.runs.students import student_paths
 from backward_search.stages.distill import student_stage
-from backward_search.storage.atomic import file_hash
+from backward_search.storage.hashing import file_hash
 from backward_search.storage.tensors import load_tensors, save_tensors
 from backward_search.student.network import Student
 

@@ -89,7 +89,21 @@ def test_images_are_added_to_a_gallery_and_removed(copied):
     with pytest.raises(UserError, match="already"):
         script("C3")(change)
     assert len(StoredGallery.open(folder)) == len(stored)  # nothing left, since nothing came
+    away = copied[0] / "elsewhere" / "away.png"
+    away.parent.mkdir()
+    shutil.copy(sources[0], away)
+    listed = copied[0] / "coming" / "listed.txt"
+    listed.write_text("../elsewhere/away.png\n")
+    (new / "link.png").symlink_to(away)
+    for place, what in (
+        (listed, r"1 of 1 images .*\.\./elsewhere/away"),
+        (new.parent, r"1 of 4 images .*new/link\.png"),
+    ):
+        with pytest.raises(UserError, match=what + ".*--allow_outside True"):
+            script("C3")(words(copied, "--add", str(place), "--n_workers", "0"))
     with pytest.raises(UserError, match=r"0\.png is no text file"):
         script("C3")(words(copied, "--add", str(new / "0.png")))
-    with pytest.raises(StaleError, match="3 images added and 1 removed"):
+    script("C3")(words(copied, "--add", str(listed), "--n_workers", "0", "--allow_outside"))
+    assert len(StoredGallery.open(folder)) == len(stored) + 1
+    with pytest.raises(StaleError, match="4 images added and 1 removed"):
         script("E1")(words(copied, "--method", "unchanged", "--engine", "faiss-flat"))

@@ -129,7 +129,7 @@ def test_numbers_of_the_paper_are_marked_and_none_is_invented(laid):
     assert copied[PRECISION] == "0.123 (paper)"
     assert copied["mTS@10"] == "copy from the paper"
     file.write_text("dataset,method\n")
-    with pytest.raises(UserError, match=r"from_paper\.csv does not begin with"):
+    with pytest.raises(UserError, match=r"from_paper\.csv is no table that begins with"):
         made(laid, "4")
     file.unlink()
 

@@ -12,6 +12,7 @@ class ChangeOptions(
     groups.ModelOptions,
     groups.WeightOptions,
     groups.OpeningOptions,
+    groups.OutsideOptions,
     groups.DeviceOptions,
     groups.DatasetOptions,
     groups.PlaceOptions,

@@ -5,7 +5,6 @@ import difflib
 import importlib
 import os
 import re
-import shlex
 import sys
 import types
 import typing
@@ -19,6 +18,7 @@ from backward_search.data import registry
 from backward_search.methods.registry import METHODS
 from backward_search.solvers.registry import SOLVERS
 from backward_search.storage.paths import PROJECT, DataPaths, rooted
+from backward_search.visible import quoted, visible
 
 if typing.TYPE_CHECKING:  # its names are light, its module is not
     from backward_search.solvers.protocol import Knob
@@ -121,15 +121,15 @@ def next_command(options: Any, script: str, kind: type) -> str:
 
     It names what differs from the defaults; batch sizes and --overwrite are each script's own.
     """
-    place = script if Path.cwd() == PROJECT else shlex.quote(str(PROJECT / script))
-    words = [f"python {place} --dataset_name {shlex.quote(options.dataset_name)}"]
+    place = script if Path.cwd() == PROJECT else quoted(str(PROJECT / script))
+    words = [f"python {place} --dataset_name {quoted(options.dataset_name)}"]
     for definition in _fields(kind):
         name, source = definition.name, definition.metadata.get("of_dataset")
         if name in ("dataset_name", "batch_size", "overwrite", "further") or not hasattr(options, name):
             continue
         default = getattr(options.entry, source) if source else definition.default
         if getattr(options, name) != default:
-            words.append(f"--{name} {shlex.quote(str(getattr(options, name)))}")
+            words.append(f"--{name} {quoted(str(getattr(options, name)))}")
     words += [f"--{name} {value}" for name, value in getattr(options, "further", {}).items()]
     return " ".join(words)
 
@@ -182,7 +182,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
         hint = _hint(unknown[1], self.kind) if unknown and self.kind is not None else ""
-        self.exit(2, f"error: {message}{hint} (see --help)\n")
+        self.exit(2, f"error: {visible(' '.join(message.split()))}{hint} (see --help)\n")
 
 
 def _hint(name: str, kind: type) -> str:

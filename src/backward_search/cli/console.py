@@ -8,14 +8,15 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
 from backward_search.errors import DataError, UnreadableError, UserError
 from backward_search.progress import is_follower
+from backward_search.visible import visible
 
 LOG = logging.getLogger("backward_search")
 _NEXT = re.compile(r"(?:^|; )next: python .*", re.DOTALL)
@@ -41,6 +42,29 @@ class Console(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
 
+class Plain(logging.Formatter):
+    """Lines in which nothing that a label or a file is called does anything to a terminal, or looks like a line."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        """The message, of one line unless it is passed with `visible.LINES`."""
+        record.message = visible(record.message, lines=getattr(record, "lines", False))
+        return super().formatMessage(record)
+
+
+class Record(logging.FileHandler):
+    """The log beside what a script works on; where the disk takes no more of it, the script goes on without."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
+        """Drop what could not be written; whatever else goes wrong is shown."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+    def close(self) -> None:
+        """Close the file; what is still to be written may be lost."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def script_log(file: Path | None, options: Any) -> Iterator[None]:
     """Log to the console and, where there is one, to `file`: first command and configuration, last the seconds.
@@ -52,28 +76,47 @@ def script_log(file: Path | None, options: Any) -> Iterator[None]:
         options: the script's options dataclass.
     """
     console = Console(sys.stdout)
-    console.setFormatter(logging.Formatter("%(message)s"))
+    console.setFormatter(Plain("%(message)s"))
     handlers: list[logging.Handler] = [console]
     if file is not None and not is_follower():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        record = logging.FileHandler(file, encoding="utf-8")
-        record.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
-        handlers.append(record)
+        handlers += _recording(file)
     for handler in handlers:
         LOG.addHandler(handler)
     LOG.setLevel(logging.WARNING if is_follower() else logging.INFO)
     LOG.propagate = False
     start = time.perf_counter()
     try:
-        LOG.info("%s", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
+        LOG.info("%s", _hidden(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), options))
         values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
-        LOG.info("%s", ", ".join(f"{name}={value}" for name, value in values.items()))
+        LOG.info("%s", _hidden(", ".join(f"{name}={value}" for name, value in values.items()), options))
         yield
         LOG.info("finished in %.1f s", time.perf_counter() - start)
     finally:
         for handler in handlers:
             LOG.removeHandler(handler)
             handler.close()
+
+
+def _recording(file: Path) -> list[logging.Handler]:
+    """What writes the log to a file; nothing on a disk that can only be read, whose results are still to be had."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        record = Record(file, encoding="utf-8")
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        return []
+    record.setFormatter(Plain("%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S"))
+    return [record]
+
+
+def _hidden(line: str, options: Any) -> str:
+    """The line without the values of options that are secret."""
+    for each in dataclasses.fields(options):
+        value = str(getattr(options, each.name))
+        if each.metadata.get("secret") and value:
+            line = line.replace(value, "(hidden)")
+    return line
 
 
 @contextmanager
@@ -122,11 +165,26 @@ def run_script(main: Callable[[], object]) -> None:
         full = ": make room and run the same command again" if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         sys.exit(_one_line(problem + full))
     except KeyboardInterrupt:
-        advice = "run the same command again, without --overwrite; it goes on from what was kept"
-        print(f"interrupted: {advice}", file=sys.stderr)
-        sys.exit(130)
+        _interrupted()
+    except Exception as error:
+        if not _is_of_an_interrupt(error):
+            raise
+        _interrupted()
+
+
+def _interrupted() -> NoReturn:
+    advice = "run the same command again, without --overwrite; it goes on from what was kept"
+    print(f"interrupted: {advice}", file=sys.stderr)
+    sys.exit(130)
+
+
+def _is_of_an_interrupt(error: BaseException | None) -> bool:
+    """Whether an error is what a library made of Ctrl-C, as one that is being imported does."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _one_line(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {visible(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -21,6 +21,7 @@ def option(
     choices: Sequence[str] | Callable[[], Sequence[str]] = (),
     list_goes_to: str | None = None,
     place: bool = False,
+    secret: bool = False,
 ) -> Any:
     """Define one option.
 
@@ -32,6 +33,7 @@ def option(
         list_goes_to: the option that a comma-separated list of values is meant for, where this one takes a single one.
         place: whether it names a file or folder: a relative one that is given begins in the working directory, the
             default in the project.
+        secret: whether no log is to have its value.
     """
     metadata = {
         "help": help,
@@ -39,6 +41,7 @@ def option(
         "choices": choices,
         "list_goes_to": list_goes_to,
         "place": place,
+        "secret": secret,
     }
     return field(default=default, kw_only=True, metadata=metadata)
 

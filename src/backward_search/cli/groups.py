@@ -85,6 +85,15 @@ class PictureOptions:
 
 
 @dataclass(frozen=True)
+class OutsideOptions:
+    """What a folder or a table of the user's own may lead to."""
+
+    allow_outside: bool = option(
+        "take images that paths or links lead to outside of the folder of what lists them", False
+    )
+
+
+@dataclass(frozen=True)
 class OpeningOptions:
     """Which pictures are opened."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from backward_search.cli import groups
 from backward_search.cli.definition import option
 from backward_search.cli.prepare import BackgroundOptions, OwnDataOptions, PreparingOptions, words_of
+from backward_search.storage.naming import storable
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class PhotoOptions(
     groups.PictureOptions,
     groups.DeviceOptions,
     OwnDataOptions,
+    groups.OutsideOptions,
     BackgroundOptions,
     groups.OpeningOptions,
     PreparingOptions,
@@ -41,4 +43,4 @@ class PhotoOptions(
         stem = source.name if source.is_dir() else source.stem
         usual = ("labels", "metadata", "train", "data", "styles", "items", "index", "images")
         stem = source.parent.name if stem.lower() in usual else stem
-        return self.dataset_name or re.sub(r"[^\w-]+", "_", stem).strip("_") or "photos"
+        return self.dataset_name or storable(re.sub(r"[^\w-]+", "_", stem).strip("_") or "photos")

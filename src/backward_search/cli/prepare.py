@@ -191,6 +191,7 @@ class OwnDataOptions:
 @dataclass(frozen=True)
 class CustomOptions(
     OwnDataOptions,
+    groups.OutsideOptions,
     BackgroundOptions,
     groups.OpeningOptions,
     PreparingOptions,

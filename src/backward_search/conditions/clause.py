@@ -120,10 +120,11 @@ def mixture(shares: Mapping[str, float], weight: float = 1.0) -> Clause:
     Raises:
         OptionError: it is empty.
     """
-    total = sum(shares.values())
-    if not total:
+    if not shares:
         raise OptionError("a mixture without a label says nothing")
-    return Clause({label: share / total for label, share in shares.items()}, weight=weight)
+    most = max(shares.values())  # the sum of what lies near the largest number would be infinite
+    total = sum(share / most for share in shares.values())
+    return Clause({label: share / most / total for label, share in shares.items()}, weight=weight)
 
 
 def positive(number: float | str, what: str) -> float:
@@ -153,10 +154,10 @@ def known(label: str, labels: Sequence[str]) -> str:
 
 
 def unknown(name: str, there: Mapping[str, object] | Sequence[str]) -> str:
-    """That something does not exist, and what is meant perhaps."""
+    """That something does not exist, and what is meant perhaps, in one line."""
     names = list(there)
     near = difflib.get_close_matches(name, names, 1, 0.5) if isinstance(name, str) else []
     hint = (
         f"did you mean {near[0]}?" if near else f"there are {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
     )
-    return f"{name!r} does not exist: {hint}"
+    return f"{name!r} does not exist: {' '.join(hint.split())}"

@@ -1,22 +1,21 @@
 """Labels that nobody has given: what the class vectors of an attribute guess, and what that means for measures."""
 
-import csv
 from collections.abc import Sequence
 
-from backward_search.errors import DataError
+from backward_search.storage.keys import read_columns, read_keys
+from backward_search.storage.manifest import is_there
 from backward_search.storage.paths import DataPaths
+
+AGAIN = "run the A1 script again"
 
 
 def load_guessed(paths: DataPaths) -> dict[str, set[str]]:
     """By attribute the keys of the images whose label is a guess of class vectors; empty where all were known."""
     found: dict[str, set[str]] = {}
-    if paths.guessed.exists():
-        try:
-            with paths.guessed.open(encoding="utf-8", newline="") as file:
-                for row in csv.DictReader(file):
-                    found.setdefault(row["attribute"], set()).add(row["key"])
-        except (KeyError, UnicodeDecodeError, csv.Error):
-            raise DataError(f"{paths.guessed} is no list of guessed labels: run the A1 script again") from None
+    if is_there(paths.manifest("A1"), paths.guessed, AGAIN):
+        columns = read_columns(paths.guessed, AGAIN, "attribute")
+        for name, key in zip(columns["attribute"], read_keys(paths.guessed, AGAIN), strict=True):
+            found.setdefault(name, set()).add(key)
     return found
 
 

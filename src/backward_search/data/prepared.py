@@ -1,18 +1,15 @@
 """Reading a prepared data set."""
 
-import csv
-
 import numpy as np
 import pandas as pd
 
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.tables import Table, Tags
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError
 from backward_search.storage.atomic import read_json
+from backward_search.storage.keys import read_columns
+from backward_search.storage.manifest import refuse_changed
 from backward_search.storage.paths import DataPaths, require
-
-LONGEST_CELL = 2**24
-"""Characters of the longest tags or caption of an image."""
 
 
 def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
@@ -25,7 +22,9 @@ def load_table(paths: DataPaths, entry: DatasetEntry, split: str) -> Table:
     remedy = f"run {entry.prepare}"
     require(paths.manifest("A1"), f"finished preprocessing of {entry.name}", remedy)
     file = require(paths.table(split), f"table of {entry.name} {split}", remedy)
-    classes: dict[str, list[str]] = read_json(require(paths.classes, f"class list of {entry.name}", remedy))
+    require(paths.classes, f"class list of {entry.name}", remedy)
+    refuse_changed(paths.manifest("A1"), [file, paths.classes], f"{remedy} --overwrite True")
+    classes: dict[str, list[str]] = read_json(paths.classes)
     for name in entry.attributes:
         labels = classes.get(name) if isinstance(classes, dict) else None
         if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
@@ -57,14 +56,14 @@ def load_tags(paths: DataPaths) -> Tags:
 
     Raises:
         MissingError: the data set has not been prepared.
+        DataError: the table is damaged.
     """
-    if not paths.tags.exists():
-        raise MissingError(f"no tag table at {paths.tags}: run the A1 script of {paths.name}")
-    csv.field_size_limit(LONGEST_CELL)
-    with paths.tags.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    remedy = f"run the A1 script of {paths.name}"
+    require(paths.tags, "tag table", remedy)
+    refuse_changed(require(paths.manifest("A1"), "finished preprocessing", remedy), [paths.tags], f"{remedy} again")
+    columns = read_columns(paths.tags, f"{remedy} again")
 
     def column(name: str) -> dict[str, str]:
-        return {row["key"]: row[name] for row in rows} if rows and name in rows[0] else {}
+        return dict(zip(columns["key"], columns[name], strict=True)) if name in columns else {}
 
     return Tags(column("tags"), column("query_tags"), column("group"), column("caption"))

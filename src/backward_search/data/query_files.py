@@ -48,7 +48,6 @@ class QueryFile:
             queries: candidate, candidate_tags and condition of each, in order.
             tables: the settings that the tables were made with.
         """
-        stage.begin()
         content = {
             "dataset": self.paths.name,
             "attributes": list(self.attributes),
@@ -58,5 +57,7 @@ class QueryFile:
             "tables": dict(tables),
             "queries": list(queries),
         }
-        write_json(stage.outputs[0], content)
-        stage.finish()
+        with stage.alone():
+            stage.begin()
+            write_json(stage.outputs[0], content)
+            stage.finish()

@@ -11,11 +11,14 @@ from types import ModuleType
 from typing import Any
 
 from backward_search.data.opening import MAX_PIXELS, WHITE, Opening
-from backward_search.errors import OptionError
+from backward_search.errors import DataError, OptionError
 from backward_search.registry import load_others
 from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.manifest import is_there
+from backward_search.storage.naming import folded
 from backward_search.storage.paths import DataPaths, checked_name
 
+AGAIN = "run A1.Data-Preprocessing-custom.py again, with --overwrite True"
 EMBEDDINGS = "embeddings"
 """The encoder of a data set that came as vectors: there is none, they are its features."""
 
@@ -176,6 +179,11 @@ def is_registered(name: str) -> bool:
     return name in _REGISTERED
 
 
+def is_taken(name: str) -> bool:
+    """Whether some disk would put a data set into the folder of a registered one, as cub into that of CUB."""
+    return folded(name) in map(folded, _REGISTERED)
+
+
 def names(data_root: str | Path) -> list[str]:
     """The known data sets: those registered, then those prepared below `data_root` on the user's own images."""
     load_others()
@@ -206,8 +214,8 @@ def find(name: str, data_root: str | Path) -> DatasetEntry:
         entry: DatasetEntry = module.ENTRY
         return entry
     description = DataPaths.of(data_root, name).description
-    if description.exists():
-        return _from_json(read_json(description))
+    if is_there(DataPaths.of(data_root, name).manifest("A1"), description, AGAIN):
+        return _kept(description)
     every = names(data_root)
     near = difflib.get_close_matches(name, every, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
@@ -222,6 +230,18 @@ def save(entry: DatasetEntry, data_root: str | Path) -> Path:
     changed = {"empty_tags": entry.empty_tags.value, "preprocessing": entry.preprocessing.in_json}
     content = dataclasses.asdict(entry) | changed
     return write_json(DataPaths.of(data_root, entry.name).description, content)
+
+
+def _kept(file: Path) -> DatasetEntry:
+    """The entry that `save` wrote.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        return _from_json(read_json(file))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise DataError(f"{file} is no entry of a data set: {AGAIN}") from None
 
 
 def _from_json(content: dict[str, Any]) -> DatasetEntry:

@@ -173,7 +173,7 @@ def _shared(tags: Sequence[str], cell: float) -> list[str]:
     if not tags:
         return []
     texts = [f"shares {briefly(tags, most)}" for most in range(SHARED, 0, -1)]
-    fitting = (text for text in texts if len(wrapped(text, cell)) <= CAPTION_LINES)
+    fitting = (text for text in texts if len(wrapped(text, cell, most=CAPTION_LINES + 1)) <= CAPTION_LINES)
     return wrapped(next(fitting, texts[-1]), cell, most=CAPTION_LINES)
 
 

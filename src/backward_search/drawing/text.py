@@ -2,12 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from functools import cache
 
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
+
+from backward_search.visible import visible
 
 SIZE, HEADING = 6.5, 8.0
 """Of captions and headings, in points: legible where a figure is printed at its own width."""
@@ -27,6 +30,8 @@ FONTS = (
     "STIXGeneral",
 )
 """In this order; the first and the last come with matplotlib, the others serve where they are installed."""
+MANY = 128
+"""Characters that hardly ever fit a line; measuring very many takes a second."""
 UNKNOWN = "?"
 """Stands for a character that no font has."""
 
@@ -46,12 +51,12 @@ def _characters() -> frozenset[int]:
 
 
 def printable(text: str) -> str:
-    """The text without characters that would be drawn as boxes: in plainer letters, or as a question mark.
+    """The text as `visible` shows it, and without characters that would be drawn as boxes: plainer, or "?".
 
     >>> printable("Cre\u0301pe \U0001f95e")
     'Crépe ?'
     """
-    return "".join(_drawn(character) for character in unicodedata.normalize("NFC", text))
+    return "".join(_drawn(character) for character in unicodedata.normalize("NFC", visible(text)))
 
 
 def _drawn(character: str) -> str:
@@ -87,16 +92,18 @@ def wrapped(text: str, width: float, size: float = SIZE, most: int = 100, *, bol
     """
 
     def fits(line: str) -> bool:
-        return width_of(line, size, bold=bold) <= width
+        return (len(line) <= MANY or fits(line[:MANY])) and width_of(line, size, bold=bold) <= width
 
     lines = [""]
     for piece in re.findall(r"[^\s_\-/|]*[\s_\-/|]?", printable(text)):
         if not fits((lines[-1] + piece).rstrip()) and lines[-1]:
             lines.append("")
         lines[-1] += piece
-        while not fits(lines[-1].rstrip()) and len(lines[-1]) > 1:
-            cut = next(n for n in range(len(lines[-1]) - 1, 0, -1) if n == 1 or fits(lines[-1][:n]))
+        while len(lines) <= most + 1 and not fits(lines[-1].rstrip()) and len(lines[-1]) > 1:
+            cut = _fitting(lines[-1], fits)
             lines[-1:] = [lines[-1][:cut], lines[-1][cut:]]
+        if len(lines) > most + 1:  # nothing behind will be shown
+            break
     lines = [line.strip() for line in lines if line.strip()]
     if len(lines) <= most:
         return lines
@@ -104,6 +111,14 @@ def wrapped(text: str, width: float, size: float = SIZE, most: int = 100, *, bol
     while not fits(last) and len(last) > 1:
         last = last[:-2].rstrip() + "…"
     return [*lines[: most - 1], last]
+
+
+def _fitting(line: str, fits: Callable[[str], bool]) -> int:
+    """How many characters of a line that is too long fit, at least one; a look at each would take minutes."""
+    most = 1
+    while most < len(line) and fits(line[:most]):
+        most *= 2
+    return max(1, bisect_left(range(most), True, key=lambda count: not fits(line[:count])) - 1)
 
 
 def height_of(lines: int, size: float = SIZE) -> float:

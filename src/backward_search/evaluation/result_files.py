@@ -1,14 +1,18 @@
 """The files of E1's results: what lies beside each, and the results of one task beside one another."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from backward_search.errors import UserError
 from backward_search.evaluation.intervals import Estimate, differences
 from backward_search.methods.registry import METHODS
 from backward_search.storage.atomic import read_json
-from backward_search.storage.manifest import read_manifest
+from backward_search.storage.manifest import read_manifest, refuse_changed
+
+LOG = logging.getLogger(__name__)
 
 
 def manifest_of(place: Path) -> Path:
@@ -35,7 +39,8 @@ def beside(place: Path) -> list[Path]:
     this = read_json(place)
     others = [file for file in sorted(place.parent.glob("*.json")) if not file.name.endswith(".manifest.json")]
     finished = [file for file in others if file != place and manifest_of(file).exists() and per_query_of(file).exists()]
-    rows = [(file, read_json(file)) for file in finished if _inputs_of(file) == _inputs_of(place)]
+    whole = [file for file in finished if _is_whole(file)]
+    rows = [(file, read_json(file)) for file in whole if _inputs_of(file) == _inputs_of(place)]
     k = next(name for name in this if name.startswith("precision_at_"))
     fitting = [(file, row) for file, row in rows if k in row and all(row.get(name) == this.get(name) for name in same)]
     order = {name: number for number, name in enumerate(METHODS)}
@@ -43,6 +48,16 @@ def beside(place: Path) -> list[Path]:
         [*fitting, (place, this)], key=lambda pair: (order.get(pair[1]["method"], len(order)), pair[0].name)
     )
     return [file for file, _ in ranked]
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether a result is as E1 left it; one that is not is named."""
+    try:
+        refuse_changed(manifest_of(place), [place, per_query_of(place)], "run E1 for it again with --overwrite True")
+    except UserError as error:
+        LOG.warning("left out of the table: %s", error)
+        return False
+    return True
 
 
 def _inputs_of(place: Path) -> dict[str, str]:

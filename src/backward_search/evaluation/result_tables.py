@@ -7,6 +7,7 @@ from backward_search.data.provenance import in_words
 from backward_search.evaluation.intervals import Estimate
 from backward_search.methods.registry import METHODS
 from backward_search.solvers.registry import SOLVERS
+from backward_search.visible import cell, visible
 
 Row = Mapping[str, Any]
 
@@ -39,12 +40,14 @@ def result_table(rows: Sequence[Row], names: Sequence[str] = ()) -> str:
     """
     first = rows[0]
     shown = [(_method(row), _strength(row)) for row in rows]
-    methods = [names[i] if names and shown.count(each) > 1 else each[0] for i, each in enumerate(shown)]
+    twice = [bool(names) and shown.count(each) > 1 for each in shown]
+    methods = [cell(names[i]) if twice[i] else each[0] for i, each in enumerate(shown)]
     columns = {title: name for title, name in titles(depth(first)).items() if any(name in row for row in rows)}
-    condition = f", condition {first['condition']}" if first.get("condition") else ""
+    condition = f", condition {visible(first['condition'])}" if first.get("condition") else ""
+    task = visible(f"{first['dataset']} {'+'.join(first['task'])}")
     lines = [
         "",
-        f"{first['dataset']} {'+'.join(first['task'])}{condition}: {first['num_queries']} queries of the "
+        f"{task}{condition}: {first['num_queries']} queries of the "
         f"{first['split']} split, gallery of {first['gallery_size']}, {first['protocol']} protocol; "
         f"tables: {in_words(first['tables'])}",
         "",
@@ -106,10 +109,10 @@ def difference_table(method: str, differences: Mapping[str, Mapping[str, Estimat
         k: the number of hits.
     """
     names = {title: name for title, name in titles(k).items() if any(name in part for part in differences.values())}
-    lines = ["", f"| {method} minus | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+    lines = ["", f"| {cell(method)} minus | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
     for other, part in differences.items():
         cells = [_difference(part[name]) if name in part else "-" for name in names.values()]
-        lines.append(f"| {other} | {' | '.join(cells)} |")
+        lines.append(f"| {cell(other)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -9,11 +9,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from backward_search.evaluation.result_tables import Row, depth, titles
-from backward_search.storage.atomic import replacing, write_csv
+from backward_search.storage.atomic import replacing, write_sheet
+from backward_search.visible import shortened
 
 LINE, BAND = "black", "0.85"
 """Of the mean and of its interval: each measure has axes of its own, so that no colour has to tell them apart."""
 PANELS_ACROSS = 3
+LONGEST = 60
+"""Characters of the task above the panels."""
 WIDE = 10
 """How many times the least lambda the largest is from which on the axis is logarithmic."""
 
@@ -31,7 +34,7 @@ def write_sweep(place: Path, rows: Sequence[Row]) -> Path:
     ordered = sorted(rows, key=lambda row: float(row["lambda"]))
     measures = [name for name in titles(depth(ordered[0])).values() if name in ordered[0]]
     columns = [part for name in measures for part in (name, f"{name}_low", f"{name}_high")]
-    write_csv(place, ("lambda", *columns, "gradient_evaluations"), (_line(row, measures) for row in ordered))
+    write_sheet(place, ("lambda", *columns, "gradient_evaluations"), (_line(row, measures) for row in ordered))
     return _draw(place.with_suffix(".png"), ordered)
 
 
@@ -51,7 +54,8 @@ def _draw(place: Path, rows: Sequence[Row]) -> Path:
     for number, (title, name) in enumerate(shown.items(), 1):
         _panel(figure.add_subplot(down, across, number), title, name, rows)
     first = rows[0]
-    figure.suptitle(f"{first['dataset']} {'+'.join(first['task'])}, {first['protocol']} protocol", fontsize=10)
+    task = shortened(f"{first['dataset']} {'+'.join(first['task'])}", LONGEST)
+    figure.suptitle(f"{task}, {first['protocol']} protocol", fontsize=10, parse_math=False)
     with replacing(place) as temporary:
         figure.savefig(temporary, metadata={"Software": None})
     return place

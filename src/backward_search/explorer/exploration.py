@@ -18,7 +18,8 @@ from backward_search.explorer.uploads import Uploads
 from backward_search.once import Once
 from backward_search.runs.names import RunName
 from backward_search.runs.run import Run
-from backward_search.storage.paths import explorer_uploads
+from backward_search.storage.paths import explorer_uploads, rooted
+from backward_search.visible import visible
 
 LOG = logging.getLogger(__name__)
 
@@ -66,11 +67,32 @@ class Explorer:
         self.runs = trained_runs(places.weight_root, places.data_root)
         if not self.runs:
             raise OptionError(f"no run with embeddings in {places.weight_root}: run B1 and C1 first, or make demo")
-        self.uploads = Uploads(explorer_uploads(places.result_root), upload_mb, max_pixels)
         self.thumbnails = Thumbnails(folder, max_pixels)
+        gone = self.thumbnails.forget_upload
+        self.uploads = Uploads(explorer_uploads(places.result_root), upload_mb, max_pixels, gone=gone)
         self._places, self._settings, self._draw = places, settings, draw
         self._loaded, self._maps = Once(), Once()
         self.attributes = max(self._attributes(name) for name in self.runs.values())
+
+    @property
+    def roots(self) -> dict[str, str]:
+        """By folder what it is called towards those who shall not know where it lies."""
+        places = self._places
+        roots = {"weight": places.weight_root, "data": places.data_root, "result": places.result_root}
+        return {
+            str(path): name for name, root in roots.items() for path in (root, rooted(root).resolve(), rooted(root))
+        }
+
+    def take(self, file: Path, client: str) -> str:
+        """Keep an image from outside; what it is called from now on. The file is no longer needed.
+
+        Raises:
+            DataError: it is too large, or no image.
+        """
+        try:
+            return self.uploads.take(file, client)
+        finally:
+            file.unlink(missing_ok=True)
 
     def names(self) -> list[tuple[str, str]]:
         """The runs as the menu shows them, and their names: as few words as tell them apart."""
@@ -79,7 +101,8 @@ class Explorer:
         for own in self.runs.values():
             words = [own.dataset_name, own.category_type, own.encoder_model, f"{own.num_epoch} epochs"]
             shown.append(words[0] if alone.count(words[0]) == 1 else ", ".join(words))
-        return [(name if shown.count(word) > 1 else word, name) for word, name in zip(shown, self.runs, strict=True)]
+        each = zip(shown, self.runs, strict=True)
+        return [(visible(name if shown.count(word) > 1 else word), name) for word, name in each]
 
     def loaded(self, run: str) -> ExploredRun:
         """A run.

@@ -37,6 +37,8 @@ from backward_search.training.recognition import Recognition
 FIRST = ("best", "shift_null", "teacher", "student", "unchanged")
 """The methods that are offered before the others."""
 UNCHANGED = "unchanged"
+CONDITIONED, UPLOADED = 32, 1000
+"""Sets of conditioned attributes, and images from outside, of which it stays in memory what is known."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class ExploredRun:
         self._task = Task.of(self._source, (first,), [Query("", "", {first: run.classes[first][0]})])
         check_topk(settings.hits, len(self._source.rows))
         self.table, self.keys = self._source.table, self._source.table.keys
-        self._assembler, self._config, self._once = Assembler(self._source), usual_config(run.entry), Once()
+        self._assembler, self._config = Assembler(self._source, most=CONDITIONED), usual_config(run.entry)
+        self._once, self._uploaded = Once(), Once(UPLOADED)
 
     def checked(self, state: State) -> State:
         """The state, if all it names exists.
@@ -129,7 +132,8 @@ class ExploredRun:
             raise OptionError(f"the strength {state.strength} is not a number of 0 or more")
         if state.upload:
             self._uploads.find(state.upload)
-        return state
+        in_order = {name: state.choices[name] for name in self.attributes if name in state.choices}
+        return replace(state, choices=in_order)  # what is known is kept for each order
 
     def methods(self, state: State) -> list[str]:
         """The methods that can answer this condition; without one, those that could answer a plain one."""
@@ -185,7 +189,7 @@ class ExploredRun:
         if not state.upload:
             return self._source.embeddings[[state.query]]
         file = self._uploads.find(state.upload)
-        return self._once(state.upload, lambda: embedded(self.run, file, self.settings.device))
+        return self._uploaded(state.upload, lambda: embedded(self.run, file, self.settings.device))
 
     def way(self, state: State) -> Probabilities | None:
         """The teacher's way, under the strength if the teacher is chosen; None without a condition."""

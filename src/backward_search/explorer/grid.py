@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from backward_search.explorer.explored import ExploredRun, FoundImage, View
 from backward_search.explorer.state import State
 from backward_search.runs.evidence import briefly
+from backward_search.visible import visible
 
 SHARED = 4
 """Tags that are named below a hit; the others are counted, and named where the pointer rests."""
@@ -32,8 +33,8 @@ def images(explored: ExploredRun, state: State, rows: Sequence[int]) -> str:
 
     def cell(row: int) -> str:
         """One image."""
-        lines = [f"<b>{row}</b>", *_name(explored, row), _text(", ".join(explored.labels(row)))]
-        return _cell(row, _address(state.run, row), explored.keys[row], lines)
+        lines = [f"<b>{row}</b>", *_name(explored, row), plain(", ".join(explored.labels(row)))]
+        return _cell(row, _address(state.run, row), [explored.keys[row]], lines)
 
     return _grid([cell(row) for row in rows])
 
@@ -42,7 +43,7 @@ def query(explored: ExploredRun, state: State) -> str:
     """The query: its image and what is known about it."""
     key, labels = explored.query_text(state)
     address = f"thumbnail/upload/{state.upload}.jpg" if state.upload else _address(state.run, state.query)
-    words = f"<b>{_text(key)}</b>{_text(', '.join(labels))}"
+    words = f"<b>{plain(key)}</b>{plain(', '.join(labels))}"
     return f'<figure class="query"><img src="{address}" alt="the query"><figcaption>{words}</figcaption></figure>'
 
 
@@ -53,28 +54,28 @@ def _hit(explored: ExploredRun, state: State, hit: FoundImage) -> str:
     lines = [
         f"<b>{hit.score:.2f}</b> {met}".rstrip(),
         *_name(explored, hit.row),
-        _text(", ".join(hit.labels)),
-        *([f"<i>{_text(short)}</i>"] if hit.shared else []),
+        plain(", ".join(hit.labels)),
+        *([f"<i>{plain(short)}</i>"] if hit.shared else []),
     ]
     about = [key, *([met] if met else []), *([whole] if hit.shared else [])]
-    return _cell(hit.row, address, "\n".join(about), lines, meets=bool(hit.meets))
+    return _cell(hit.row, address, about, lines, meets=bool(hit.meets))
 
 
 def _name(explored: ExploredRun, row: int) -> list[str]:
     """A line that names an image of which there is no picture."""
     name = explored.name(row)
-    return [_text(name)] if name else []
+    return [plain(name)] if name else []
 
 
-def _cell(row: int, address: str, about: str, lines: Sequence[str], *, meets: bool = False) -> str:
+def _cell(row: int, address: str, about: Sequence[str], lines: Sequence[str], *, meets: bool = False) -> str:
     kind = "hit meets" if meets else "hit"
-    image = f'<img src="{address}" alt="{_text(about)}">'
+    image = f'<img src="{address}" alt="{plain(*about)}">'
     words = "".join(f"<span>{line}</span>" for line in lines)
-    return f'<button type="button" class="{kind}" data-row="{row}" title="{_text(about)}">{image}{words}</button>'
+    return f'<button type="button" class="{kind}" data-row="{row}" title="{plain(*about)}">{image}{words}</button>'
 
 
 def _grid(cells: Sequence[str], title: str = "", strength: float | None = None) -> str:
-    head = f"<h3>{_text(title)}</h3>" if title else ""
+    head = f"<h3>{plain(title)}</h3>" if title else ""
     with_ = "" if strength is None else f' data-strength="{strength:g}"'
     return f'<section class="hits"{with_}>{head}<div class="grid">{"".join(cells)}</div></section>'
 
@@ -83,6 +84,6 @@ def _address(run: str, row: int) -> str:
     return f"thumbnail/{urllib.parse.quote(run, safe='')}/{row}.jpg"
 
 
-def _text(words: str) -> str:
-    """The words as HTML that means nothing but them."""
-    return html.escape(words)
+def plain(*words: str) -> str:
+    """The words, a line each, as HTML that means nothing but them."""
+    return html.escape("\n".join(map(visible, words)))

@@ -5,7 +5,8 @@ longer follows as `settled`.
 """
 
 import functools
-import html
+import logging
+import math
 import urllib.parse
 from dataclasses import replace
 from pathlib import Path
@@ -14,50 +15,67 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from backward_search.errors import UserError
+from backward_search.errors import OptionError, UserError
 from backward_search.explorer import grid
 from backward_search.explorer.exploration import BROWSED, Explorer
 from backward_search.explorer.explored import ExploredRun
+from backward_search.explorer.limits import client_of
 from backward_search.explorer.pictures import probabilities
 from backward_search.explorer.state import Choice, State
+from backward_search.explorer.wording import without_paths
 from backward_search.gallery.engines.index import EXACT
 from backward_search.methods.registry import drawn
 from backward_search.runs.doubts import MOST
+from backward_search.visible import visible
 
+LOG = logging.getLogger(__name__)
+FAULT = "something went wrong here: the log of the server says what"
+MOST_SAID = 500
+"""Letters of an error."""
 NO_WAY = "Choose a condition: without one the query stays where it is."
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
-
-
-def guarded(function: Any) -> Any:
-    """The function, with what a user can cause shown as a message instead of a fault; Gradio reads its signature."""
-
-    @functools.wraps(function)
-    def safe(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-
-    return safe
 
 
 class Handlers:
     """The answers to every event."""
 
-    def __init__(self, explorer: Explorer) -> None:
-        """Answer from these runs."""
-        self._explorer = explorer
+    def __init__(self, explorer: Explorer, *, public: bool = False) -> None:
+        """Answer from these runs; where it is public, commands do not say either where things lie."""
+        self._explorer, self._public = explorer, public
+
+    def guarded(self, function: Any) -> Any:
+        """The function, with what goes wrong shown as a message instead of a fault; Gradio reads its signature."""
+
+        @functools.wraps(function)
+        def safe(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except UserError as error:
+                raise gr.Error(self.said(error), print_exception=False) from None
+            except Exception:  # what is said of it is for the log, not for the client
+                LOG.exception("an event of the page failed")
+                raise gr.Error(FAULT, print_exception=False) from None
+
+        return safe
+
+    def said(self, error: UserError) -> str:
+        """What a client is told of an error: where files lie is for the log; nothing of it is HTML."""
+        LOG.info("refused: %s", str(error)[:2000].encode("unicode_escape").decode())
+        return grid.plain(without_paths(visible(str(error)), self._explorer.roots)[:MOST_SAID])
 
     def everything(self, state: State) -> list[Any]:
         """State, controls and hits."""
-        return [state, state.run, *_controls(self._explorer, state), *_found(self._loaded(state), state)]
+        refusals = self._loaded(state).refusals
+        refusals = without_paths(refusals, self._explorer.roots) if self._public else refusals
+        controls = _controls(self._explorer, state, refusals)
+        return [state, state.run, *controls, *_found(self._loaded(state), state)]
 
     def open(self, request: gr.Request) -> list[Any]:
         """The page is loaded, perhaps by a link."""
         try:
             state = self._explorer.start(urllib.parse.urlencode(_pairs(request)))
         except UserError as error:
-            gr.Warning(str(error))
+            gr.Warning(self.said(error))
             state = self._explorer.start("")
         return [*self.everything(state), *self.browse(state, None), gr.update(open=state.way)]
 
@@ -66,13 +84,13 @@ class Handlers:
         try:
             state = replace(self._explorer.start(urllib.parse.urlencode({"run": name})), beside=old.beside, way=old.way)
         except UserError as error:
-            gr.Warning(str(error))
+            gr.Warning(self.said(error))
             state = old
         return [*self.everything(state), *self.browse(state, None), gr.update()]
 
     def index(self, old: State, row: float | None) -> list[Any]:
         """A query is chosen by its index; while there is none in the field, nothing happens."""
-        return self._checked(old if row is None else replace(old, query=int(row), upload=""))
+        return self._checked(old if row is None else replace(old, query=_whole(row), upload=""))
 
     def chance(self, old: State) -> list[Any]:
         """Any image of the gallery is the next query."""
@@ -81,27 +99,30 @@ class Handlers:
 
     def image(self, old: State, event: gr.EventData) -> list[Any]:
         """An image is clicked: it is the next query."""
-        return self._checked(replace(old, query=int(event.row), upload=""))
+        data = event._data if isinstance(event._data, dict) else {}
+        return self._checked(replace(old, query=_whole(data.get("row")), upload=""))
 
-    def file(self, old: State, file: str | None) -> list[Any]:
+    def file(self, old: State, file: str | None, request: gr.Request) -> list[Any]:
         """An image is dropped in, or taken away again, as one is that cannot be read."""
         try:
-            name = "" if file is None else self._explorer.uploads.take(Path(file))
+            name = "" if file is None else self._explorer.take(Path(file), _client(request))
         except UserError as error:
-            gr.Warning(str(error))
+            gr.Warning(self.said(error))
             name = ""
         return self.everything(replace(old, upload=name))
 
     def condition(self, old: State, *values: Any) -> list[Any]:
         """A menu or a "not" is used; the values are those of all menus, then of all "not"s."""
         names, half = self._loaded(old).attributes, len(values) // 2
+        if not all(isinstance(labels, list) or not labels for labels in values[:half]):
+            raise OptionError("the labels of a condition have to be a list")
         chosen = zip(names, values[:half], values[half:], strict=False)
         choices = {name: Choice(tuple(labels), bool(flag)) for name, labels, flag in chosen if labels}
         return self._checked(replace(old, choices=choices, strength=None))
 
     def method(self, old: State, name: str) -> list[Any]:
         """Another method is chosen; it begins with its own strength."""
-        return self._checked(replace(old, method=name, strength=None))
+        return self._checked(replace(old, method=str(name), strength=None))
 
     def slide(self, old: State, value: float) -> list[Any]:
         """The slider moves: the state alone follows, since `look.DRAGGED` brings the hits."""
@@ -125,7 +146,7 @@ class Handlers:
 
     def beside(self, old: State, flag: bool) -> list[Any]:
         """Methods are to stand side by side, or no longer."""
-        new = replace(old, beside=flag)
+        new = replace(old, beside=bool(flag))
         return [new, *_found(self._loaded(old), new)]
 
     def shown(self, old: State) -> list[Any]:
@@ -139,6 +160,7 @@ class Handlers:
     def settled(self, state: State) -> list[Any]:
         """What follows the hits: the other methods, the way, and the command; an old figure goes."""
         command = self._loaded(state).command(state) if state.choices else NO_COMMAND
+        command = without_paths(command, self._explorer.roots) if self._public else command
         return [_others(self._loaded(state), state), *self._way(state), command, gr.update(visible=False)]
 
     def browse(self, state: State, first: int | None, step: int = 0) -> list[Any]:
@@ -169,18 +191,39 @@ def _pairs(request: Any) -> list[tuple[str, str]]:
     return list(request.query_params.multi_items()) if request is not None else []
 
 
-def _controls(explorer: Explorer, state: State) -> list[Any]:
+def _client(request: Any) -> str:
+    """Who asks, as the limits have it."""
+    return client_of({"client": (request.client.host, 0)}) if request is not None and request.client else "?"
+
+
+def _whole(value: Any) -> int:
+    """A whole number.
+
+    Raises:
+        OptionError: it is none.
+    """
+    number = isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**53
+    if isinstance(value, bool) or not number or int(value) != value:
+        raise OptionError("an image is named by a whole number")
+    return int(value)
+
+
+def _controls(explorer: Explorer, state: State, refusals: str) -> list[Any]:
     explored = explorer.loaded(state.run)
     menus, nots = [], []
     for i in range(explorer.attributes):
         name = explored.attributes[i] if i < len(explored.attributes) else None
         choice = state.choices.get(name or "", Choice())
-        choices = [] if name is None else explored.table.classes[name]
-        menus.append(gr.update(choices=choices, value=list(choice.labels), label=name, visible=name is not None))
+        choices = [] if name is None else [(visible(label), label) for label in explored.table.classes[name]]
+        menus.append(
+            gr.update(
+                choices=choices, value=list(choice.labels), label=name and visible(name), visible=name is not None
+            )
+        )
         nots.append(gr.update(value=choice.negated, visible=name is not None))
     index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(explored.table) - 1})")
     file = gr.update() if state.upload else None
-    method = gr.update(choices=explored.methods(state), value=explored.method(state), info=explored.refusals or None)
+    method = gr.update(choices=explored.methods(state), value=explored.method(state), info=grid.plain(refusals) or None)
     return [index, grid.query(explored, state), file, *menus, *nots, method, _slider(explored, state), state.beside]
 
 
@@ -195,7 +238,7 @@ def _found(explored: ExploredRun, state: State) -> list[str]:
     """The line above the hits, the hits, and the link."""
     view = explored.view(state)
     met = sum(bool(hit.meets) for hit in view.found)
-    wanted = f"{view.method}, <b>{html.escape(state.condition)}</b>: {met} of {len(view.found)} meet it"
+    wanted = f"{view.method}, <b>{grid.plain(state.condition)}</b>: {met} of {len(view.found)} meet it"
     head = wanted if state.choices else "no condition yet: the images most like the query"
     title = view.method if state.beside else ""
     by = "" if explored.settings.engine.engine == EXACT else f" by {explored.settings.engine.engine}"
@@ -207,10 +250,10 @@ def _note(explored: ExploredRun, state: State) -> str:
     """What is to be known beside a condition: a class that the head hardly knows, guessed labels; "" for nothing."""
     poor = explored.doubts(state)
     said = "; ".join(map(str, poor[:MOST])) + (f"; and {len(poor) - MOST} more" if len(poor) > MOST else "")
-    notes = [f"The head recognises {html.escape(said)}."] if poor else []
+    notes = [f"The head recognises {grid.plain(said)}."] if poor else []
     if guessed := explored.guessed(state):
         notes.append(
-            f"Labels of {html.escape(', '.join(guessed))} are guesses: a tick says that the class vectors agree."
+            f"Labels of {grid.plain(', '.join(guessed))} are guesses: a tick says that the class vectors agree."
         )
     return "".join(f"<br>{note}" for note in notes)
 

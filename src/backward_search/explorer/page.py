@@ -1,40 +1,34 @@
-"""The page, in Gradio: where its parts stand, what they are wired to, and the server."""
+"""The page, in Gradio: where its parts stand, what they are wired to, and what answers."""
 
-import logging
 import os
-import socket
-import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from backward_search.errors import OptionError, UserError
+from backward_search.explorer.asked import Asked, Function
 from backward_search.explorer.exploration import Explorer
+from backward_search.explorer.guard import Entrance, Guard
 from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
 from backward_search.explorer.state import METHOD
 from backward_search.extras import how_to_install
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ["GRADIO_RUN_HISTORY"] = "False"  # browsers keep no list of what was asked
 try:
     import gradio as gr
 except ImportError:
     raise OptionError(f"the explorer needs Gradio: {how_to_install('web')}") from None
 
-from backward_search.explorer.handlers import Handlers, guarded
+from backward_search.explorer.handlers import Handlers
 
-LOG = logging.getLogger(__name__)
-
-POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self'; frame-ancestors 'self'; "
-    "form-action 'self'"
-)
-"""No browser fetches anything from elsewhere for this page, whatever it contains."""
 QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last"}
 """Of events that come while something is dragged: the last one counts."""
+PAGES, WAITING = 1000, 500
+"""Open pages whose state is kept, and events that wait to be answered."""
+DROPPED = (60, 600)
+"""Every so many seconds files are deleted that are so many seconds old: uploaded ones are long taken, figures shown."""
 SLOW: dict[str, Any] = QUICK | {"api_name": False}
 
 
@@ -73,7 +67,7 @@ class Results:
 
 def build(explorer: Explorer, handlers: Handlers) -> Any:
     """The page."""
-    with gr.Blocks(title="Backward Search", analytics_enabled=False) as page:
+    with gr.Blocks(title="Backward Search", analytics_enabled=False, delete_cache=DROPPED) as page:
         state, first = gr.State(explorer.start("")), gr.State(0)
         gr.Markdown(
             "# Backward Search\nPick an image, say what should be different, and see what the gallery has. "
@@ -138,11 +132,11 @@ def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: t
     settled.append(right.figure)
 
     def then(event: Any, function: Any, given: list[Any], outputs: list[Any], name: str | None = None) -> None:
-        done = event(guarded(function), [state, *given], outputs, api_name=name or False, **QUICK)
-        done.success(guarded(handlers.settled), [state], settled, **SLOW)
+        done = event(handlers.guarded(function), [state, *given], outputs, api_name=name or False, **QUICK)
+        done.success(handlers.guarded(handlers.settled), [state], settled, **SLOW)
 
-    loaded = page.load(guarded(handlers.open), None, opened, api_name="open", show_progress="hidden")
-    loaded.success(guarded(handlers.settled), [state], settled, **SLOW)
+    loaded = page.load(handlers.guarded(handlers.open), None, opened, api_name="open", show_progress="hidden")
+    loaded.success(handlers.guarded(handlers.settled), [state], settled, **SLOW)
     then(left.run.input, handlers.run, [left.run], opened, "run")
     then(left.index.input, handlers.index, [left.index], everything, "query")
     then(left.chance.click, handlers.chance, [], everything)
@@ -156,15 +150,17 @@ def _wire(page: Any, handlers: Handlers, left: Controls, right: Results, kept: t
     then(right.way.collapse, handlers.hidden, [], [state, right.link])
     for images in (right.hits, right.others, right.browse):
         then(images.select, handlers.image, [], everything)
-    moved = guarded(handlers.slide)
+    moved = handlers.guarded(handlers.slide)
     given, kept_up = [state, left.strength], [state, right.link]
     left.strength.input(moved, given, kept_up, api_name="strength", queue=False, js=LATER, **QUICK)
     then(left.strength.release, handlers.slid, [left.strength], [state, *found])
     for step, button in right.turns.items():
-        button.click(partial(handlers.browse, step=step), [state, first], [right.browse, first], **SLOW)
+        button.click(
+            handlers.guarded(partial(handlers.browse, step=step)), [state, first], [right.browse, first], **SLOW
+        )
     page.load(None, js=DRAGGED)
     right.link.change(None, [right.link], [right.link], js=ADDRESSED)
-    right.draw.click(guarded(handlers.figure), [state], [right.figure], api_name="figure")
+    right.draw.click(handlers.guarded(handlers.figure), [state], [right.figure], api_name="figure")
 
 
 def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
@@ -176,7 +172,7 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
         try:
             return find(*named)
         except UserError as error:
-            raise HTTPException(404, str(error)) from None
+            raise HTTPException(404, handlers.said(error)) from None
 
     def image(find: Any, *named: Any) -> Any:
         return FileResponse(found(find, *named), headers={"Cache-Control": "private, max-age=300"})
@@ -195,72 +191,70 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
     app.add_api_route("/hits", hits)
 
 
-def application(explorer: Explorer, folder: Path, upload_mb: int) -> Any:
+def application(explorer: Explorer, folder: Path, upload_mb: int, entrance: Entrance | None = None) -> Any:
     """The web application, for a server to run.
 
     Args:
         explorer: what is explored; its thumbnails lie in `thumbnails_below(folder)`.
         folder: of what is served; it can go when the server has ended.
         upload_mb: the largest image file that is taken, in megabytes.
+        entrance: who may come in; by default everybody on this machine.
     """
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI
 
-    os.environ["GRADIO_TEMP_DIR"] = str(folder / "served")
-    handlers = Handlers(explorer)
+    served = folder / "served"
+    os.environ["GRADIO_TEMP_DIR"] = str(served)
+    entrance = entrance or Entrance()
+    handlers = Handlers(explorer, public=entrance.public)
     page = build(explorer, handlers)
     page.has_launched = True  # or Gradio takes any file of this machine that a client names for an uploaded one
+    page.state_session_capacity = PAGES
+    page.queue(max_size=WAITING, api_open=False)
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_routes(app, explorer, handlers)
-
-    async def alone(request: Request, respond: Any) -> Any:
-        answer = await respond(request)
-        answer.headers["Content-Security-Policy"] = POLICY
-        return answer
-
-    app.middleware("http")(alone)
-
-    return gr.mount_gradio_app(
+    mounted = gr.mount_gradio_app(
         app,
         page,
         path="/",
         allowed_paths=[str(thumbnails_below(folder) / "figures")],
         max_file_size=upload_mb * 10**6,
+        show_error=False,
         css=STYLE,
         theme=gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         ssr_mode=False,
         footer_links=[],
     )
+    asked = Asked(functions(page), served)
+    return Guard(mounted, entrance, asked, upload_mb, lambda session: _forget(page, session))
+
+
+def functions(page: Any) -> dict[int, Function]:
+    """What the events of the page call, by Gradio's number; those that run in the browser alone are none."""
+    return {
+        number: Function(_name(function), tuple(_kind(part) for part in function.inputs))
+        for number, function in page.fns.items()
+        if function.fn is not None
+    }
+
+
+def _name(function: Any) -> str:
+    """In the API; Gradio has one for those too that are none of it."""
+    private = getattr(function, "api_visibility", "public") == "private" or not function.api_name
+    return "" if private else str(function.api_name)
+
+
+def _kind(part: Any) -> str:
+    name = str(part.get_block_name())
+    return "multiselect" if name == "dropdown" and part.multiselect else name
+
+
+def _forget(page: Any, session: str) -> None:
+    """What Gradio keeps of an open page."""
+    kept = (page.state_holder.session_data, page.state_holder.time_last_used)
+    for each in (*kept, page._queue.pending_messages_per_session, page._queue.pending_event_ids_session):
+        each.pop(session, None)
 
 
 def thumbnails_below(folder: Path) -> Path:
     """Where thumbnails and figures go in the folder of what is served."""
     return folder / "thumbnails"
-
-
-def serve(explorer_of: Callable[[Path], Explorer], host: str, port: int, upload_mb: int) -> None:
-    """Serve the page until it is interrupted.
-
-    Args:
-        explorer_of: makes what is explored, with its thumbnails in a folder.
-        host: the address that is listened at.
-        port: its port.
-        upload_mb: the largest image file that is taken, in megabytes.
-
-    Raises:
-        OptionError: the address cannot be listened at, or there is no run to explore.
-    """
-    import uvicorn
-
-    torch.set_num_threads(1)  # one query is too little to share: more threads wait for one another
-    with socket.socket() as asked:  # before the runs are loaded
-        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            asked.bind((host, port))
-        except OSError as error:
-            raise OptionError(f"cannot listen at {host}, --port {port}: {error.strerror}") from None
-    with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
-        explorer = explorer_of(thumbnails_below(Path(folder)))
-        app = application(explorer, Path(folder), upload_mb)
-        LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", host, port)
-        listening = {"host": host, "port": port, "log_level": "warning"}
-        uvicorn.run(app, **listening, timeout_graceful_shutdown=1)  # an open page would keep it from ending

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image, ImageOps
 
 from backward_search.data.opening import MAX_PIXELS, Opening
@@ -17,6 +18,7 @@ from backward_search.explorer.explored import ExploredRun, Probabilities
 from backward_search.explorer.state import Choice, State
 from backward_search.images.opening import open_picture
 from backward_search.storage.atomic import replacing
+from backward_search.visible import shortened
 
 SIDE = 240
 """The longer side of a thumbnail, in pixels."""
@@ -24,6 +26,8 @@ WIDTH, DPI = 3.6, 220
 """Of the plots, in inches: their letters are then as large as the page's."""
 LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", ":"), ("#000000", "-."), ("#cc79a7", (0, (5, 1, 1, 1))))
 """Colours that the colour-blind tell apart, and dashes that differ in grey print."""
+LONGEST = 28
+"""Characters of a name."""
 CLASSES = len(LINES)
 """The classes that are drawn by name: those that are ever the most probable ones."""
 
@@ -42,6 +46,10 @@ class Thumbnails:
             with replacing(place) as temporary:
                 _thumbnail(image, self._opening).save(temporary, quality=88)
         return place
+
+    def forget_upload(self, name: str) -> None:
+        """Drop the thumbnail of an image from outside that is no longer kept."""
+        (self._folder / "upload" / f"{name}.jpg").unlink(missing_ok=True)
 
     def whole(self, file: Path) -> str:
         """A copy of a figure, for the page to show."""
@@ -98,11 +106,17 @@ def _panel(axes: Axes, name: str, labels: Sequence[str], values: np.ndarray, cho
     """The classes of one attribute: values (n + 1, K); wanted ones are thick."""
     most = np.argsort(-values.max(0), kind="stable")[:CLASSES]
     axes.plot(np.delete(values, most, axis=1), color=OTHER, linewidth=0.6)
+    names: list[str] = []
+    lines: list[Line2D] = []
     for number, index in enumerate(most):
         wanted = (labels[index] in choice.labels) != choice.negated
-        label, style = f"{printable(labels[index])[:28]}{' (wanted)' if wanted else ''}", LINES[number]
-        axes.plot(values[:, index], style[1], color=style[0], linewidth=2.2 if wanted else 1.1, label=label)
+        names.append(f"{printable(shortened(labels[index], LONGEST))}{' (wanted)' if wanted else ''}")
+        width, style = 2.2 if wanted else 1.1, LINES[number]
+        lines += axes.plot(values[:, index], style[1], color=style[0], linewidth=width)
     axes.set(ylim=(-0.02, 1.02))
     axes.tick_params(labelsize=SIZE)
-    axes.set_title(f"probability of each {printable(name)}", fontsize=SIZE + 1.5, parse_math=False)
-    axes.legend(fontsize=SIZE, prop={"family": list(families()), "size": SIZE}, framealpha=0.8, handlelength=3)
+    axes.set_title(f"probability of each {printable(shortened(name, LONGEST))}", fontsize=SIZE + 1.5, parse_math=False)
+    font = {"family": list(families()), "size": SIZE}
+    legend = axes.legend(lines, [" "] * len(lines), prop=font, framealpha=0.8, handlelength=3)
+    for text, label in zip(legend.get_texts(), names, strict=True):  # a legend drops what begins with an underscore
+        text.set(text=label, parse_math=False)

@@ -1,11 +1,10 @@
 """What the table of a gallery on disk, `gallery.json`, says: its shards, what was removed, and its indexes."""
 
-import csv
-from dataclasses import dataclass, field
-from pathlib import Path
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from backward_search.errors import DataError
 from backward_search.gallery.engines.index import BuildSettings, Segment
 
 
@@ -53,6 +52,7 @@ class Contents:
         shards: in the order of their rows.
         removed: rows that no longer count.
         indexes: by engine.
+        files: by name, relative to the gallery's folder, the SHA-256 of what lies there and does not change.
     """
 
     source: dict[str, str]
@@ -60,6 +60,7 @@ class Contents:
     shards: tuple[Shard, ...]
     removed: tuple[int, ...] = ()
     indexes: dict[str, IndexRecord] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -68,7 +69,15 @@ class Contents:
 
     @classmethod
     def parsed(cls, content: dict[str, Any]) -> "Contents":
-        """What JSON gave back, typed."""
+        """What JSON gave back, typed.
+
+        Raises:
+            ValueError: it has been changed since it was written.
+            KeyError: it says less than this.
+            TypeError: it says something else.
+        """
+        if content.pop("sha256", None) not in (None, _digest(content)):
+            raise ValueError
         indexes = {
             engine: IndexRecord(
                 record["generation"],
@@ -79,17 +88,15 @@ class Contents:
             for engine, record in content["indexes"].items()
         }
         shards = tuple(Shard(**shard) for shard in content["shards"])
-        return cls(content["source"], content["classes"], shards, tuple(content["removed"]), indexes)
+        removed, files = tuple(content["removed"]), dict(content.get("files", {}))
+        return cls(content["source"], content["classes"], shards, removed, indexes, files)
+
+    @property
+    def in_json(self) -> dict[str, Any]:
+        """As `gallery.json` has it, with a hash of the rest."""
+        content = asdict(self)
+        return content | {"sha256": _digest(content)}
 
 
-def read_keys(file: Path) -> list[str]:
-    """The keys of a shard's images.
-
-    Raises:
-        DataError: the file is missing or is no such list.
-    """
-    try:
-        with file.open(encoding="utf-8", newline="") as rows:
-            return [row["key"] for row in csv.DictReader(rows)]
-    except (FileNotFoundError, KeyError):
-        raise DataError(f"{file} does not list a gallery's images: build the gallery again") from None
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ been written, so that whatever interrupts a change leaves the gallery and all it
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,13 +15,17 @@ import numpy as np
 import torch
 
 from backward_search.errors import DataError, MissingError
-from backward_search.gallery.contents import Contents, IndexRecord, Shard, read_keys
+from backward_search.gallery.contents import Contents, IndexRecord, Shard
 from backward_search.gallery.engines.index import EXACT, BuildSettings, EngineSettings, Fields, Index, Place, Segment
 from backward_search.gallery.engines.registry import ENGINES
 from backward_search.gallery.memory import Engine, ExactEngine, Gallery
 from backward_search.gallery.vectors import Vectors, map_array
 from backward_search.storage.atomic import read_json, write_array, write_csv, write_json
+from backward_search.storage.hashing import file_hash
+from backward_search.storage.keys import read_keys
 from backward_search.storage.lock import locked
+
+AGAIN = "run C2.Build-Index.py with --overwrite True, or delete gallery.json and begin the gallery anew"
 
 Labels = dict[str, dict[str, str]]
 """Per attribute the label of every key for which it is known."""
@@ -37,7 +41,7 @@ class StoredGallery:
     @classmethod
     def create(cls, folder: Path, contents: Contents) -> "StoredGallery":
         """Begin a gallery; what was there before no longer counts."""
-        with locked(folder):
+        with locked(folder / ".lock", _other(folder)):
             return cls(folder, contents)._committed(contents)
 
     @classmethod
@@ -53,7 +57,7 @@ class StoredGallery:
             raise MissingError(f"no gallery at {file}: run C2.Build-Index.py with the same options")
         try:
             return cls(folder, Contents.parsed(read_json(file)))
-        except (KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError, ValueError):
             raise DataError(f"{file} is not a gallery's table: delete it and run C2.Build-Index.py") from None
 
     def __len__(self) -> int:
@@ -63,11 +67,11 @@ class StoredGallery:
     @cached_property
     def keys(self) -> list[str]:
         """The key of every row, the removed ones included."""
-        return [key for shard in self.contents.shards for key in read_keys(self.folder / shard.rows)]
+        return [key for shard in self.contents.shards for key in read_keys(self._file(shard.rows), AGAIN)]
 
     def vectors(self, device: torch.device | None = None) -> Vectors:
         """The embeddings of every row, memory-mapped."""
-        return Vectors.open([self.folder / shard.embeddings for shard in self.contents.shards], device)
+        return Vectors.open([self._file(shard.embeddings) for shard in self.contents.shards], device)
 
     def allowed(self) -> np.ndarray | None:
         """Which rows count, (N,) bool; None for all."""
@@ -100,6 +104,7 @@ class StoredGallery:
         if kind not in self.contents.indexes:
             raise MissingError(f"no {kind} index in {self.folder}: run C2.Build-Index.py --engine {kind}")
         record = self.contents.indexes[kind]
+        self._check_index(kind, record)
         return self._index(kind, record).open(list(record.segments), allowed, settings)
 
     def has_index(self, kind: str) -> bool:
@@ -145,6 +150,8 @@ class StoredGallery:
             if embeddings.shape != (len(keys), self.vectors().size):
                 raise DataError(f"embeddings {embeddings.shape} of {len(keys)} images do not fit {self.folder}")
             self.check_new(keys, leaving)
+            for kind, record in self.contents.indexes.items():
+                self._check_index(kind, record)
             remaining = self._without(leaving)
             shard = self._write_shard(keys, embeddings, logits)
             segment = Segment(self.contents.total, shard.count)
@@ -200,7 +207,7 @@ class StoredGallery:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Hold the gallery's lock; what others have changed since it was opened is read first."""
-        with locked(self.folder):
+        with locked(self.folder / ".lock", _other(self.folder)):
             self.contents = StoredGallery.open(self.folder).contents
             self.__dict__.pop("keys", None)
             for left in self.folder.glob(".*.partial*"):  # of whoever was killed while writing
@@ -208,10 +215,39 @@ class StoredGallery:
             yield
 
     def _committed(self, contents: Contents) -> "StoredGallery":
-        write_json(self.folder / "gallery.json", asdict(contents))
-        self.contents = contents
+        self.contents = replace(contents, files=self._hashes(contents))
+        write_json(self.folder / "gallery.json", self.contents.in_json)
         self.__dict__.pop("keys", None)
         return self
+
+    def _hashes(self, contents: Contents) -> dict[str, str]:
+        """By name the hash of what lies in the folder and does not change; a database does."""
+        names = [name for shard in contents.shards for name in (shard.embeddings, shard.rows, *shard.logits.values())]
+        own = [self.folder / name for name in names if not name.startswith("..")]
+        for kind, record in contents.indexes.items():
+            own += sorted(self._index_folder(kind, record).glob("*.faiss"))
+        return {file.relative_to(self.folder).as_posix(): file_hash(file, noting=True) for file in own if file.exists()}
+
+    def _file(self, name: str) -> Path:
+        """A file of the gallery, as it was written.
+
+        Raises:
+            DataError: it is another.
+            MissingError: it is gone.
+        """
+        file, recorded = self.folder / name, self.contents.files.get(name)
+        if not file.exists():
+            raise MissingError(f"{file} does not exist: {AGAIN}")
+        if recorded is not None and file_hash(file, noting=True) != recorded:
+            raise DataError(f"{file} is not as it was written (damaged, changed, or another's): {AGAIN}")
+        return file
+
+    def _check_index(self, kind: str, record: IndexRecord) -> None:
+        """Refuse an index whose files are not as they were written: what reads them trusts them."""
+        start = f"{self._index_folder(kind, record).name}/"
+        for name in self.contents.files:
+            if name.startswith(start):
+                self._file(name)
 
     def _rows_of_live(self) -> dict[str, int]:
         removed = set(self.contents.removed)
@@ -246,7 +282,7 @@ class StoredGallery:
     def _fields(self, labels: Labels) -> Callable[[slice], Fields]:
         keys = self.keys
         logits = {
-            name: Vectors([map_array(self.folder / shard.logits[name]) for shard in self.contents.shards])
+            name: Vectors([map_array(self._file(shard.logits[name])) for shard in self.contents.shards])
             for name in self.contents.classes
         }
 
@@ -260,3 +296,8 @@ class StoredGallery:
             )
 
         return fields_of
+
+
+def _other(folder: Path) -> str:
+    """Who holds a gallery's lock."""
+    return f"another process is changing {folder}"

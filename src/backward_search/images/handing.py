@@ -2,7 +2,10 @@
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +15,9 @@ Item = TypeVar("Item")
 LOG = logging.getLogger(__name__)
 SHARED = Path("/dev/shm")
 """Where Linux keeps shared memory; a container has 64 MB of it unless it is told otherwise."""
+SOON, PATIENCE = 60.0, 600.0
+"""Seconds without an image after which that is said, and after which a stage gives up."""
+STUCK = "the disk that holds the images does not answer, or is very slow; run the same command again when it does"
 SPARE = 1.25
 """Room for what else is written there, as a factor."""
 
@@ -36,15 +42,62 @@ def has_room(size: int) -> bool:
     return False
 
 
+@contextmanager
+def watching() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Say it in the log where something is waited for that does not come; yields what is put around each wait."""
+    since: list[float] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        """Look at times whether somebody waits for long."""
+        said = 0
+        while not over.wait(SOON / 4):
+            waited = time.monotonic() - since[0] if since else 0.0
+            if waited < SOON:
+                said = 0
+            elif waited >= SOON * (said + 1):
+                said += 1
+                LOG.warning("no image has come for %.0f seconds: the disk that holds them may be slow, or gone", waited)
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        since[:] = [time.monotonic()]
+        try:
+            yield
+        finally:
+            since.clear()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield waiting
+    finally:
+        over.set()
+
+
+def patience(workers: int) -> float:
+    """The `timeout` of a `DataLoader` of so many processes."""
+    return PATIENCE if workers else 0
+
+
 def watched(batches: Iterable[Item]) -> Iterator[Item]:
-    """The batches of a `DataLoader`; the death of one of its processes is one line.
+    """The batches of a `DataLoader`; the death of one of its processes, and that none comes any more, are one line.
 
     Raises:
-        UserError: a process was killed.
+        UserError: a process was killed, or reads for ever.
     """
     try:
-        yield from batches
+        with watching() as waiting:
+            iterator = iter(batches)
+            while True:
+                with waiting():
+                    batch = next(iterator, None)
+                if batch is None:
+                    return
+                yield batch
     except RuntimeError as error:
+        if "DataLoader timed out" in str(error):
+            raise UserError(f"no image came for {PATIENCE:g} seconds: {STUCK}") from None
         if "DataLoader worker" not in str(error):
             raise
         how = str(error).partition("killed by signal: ")[2].partition(".")[0]

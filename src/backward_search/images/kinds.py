@@ -116,7 +116,7 @@ def kind_of(source: Path | bytes) -> Kind | None:
             return OTHER if stat.S_ISDIR(status.st_mode) else _SPECIAL
         with source.open("rb") as stream:
             head = stream.read(_HEAD)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # the second of a name with a character 0
         return None
     except OSError:
         return _CLOSED

@@ -14,7 +14,7 @@ from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError, UnreadableError
 from backward_search.images.fitting import fit
-from backward_search.images.handing import has_room, watched
+from backward_search.images.handing import has_room, patience, watched
 from backward_search.images.opening import open_picture
 from backward_search.progress import progress
 
@@ -56,6 +56,7 @@ def unreadable_images(files: Sequence[Path], workers: int, max_pixels: int = MAX
         batch_size=64,
         sampler=[(0, row) for row in range(len(files))],
         num_workers=min(workers, len(files)),
+        timeout=patience(workers),
         collate_fn=list,
         generator=torch.Generator(),
     )
@@ -202,6 +203,7 @@ class ImageLoader:
             self._rows,
             batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
             num_workers=workers,
+            timeout=patience(workers),
             collate_fn=_stack if shared else _stack_arrays,
             pin_memory=torch.cuda.is_available(),
             prefetch_factor=AHEAD if workers else None,

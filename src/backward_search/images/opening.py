@@ -1,6 +1,8 @@
 """The one place where a picture is decoded: for the network, for A1's copies, for what a user drops in."""
 
 import io
+import os
+import stat
 import struct
 import threading
 import warnings
@@ -78,6 +80,8 @@ def opened(source: Path | bytes | BinaryIO, most: int = MAX_PIXELS) -> Iterator[
     load_plugins()
     name = f"image {source}" if isinstance(source, Path) else "the image"
     try:
+        if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
+            raise OSError  # a pipe would be read for ever
         with _LargeAllowed(most), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             if image.width * image.height > most:
                 raise TooLargeError(f"{name} has {image.width} x {image.height} pixels: {_remedy(most)}")
@@ -99,7 +103,7 @@ def left_out_as(source: object, error: DataError) -> str:
         source: its file, or its content.
         error: what came of it.
     """
-    if isinstance(source, Path) and not source.exists():
+    if isinstance(source, Path) and not os.path.exists(source):  # noqa: PTH110, for it takes every name
         return "missing image"
     if isinstance(error, TooLargeError):
         return "images of too many pixels: pass a larger --max_pixels"

@@ -19,6 +19,7 @@ from PIL import Image
 from backward_search.data.opening import USUAL, Opening
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, UserError
+from backward_search.images import handing
 from backward_search.images.opening import left_out_as, open_picture, opened, scaled_down, turn_of
 from backward_search.progress import progress
 from backward_search.storage.atomic import replacing
@@ -116,9 +117,9 @@ def _in_processes(chunks: Iterable[list[ImageJob]], workers: int) -> Iterator[li
         for chunk in chunks:
             under_way.append(pool.submit(_make_all, chunk))
             if len(under_way) >= 2 * workers:
-                yield under_way.popleft().result()
+                yield _waited_for(under_way.popleft())
         while under_way:
-            yield under_way.popleft().result()
+            yield _waited_for(under_way.popleft())
     except BrokenProcessPool:
         raise UserError(
             "a process that makes images was killed, as happens when memory runs out: pass a smaller --n_workers; "
@@ -126,6 +127,20 @@ def _in_processes(chunks: Iterable[list[ImageJob]], workers: int) -> Iterator[li
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _waited_for(chunk: "Future[list[_Outcome]]") -> list[_Outcome]:
+    """The outcomes of a chunk.
+
+    Raises:
+        UserError: they do not come.
+    """
+    try:
+        return chunk.result(handing.PATIENCE)
+    except TimeoutError:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise UserError(f"no image came for {handing.PATIENCE:g} seconds: {handing.STUCK}") from None
 
 
 def _start_worker() -> None:

@@ -66,9 +66,9 @@ class Choice:
 class Assembler:
     """Answers queries over one source by every method; what is known is kept, and may be asked for by any thread."""
 
-    def __init__(self, source: Source) -> None:
-        """Of a source, from which nothing is taken before it is needed."""
-        self.source, self._once, self._strengths = source, Once(), Once()
+    def __init__(self, source: Source, *, most: int | None = None) -> None:
+        """Of a source, from which nothing is taken before it is needed; of `most` sets of attributes it is kept."""
+        self.source, self._once, self._strengths = source, Once(most), Once()
         self._ranking = Ranking(ranked_together, Moving.like)
 
     def knowledge(self, names: Sequence[str]) -> Knowledge:

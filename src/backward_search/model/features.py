@@ -1,6 +1,5 @@
 """Features that training does not change: given with the data set, or made once by a frozen encoder and kept."""
 
-import csv
 import hashlib
 import json
 import logging
@@ -23,8 +22,8 @@ from backward_search.model.embedding import batches_of, outcomes
 from backward_search.model.network import Model
 from backward_search.model.passes import fill
 from backward_search.storage.atomic import write_csv
-from backward_search.storage.lock import locked
-from backward_search.storage.manifest import Stage
+from backward_search.storage.keys import read_keys
+from backward_search.storage.manifest import Stage, refuse_changed
 from backward_search.storage.mapped import mapped
 from backward_search.storage.paths import DataPaths, require
 from backward_search.storage.shards import Shards, remove
@@ -78,16 +77,14 @@ def given_features(data: DataPaths, split: str) -> Features:
         DataError: they are damaged, or not one for each name.
     """
     remedy = f"run the A1 script of {data.name} again"
-    return _stored(require(data.vectors(split), f"vectors of {data.name} {split}", remedy), remedy)
+    file = require(data.vectors(split), f"vectors of {data.name} {split}", remedy)
+    refuse_changed(data.manifest("A1"), [file, file.with_suffix(".csv")], remedy)
+    return _stored(file, remedy)
 
 
 def _stored(file: Path, remedy: str) -> Features:
     names = require(file.with_suffix(".csv"), "list of names", remedy)
-    try:
-        with names.open(encoding="utf-8", newline="") as rows:
-            keys = [row["key"] for row in csv.DictReader(rows)]
-    except (KeyError, UnicodeDecodeError, csv.Error):
-        raise DataError(f"{names} is no list of names: {remedy}") from None
+    keys = read_keys(names, remedy)
     array = mapped(file, remedy)
     if array.ndim != 2 or array.dtype != np.float32 or len(array) != len(keys):
         raise DataError(f"{file} holds {array.dtype} {array.shape} for {len(keys)} names: {remedy}")
@@ -174,7 +171,7 @@ class KeptFeatures:
             batches = batches_of([files[row] for row in rows], self.look, how.batch_size, how.workers, title)
             return outcomes(self.model.encode, batches, self.look, how.device)
 
-        with locked(self.folder) if group.leads else nullcontext():
+        with stage.alone() if group.leads else nullcontext():
             if group.leads:
                 stage.begin()
                 shards.claim(json.dumps([stage.settings, table.keys, how.batch_size]))

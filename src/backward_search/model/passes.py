@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from backward_search.distributed import Group
+from backward_search.errors import DataError
 from backward_search.storage.shards import Shard, Shards
 
 KEEP_SECONDS = 20
@@ -36,8 +37,22 @@ def _write(mine: Iterable[Shard], made: Iterator[Tensor]) -> None:
     kept = time.monotonic()
     for shard in mine:
         while shard.left:
-            shard.write(next(made).numpy())
+            shard.write(_finite(next(made)).numpy())
             if time.monotonic() - kept > KEEP_SECONDS:
                 shard.keep()
                 kept = time.monotonic()
         shard.finish()
+
+
+def _finite(made: Tensor) -> Tensor:
+    """What was made, if it can be searched in.
+
+    Raises:
+        DataError: some of it is no number.
+    """
+    if not bool(made.isfinite().all()):
+        raise DataError(
+            "the network makes no finite numbers of some images: its weights are no good, train it again by B1 "
+            "with a smaller --lr and --overwrite True"
+        )
+    return made

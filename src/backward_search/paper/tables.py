@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backward_search.storage.atomic import write_csv, write_text
+from backward_search.storage.atomic import write_sheet, write_text
+from backward_search.visible import cell, visible
 
 NOT_RUN = "not run"
 
@@ -80,7 +81,7 @@ def write_table(table: PaperTable, place: Callable[[str], Path]) -> list[Path]:
     """
     return [
         write_text(place(".md"), markdown(table)),
-        write_csv(place(".csv"), table.columns, csv_rows(table)),
+        write_sheet(place(".csv"), table.columns, csv_rows(table)),
         write_text(place(".tex"), latex(table)),
     ]
 
@@ -88,8 +89,14 @@ def write_table(table: PaperTable, place: Callable[[str], Path]) -> list[Path]:
 def markdown(table: PaperTable) -> str:
     """The table in Markdown."""
     body = [table.columns, ["---"] * len(table.columns), *table.lines()]
-    lines = [f"**{table.title}**", "", *(f"| {' | '.join(row)} |" for row in body), "", *table.notes]
-    remedies = [f"- [{number}] {NOT_RUN}: `{remedy}`" for number, remedy in enumerate(table.remedies, 1)]
+    lines = [
+        f"**{table.title}**",
+        "",
+        *(f"| {' | '.join(map(cell, row))} |" for row in body),
+        "",
+        *map(visible, table.notes),
+    ]
+    remedies = [f"- [{number}] {NOT_RUN}: `{visible(remedy)}`" for number, remedy in enumerate(table.remedies, 1)]
     return "\n".join([*lines, *([""] if remedies else []), *remedies]) + "\n"
 
 
@@ -131,4 +138,4 @@ def escaped(text: str) -> str:
     """
     signs = {sign: f"\\{sign}" for sign in "&%$#_{}"}
     signs |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(signs.get(sign, sign) for sign in text)
+    return "".join(signs.get(sign, sign) for sign in visible(text))

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from backward_search.errors import DataError
 from backward_search.runs.names import FORM, RunName
-from backward_search.storage.atomic import file_hash
+from backward_search.storage.hashing import file_hash
 
 _WEIGHTS = re.compile(r"model_(\d+)\.pth")
 _EMBEDDINGS = re.compile(r"inference_(?P<name>.+)_(?P<split>train|test)_embedding_epoch(?P<epoch>\d+)\.npy")

@@ -9,6 +9,8 @@ from typing import Any
 
 from backward_search.errors import DataError
 
+FREE_ROWS, DENSEST = 10**7, 10
+"""Rows that any Parquet file may have, and how many a larger one has in a byte at most: each image has a name."""
 ARROW = (".arrow", ".feather", ".ipc")
 """How the names of Arrow files end."""
 
@@ -29,8 +31,10 @@ class _ArrowFile:
         return self._table.select(list(columns))
 
     def iter_batches(self, batch_size: int, columns: Sequence[str]) -> Iterator[Any]:
-        """Some columns, batch by batch."""
-        yield from self._table.select(list(columns)).to_batches(max_chunksize=batch_size)
+        """Some columns, batch by batch; for a part of a record, as `image.path`, all of it, which is not copied."""
+        there = self._table.schema.names
+        whole = [name if name in there else name.rpartition(".")[0] for name in columns]
+        yield from self._table.select(whole).to_batches(max_chunksize=batch_size)
 
 
 @contextmanager
@@ -84,6 +88,9 @@ def opened_parquet(file: Path, remedy: str) -> Iterator[Any]:
 
     try:
         with pyarrow.parquet.ParquetFile(file, buffer_size=2**20) as content:  # unbuffered, it holds whole row groups
+            rows, size = content.metadata.num_rows, file.stat().st_size
+            if rows > FREE_ROWS and rows > DENSEST * size:
+                raise DataError(f"{file} has {size} bytes for {rows} rows, as no table of images has: {remedy}")
             yield content
     except (OSError, pyarrow.ArrowException) as error:
         raise DataError(f"{file} cannot be read as a Parquet file ({error}): {remedy}") from None

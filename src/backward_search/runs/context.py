@@ -11,7 +11,7 @@ from backward_search.errors import DataError
 from backward_search.runs.context_ground import ContextGround
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import read_json
-from backward_search.storage.manifest import refuse_stale
+from backward_search.storage.manifest import refuse_changed, refuse_stale
 from backward_search.storage.paths import require
 from backward_search.storage.tensors import load_tensors, save_tensors
 
@@ -32,6 +32,7 @@ def load_context(run: Run, device: torch.device) -> ContextMap:
     require(paths.weights, "context map", f"{REMEDY} and --overwrite True")
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings("train")}
     refuse_stale(paths.manifest, inputs, f"{REMEDY} and --overwrite True")
+    refuse_changed(paths.manifest, [paths.weights, paths.facts], f"{REMEDY} and --overwrite True")
     try:
         shape = read_json(paths.facts)["map"]
         context = ContextMap(ContextConfig(**{**shape, "attributes": tuple(shape["attributes"])}))

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 
 from backward_search.data.guesses import load_guessed, warnings_of_guesses
-from backward_search.errors import UserError
+from backward_search.errors import MissingError
 from backward_search.runs.task import Task
 from backward_search.training.recognition import Recognition
 
@@ -17,18 +17,21 @@ MOST = 5
 def doubts(task: Task, places: Sequence[int] | None = None) -> list[tuple[str, Recognition]]:
     """The classes asked for that are recognised in fewer than half of the split's images of them, the worst first.
 
-    Nothing is said of classes of fewer than five images, nor where the split's logits cannot be read: a method that
-    needs them will say so itself.
+    Nothing is said of classes of fewer than five images, nor where the split has no logits: a method that needs them
+    will say so itself.
 
     Args:
         task: the queries; their conditioned attributes are the first of each pair.
         places: of those that are meant; all where they are left out.
+
+    Raises:
+        DataError: the logits are damaged.
     """
     guessed = load_guessed(task.source.run.data)
     asked = [(name, labels) for name, labels in task.asked(places).items() if name not in guessed]
     try:
         found = [(name, task.source.recognised(name)[label]) for name, labels in asked for label in sorted(labels)]
-    except UserError as error:
+    except MissingError as error:
         LOG.info("how well the heads recognise the classes asked for is not known: %s", error)
         return []
     return sorted((each for each in found if each[1].doubtful), key=lambda each: each[1].rank)

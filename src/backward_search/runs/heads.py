@@ -12,7 +12,6 @@ from backward_search.solvers.heads import FrozenHeads
 from backward_search.solvers.manifold import covariance
 from backward_search.solvers.modules import ModuleHeads
 from backward_search.solvers.protocol import GivenGround, Heads, Solver
-from backward_search.storage.tensors import load_tensors
 
 
 def frozen_heads(run: Run, names: Sequence[str], device: torch.device, *, calibrated: bool = False) -> Heads:
@@ -21,7 +20,7 @@ def frozen_heads(run: Run, names: Sequence[str], device: torch.device, *, calibr
     Raises:
         DataError: the weights do not hold them.
     """
-    tensors, _ = load_tensors(run.paths.weights)
+    tensors = run.load_weights()
     known = run.temperatures() if calibrated else {}
     heads = [_head(run, name, tensors) for name in names]
     temperatures = [known.get(name, 1.0) for name in names]

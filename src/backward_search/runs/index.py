@@ -11,7 +11,7 @@ from backward_search.gallery.engines.index import EXACT, EngineSettings, Selecte
 from backward_search.gallery.memory import Engine
 from backward_search.gallery.stored import StoredGallery
 from backward_search.runs.run import Run
-from backward_search.storage.atomic import file_hash
+from backward_search.storage.hashing import file_hash
 from backward_search.storage.manifest import refuse_stale
 from backward_search.storage.paths import require
 

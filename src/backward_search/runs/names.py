@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from backward_search.data.registry import DatasetEntry
+from backward_search.storage.naming import LONGEST_OF_OURS, storable
 
 FORM = "CIR_Model-dataset<name>-cate<type>-basemodel<encoder>-encodingsize<E>-enc_update<bool>-num_epoch<n>-final"
 """The published form of a folder's name."""
@@ -14,7 +15,7 @@ MNAME = "CIR_Model"
 """Of a run unless it is told otherwise."""
 
 _NAME = re.compile(
-    r"(?P<mname>.+)-dataset(?P<dataset_name>.+?)-cate(?P<category_type>.+?)-basemodel(?P<encoder_model>.+?)"
+    r"(?P<mname>.+?)-dataset(?P<dataset_name>.+?)-cate(?P<category_type>.+?)-basemodel(?P<encoder_model>.+?)"
     r"-encodingsize(?P<encoding_size>\d+)-enc_update(?P<enc_update>True|False)-num_epoch(?P<num_epoch>\d+)"
     r"(?:-recipe(?P<recipe>.+?))?(?:-final)?"
 )
@@ -61,14 +62,14 @@ class RunName:
 
     @property
     def folder(self) -> str:
-        """The name of its folder: the published one, plus a recipe that is not."""
+        """The name of its folder: the published one, plus a recipe that is not, as every disk can hold it."""
         recipe = "" if self.recipe == "paper" else f"-recipe{self.recipe}"
         name = (
             f"{self.mname}-dataset{self.dataset_name}-cate{self.category_type.replace(',', '-')}"
             f"-basemodel{self.encoder_model}-encodingsize{self.encoding_size}-enc_update{self.enc_update}"
             f"-num_epoch{self.num_epoch}{recipe}-final"
         )
-        return name.replace(":", "_").replace("/", "_")
+        return storable(name, LONGEST_OF_OURS)
 
     @property
     def in_json(self) -> dict[str, Any]:

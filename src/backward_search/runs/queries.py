@@ -1,5 +1,6 @@
 """The query file of a task, as A2 wrote it or as it came with the authors' data."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ from backward_search.data.query_generation import Query
 from backward_search.errors import DataError
 from backward_search.runs.run import Run
 from backward_search.storage.atomic import read_json
-from backward_search.storage.manifest import refuse_stale
+from backward_search.storage.manifest import refuse_changed, refuse_stale
 from backward_search.storage.paths import require
 
 
@@ -47,6 +48,7 @@ def read_queries(run: Run, conditioned: tuple[str, ...], split: str, *, strict: 
         refuse_stale(
             manifest, {"table": run.data.table(split), "classes": run.data.classes, "tags": run.data.tags}, again
         )
+        refuse_changed(manifest, [file], f"{again}, or delete {manifest.name} if the change is yours")
     content, left_out = read_json(file), run.left_out(split)
     try:
         same = (content["dataset"], content["attributes"]) == (name, list(conditioned))
@@ -65,4 +67,6 @@ def read_queries(run: Run, conditioned: tuple[str, ...], split: str, *, strict: 
 def _lambda(entry: dict[str, Any]) -> float | None:
     """The lambda of an entry, taken out of it."""
     value = entry.pop("lambda", None)
+    if value is not None and not 0 <= float(value) < math.inf:
+        raise ValueError
     return None if value is None else float(value)

@@ -1,9 +1,8 @@
 """A trained model on disk: its configuration, and what later stages read of it."""
 
-import csv
 import dataclasses
+import math
 import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,15 @@ from backward_search.errors import DataError, MissingError, OptionError, UserErr
 from backward_search.model.network import Model, ModelConfig
 from backward_search.runs.names import RunName
 from backward_search.storage.atomic import read_json
-from backward_search.storage.manifest import refuse_stale
-from backward_search.storage.mapped import mapped
+from backward_search.storage.keys import read_keys
+from backward_search.storage.manifest import is_there, refuse_changed, refuse_stale
+from backward_search.storage.mapped import all_finite, mapped
 from backward_search.storage.paths import DataPaths, RunPaths, require, rooted
 from backward_search.storage.tensors import load_tensors
+from backward_search.visible import quoted
 
-EMBED_AGAIN = "run C1.ModelTest.py with the same options and --overwrite True"
+EMBED = "run C1.ModelTest.py with the same options"
+EMBED_AGAIN = f"{EMBED} and --overwrite True"
 """The remedy of embeddings or logits that cannot be read."""
 
 
@@ -100,6 +102,7 @@ class Run:
                 f"no finished training at {paths.manifest('B1')}: {remedy}{_there_are(name, weight_root)}"
             )
         require(paths.weights, "trained network", f"{remedy} and --overwrite True")
+        refuse_changed(paths.manifest("B1"), [paths.config], f"{remedy} and --overwrite True")
         tables = {split: data.table(split) for split in SPLITS} | {"classes": data.classes}
         try:
             run = cls(name, paths, data, entry, **_parsed(read_json(paths.config)))
@@ -131,7 +134,7 @@ class Run:
         }
         words |= {name: place for name, (place, default) in roots.items() if place != default}
         each = {"dataset_name": self.name.dataset_name, **words, **more}
-        return " ".join(["python", script, *(f"--{name} {shlex.quote(str(value))}" for name, value in each.items())])
+        return " ".join(["python", script, *(f"--{name} {quoted(str(value))}" for name, value in each.items())])
 
     def load_model(self, device: torch.device) -> Model:
         """The network in evaluation mode.
@@ -140,7 +143,7 @@ class Run:
             DataError: the weights are those of another network, or of other attributes.
         """
         network = Model(self.model)
-        tensors = load_tensors(self.paths.weights)[0]
+        tensors = self.load_weights()
         expected = network.state_dict()
         other = expected.keys() ^ tensors.keys()
         other |= {name for name in expected.keys() - other if expected[name].shape != tensors[name].shape}
@@ -153,6 +156,16 @@ class Run:
         layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
         network.to(device, memory_format=layout)  # type: ignore[call-overload]
         return network.eval()
+
+    def load_weights(self) -> dict[str, torch.Tensor]:
+        """The weights as they were trained, on the CPU.
+
+        Raises:
+            DataError: they are damaged, or those of another run.
+        """
+        remedy = "run B1.BuildModel.py with the same options and --overwrite True"
+        refuse_changed(self.paths.manifest("B1"), [self.paths.weights], remedy)
+        return load_tensors(self.paths.weights)[0]
 
     def load_table(self, split: str) -> Table:
         """The table of a split as its embeddings have it: without the images that C1 could not read and left out."""
@@ -168,24 +181,34 @@ class Run:
     def left_out(self, split: str) -> set[str]:
         """The keys of the images of a split that C1 could not read, where it was allowed to leave them out."""
         file = self.paths.unreadable(split)
-        if not file.exists():
-            return set()
-        with file.open(encoding="utf-8", newline="") as rows:
-            return {row["key"] for row in csv.DictReader(rows)}
+        there = is_there(self.paths.embedding_manifest(split), file, EMBED_AGAIN)
+        return set(read_keys(file, EMBED_AGAIN)) if there else set()
 
     def held_out(self) -> np.ndarray:
         """The rows of the training table, as its embeddings have it, that were kept from training."""
         file = self.paths.holdout
-        if not file.exists():
+        remedy = "run B1.BuildModel.py with the same options and --overwrite True"
+        if not is_there(self.paths.manifest("B1"), file, remedy):
             return np.empty(0, np.int64)
-        with file.open(encoding="utf-8", newline="") as rows:
-            keys = {row["key"] for row in csv.DictReader(rows)}
+        keys = set(read_keys(file, remedy))
         return np.array([row for row, key in enumerate(self.load_table("train").keys) if key in keys], int)
 
     def temperatures(self) -> dict[str, float]:
-        """By attribute, what the logits of its head are divided by to be calibrated; empty where nobody knows."""
-        file = self.paths.calibration
-        return {name: each["temperature"] for name, each in read_json(file).items()} if file.exists() else {}
+        """By attribute, what the logits of its head are divided by to be calibrated; empty where nobody knows.
+
+        Raises:
+            DataError: the file that says so is damaged.
+        """
+        file, manifest = self.paths.calibration, self.paths.manifest("C1-calibration")
+        if not is_there(manifest, file, EMBED_AGAIN):
+            return {}
+        try:
+            found = {name: float(each["temperature"]) for name, each in read_json(file).items()}
+            if not all(name in self.classes and 0 < value < math.inf for name, value in found.items()):
+                raise ValueError
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise DataError(f"{file} holds no temperatures of this run's heads: {EMBED_AGAIN}") from None
+        return found
 
     def load_logits(
         self, split: str, attribute: str, rows: np.ndarray | slice = slice(None)
@@ -197,9 +220,12 @@ class Run:
         """The logits of a split for one attribute, (N, K) float32, memory-mapped.
 
         Raises:
-            DataError: they are damaged.
+            MissingError: C1 has not run on the split.
+            DataError: they are damaged, or not those of the split's images.
         """
-        return mapped(self.paths.logits(split, attribute), EMBED_AGAIN, shape=(None, len(self.classes[attribute])))
+        file, classes = self.paths.logits(split, attribute), len(self.classes[attribute])
+        require(self.paths.embedding_manifest(split), f"finished embeddings of {split}", EMBED)
+        return self._stored(split, file, (len(read_keys(self.paths.rows(split), EMBED_AGAIN)), classes))
 
     def load_embeddings(self, split: str, keys: list[str]) -> np.ndarray:
         """The embeddings of one split, (N, E) float32, memory-mapped.
@@ -209,14 +235,23 @@ class Run:
             StaleError: they are those of other weights.
             DataError: they are those of another table.
         """
-        remedy = "run C1.ModelTest.py with the same options"
-        manifest = require(self.paths.embedding_manifest(split), f"finished embeddings of {split}", remedy)
-        refuse_stale(manifest, {"weights": self.paths.weights}, f"{remedy} and --overwrite True")
-        with self.paths.rows(split).open(encoding="utf-8", newline="") as rows:
-            stored = [row["key"] for row in csv.DictReader(rows)]
-        if stored != keys:
-            raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {remedy}")
-        return mapped(self.paths.embeddings(split), EMBED_AGAIN, shape=(len(keys), self.model.encoding_size))
+        manifest = require(self.paths.embedding_manifest(split), f"finished embeddings of {split}", EMBED)
+        refuse_stale(manifest, {"weights": self.paths.weights}, EMBED_AGAIN)
+        self._refuse_changed(split, self.paths.rows(split))
+        if read_keys(self.paths.rows(split), EMBED_AGAIN) != keys:
+            raise DataError(f"{self.paths.rows(split)} lists other images than the data set's table: {EMBED_AGAIN}")
+        return self._stored(split, self.paths.embeddings(split), (len(keys), self.model.encoding_size))
+
+    def _stored(self, split: str, file: Path, shape: tuple[int, int]) -> np.ndarray:
+        """An array that C1 wrote; one that nobody recorded is looked through for what is no number."""
+        recorded = self._refuse_changed(split, file)
+        array = mapped(file, EMBED_AGAIN, shape=shape, dtype=np.float32)
+        if not recorded and not all_finite(array):
+            raise DataError(f"{file} holds what is no finite number: {EMBED_AGAIN}")
+        return array
+
+    def _refuse_changed(self, split: str, file: Path) -> bool:
+        return refuse_changed(self.paths.embedding_manifest(split), [file], EMBED_AGAIN)
 
 
 def runs_of(weight_root: str | Path) -> Iterator[tuple[RunName, RunPaths]]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from backward_search.errors import OptionError, StaleError
+from backward_search.errors import DataError, OptionError, StaleError
 from backward_search.runs.run import Run
 from backward_search.solvers.protocol import Solver, knob_value
-from backward_search.storage.manifest import read_manifest, refuse_stale
+from backward_search.storage.manifest import read_manifest, refuse_changed, refuse_stale
 from backward_search.storage.paths import StudentPaths, require
 from backward_search.storage.tensors import load_tensors
 from backward_search.student.frozen import FrozenStudent
@@ -91,7 +91,11 @@ def load_student(
     refuse_stale(paths.manifest, {"weights": run.paths.weights}, f"{remedy} and --overwrite True")
     _check_teacher(paths.manifest, solver, lambdas is not None, remedy)
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in names], choice.shape)
-    student.load_state_dict(load_tensors(paths.weights)[0])
+    refuse_changed(paths.manifest, [paths.weights], f"{remedy} and --overwrite True")
+    try:
+        student.load_state_dict(load_tensors(paths.weights)[0])
+    except RuntimeError:
+        raise DataError(f"{paths.weights} is not this student: {remedy} and --overwrite True") from None
     return FrozenStudent(student.to(device))
 
 

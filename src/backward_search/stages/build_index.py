@@ -29,16 +29,19 @@ def build_index(options: IndexOptions) -> Path:
     built_with = () if engine == EXACT else ENGINES.find(engine).built_with
     settings = {name: getattr(options, name) for name in built_with}
     inputs = {"weights": run.paths.weights, "embeddings": run.paths.embeddings(options.split)}
-    manifest = run.paths.index_manifest(options.split, engine)
-    if not _stands(run, options):
-        manifest.unlink(missing_ok=True)
-    stage = Stage("C2", manifest, settings, inputs, [])
-    if stage.is_done(overwrite=options.overwrite):
+    stage, stands = (
+        Stage("C2", run.paths.index_manifest(options.split, engine), settings, inputs, []),
+        _stands(run, options),
+    )
+    if stands and stage.is_done(overwrite=options.overwrite):
         return run.paths.gallery(options.split)
-    stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
-    if engine != EXACT:  # an older index and its manifest stand until this one is done
-        stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
-    stage.finish(images=len(stored))
+    with stage.alone():
+        if not stands:
+            stage.begin()
+        stored = begin_gallery(run, options.split, len(table), overwrite=options.overwrite)
+        if engine != EXACT:  # an older index and its manifest stand until this one is done
+            stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
+        stage.finish(images=len(stored))
     LOG.info("wrote %s; next: %s", stored.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
     return stored.folder
 

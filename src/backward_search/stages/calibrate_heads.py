@@ -1,6 +1,7 @@
 """The end of C1: calibrate the heads on the training images that were kept from training."""
 
 import logging
+from contextlib import suppress
 from dataclasses import asdict
 
 import numpy as np
@@ -9,7 +10,8 @@ from scipy.special import softmax
 from backward_search.data.guesses import load_guessed
 from backward_search.errors import UserError
 from backward_search.runs.run import Run
-from backward_search.storage.atomic import write_json
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.manifest import Stage, refuse_changed
 from backward_search.training.calibration import calibrate, expected_calibration_error
 
 LOG = logging.getLogger(__name__)
@@ -19,7 +21,8 @@ def calibrate_heads(run: Run) -> None:
     """Fit a temperature to each head and say what it changes; without held-out images there is none, nor an old one."""
     held = run.held_out()
     if not len(held) or not _embedded(run, "train"):
-        run.paths.calibration.unlink(missing_ok=True)
+        for old in (run.paths.manifest("C1-calibration"), run.paths.calibration):
+            old.unlink(missing_ok=True)
         return
     found, tested = {}, _embedded(run, "test")
     keys, guessed = run.load_table("train").keys, load_guessed(run.data)
@@ -37,7 +40,20 @@ def calibrate_heads(run: Run) -> None:
             before, after = (expected_calibration_error(softmax(logits / t, 1), ids) for t in (1, result.temperature))
             errors.append(f"{before:.3f} to {after:.3f} on the test split")
         LOG.info("%s: temperature %.2f; calibration error %s", name, result.temperature, ", ".join(errors))
-    write_json(run.paths.calibration, found)
+    _keep(run, found)
+
+
+def _keep(run: Run, found: dict[str, dict[str, float]]) -> None:
+    """Write the calibration, unless it stands there already."""
+    place = run.paths.calibration
+    stage = Stage("C1", run.paths.manifest("C1-calibration"), {}, {}, [place])
+    with suppress(UserError):
+        refuse_changed(stage.manifest, [place], "")
+        if read_json(place) == found:
+            return
+    stage.begin()
+    write_json(place, found)
+    stage.finish()
 
 
 def _embedded(run: Run, split: str) -> bool:

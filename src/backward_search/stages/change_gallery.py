@@ -14,6 +14,7 @@ from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.gallery.stored import StoredGallery
 from backward_search.model.embedding import EmbeddingNetwork, embed_files, embed_vectors
 from backward_search.readers.custom.vectors import load_vectors
+from backward_search.readers.outside import is_there, quoted, refuse_outside
 from backward_search.runs.index import begin_gallery
 from backward_search.runs.run import Run, find_device, require_encoder
 from backward_search.stages.embed import images_below
@@ -57,7 +58,7 @@ def _coming(run: Run, options: ChangeOptions) -> _Coming:
     place = Path(options.add).expanduser()
     if not options.vectors:
         require_encoder(run)
-        files = _images(place)
+        files = _images(place, allow_outside=options.allow_outside)
         return _Coming(["/".join(file.parts[-2:]) for file in files], files)
     if not run.model.features:
         raise OptionError(
@@ -87,14 +88,17 @@ def _add(run: Run, stored: StoredGallery, coming: _Coming, leaving: list[str], o
     LOG.info("added %d images", len(coming.keys))
 
 
-def _images(source: Path) -> list[Path]:
-    """The images below a folder, sorted, or those that a text file lists."""
-    if source.is_dir():
-        files = images_below(source.absolute())
-    else:
-        files = [(source.parent / line).absolute() for line in _lines(source)]
+def _images(source: Path, *, allow_outside: bool) -> list[Path]:
+    """The images below a folder, sorted, or those that a text file lists; one that lies elsewhere has to be allowed."""
+    source = source.absolute()
+    home = source if source.is_dir() else source.parent
+    files = images_below(source) if source.is_dir() else [home / line for line in _lines(source)]
     if not files:
         raise DataError(f"--add {source} has no image in it")
+    there = [file for file in files if is_there(file)]
+    outside = refuse_outside(source, home, there, quoted(map(str, there)), allowed=allow_outside)
+    for what, count in outside.items():
+        LOG.info("%s: %s", what, count)
     return files
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging
+import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 from backward_search.cli import DistillOptions, EvaluateOptions, next_command
 from backward_search.cli.translation import opened_run, solver, student_choice
 from backward_search.distributed import Group, working_together
-from backward_search.errors import StaleError
+from backward_search.errors import DataError, StaleError
 from backward_search.progress import progress
 from backward_search.runs.heads import ground_of
 from backward_search.runs.run import Run, find_device
@@ -43,7 +45,7 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
     run = opened_run(options)
     table = run.load_table("train")
     embeddings = torch.tensor(run.load_embeddings("train", table.keys), device=device)
-    paths, teacher = _paths(run, options), solver(options)
+    paths = _paths(run, options)
     stage = student_stage(run, options)
     done = stage.is_done(overwrite=options.overwrite)
     group.wait()  # nobody writes before everybody has looked
@@ -51,6 +53,16 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
         if group.leads:
             _clear(paths)
         return paths.folder
+    with stage.alone() if group.leads else nullcontext():
+        losses = _train(run, options, stage, embeddings, group)
+    LOG.info("distilled %d epochs, loss %.5f to %.5f", len(losses), losses[0], losses[-1])
+    LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
+    return paths.folder
+
+
+def _train(run: Run, options: DistillOptions, stage: Stage, embeddings: torch.Tensor, group: Group) -> list[float]:
+    """Train the student and write it; the loss of every epoch."""
+    paths, teacher, device = _paths(run, options), solver(options), embeddings.device
     torch.manual_seed(options.seed)
     classes = [len(run.classes[name]) for name in options.conditioned]
     student = Student(run.model.encoding_size, classes, student_choice(options).shape).to(device)
@@ -65,9 +77,7 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
             export_student(student, paths.onnx)
         stage.finish(losses=losses)
         _clear(paths)
-    LOG.info("distilled %d epochs, loss %.5f to %.5f", len(losses), losses[0], losses[-1])
-    LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
-    return paths.folder
+    return losses
 
 
 def _paths(run: Run, options: DistillOptions) -> StudentPaths:
@@ -121,6 +131,8 @@ def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: Disti
         bar.update(len(losses))
         for epoch in range(len(losses), options.student_num_epoch - 1):
             losses.append(distiller.train_epoch(epoch))
+            if not math.isfinite(losses[-1]):
+                raise DataError(f"the loss is {losses[-1]} after epoch {epoch + 1}: the embeddings or the teacher fail")
             bar.update()
             bar.set_postfix(loss=f"{losses[-1]:.5f}")
             record = {"losses": torch.tensor(losses, dtype=torch.float64)}
@@ -132,7 +144,8 @@ def _fit(distiller: Distiller, paths: StudentPaths, stage: Stage, options: Disti
 def _clear(paths: StudentPaths) -> None:
     """Drop what a finished training needs no longer."""
     for leftover in (paths.checkpoint, paths.reserved):
-        leftover.unlink(missing_ok=True)
+        if leftover.exists():  # a disk that can only be read refuses to remove even what is not there
+            leftover.unlink()
 
 
 def _resumed(distiller: Distiller, paths: StudentPaths, stage: Stage, *, overwrite: bool) -> list[float]:
@@ -143,9 +156,13 @@ def _resumed(distiller: Distiller, paths: StudentPaths, stage: Stage, *, overwri
             raise StaleError(
                 f"{paths.folder} holds an unfinished training of other settings: pass --overwrite True to drop it"
             )
-        tensors, _ = load_tensors(paths.checkpoint)
-        losses: list[float] = tensors.pop("losses").tolist()
+        tensors, _ = load_tensors(paths.checkpoint, "pass --overwrite True to start anew")
+        try:
+            losses: list[float] = tensors.pop("losses").tolist()
+            distiller.restore(tensors, len(losses))
+        except (KeyError, RuntimeError, ValueError):
+            problem = f"{paths.checkpoint} does not fit this student"
+            raise DataError(f"{problem}: pass --overwrite True to start anew") from None
         LOG.info("going on after epoch %d", len(losses))
-        distiller.restore(tensors, len(losses))
         return losses
     return []

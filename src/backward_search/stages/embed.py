@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +81,8 @@ def embed(options: EmbedOptions) -> Path:
         if todo:
             network = EmbeddingNetwork(run.load_model(device), device, options.precision)
             for images in todo:
-                _embed(run, network, images, options, device, group)
+                with images.stage.alone() if group.leads else nullcontext():
+                    _embed(run, network, images, options, device, group)
         if group.leads and not options.image_folder:
             calibrate_heads(run)
         folder = run.paths.embeddings("test").parent
@@ -247,4 +249,4 @@ def _record(run: Run, images: Images, good: np.ndarray, bad: dict[int, str]) -> 
     if bad:
         write_csv(left_out, ["key", "reason"], ((images.keys[row], reason) for row, reason in bad.items()))
         LOG.warning("left out %d images of %s that cannot be read: %s lists them", len(bad), images.name, left_out)
-    images.stage.finish(images=len(good), unreadable=len(bad))
+    images.stage.finish([left_out], images=len(good), unreadable=len(bad))

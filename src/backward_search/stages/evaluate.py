@@ -31,8 +31,10 @@ from backward_search.runs.run import Run
 from backward_search.runs.students import StudentChoice, check_range, student_paths
 from backward_search.runs.task import Task, check_topk
 from backward_search.stages.learn_context import learn_if_missing
-from backward_search.storage.atomic import file_hash, read_json, write_csv, write_json
+from backward_search.storage.atomic import read_json, write_csv, write_json, write_sheet
+from backward_search.storage.hashing import file_hash
 from backward_search.storage.manifest import Stage
+from backward_search.visible import LINES, visible
 
 LOG = logging.getLogger(__name__)
 
@@ -233,12 +235,13 @@ def _write(
     place = stage.outputs[0]
     hits = _hit_rows(task, answer, one)
     values = measured(task, hits, strict=one.strict)
-    stage.begin()
-    write_json(place, _results(one, task, answer, values) | sharing(task, hits) | further)
-    write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
-    if save_hits:
-        write_csv(hits_of(place), *hit_table(task, hits))
-    stage.finish()
+    with stage.alone():
+        stage.begin()
+        write_json(place, _results(one, task, answer, values) | sharing(task, hits) | further)
+        write_csv(per_query_of(place), ("query", *values), per_query_rows(values))
+        if save_hits:
+            write_sheet(hits_of(place), *hit_table(task, hits))
+        stage.finish()
 
 
 def _hit_rows(task: Task, answer: Answer, one: Evaluation) -> np.ndarray:
@@ -286,8 +289,9 @@ def _show(own: list[Path]) -> None:
     """Print the results beside those of the other methods; of a sweep its own alone."""
     place = own[-1]
     files = own if len(own) > 1 else beside(place)
-    LOG.info("%s", result_table([read_json(file) for file in files], [file.stem for file in files]))
+    LOG.info("%s", result_table([read_json(file) for file in files], [file.stem for file in files]), extra=LINES)
     if len(own) == 1:
-        LOG.info("\n%s: %s", place.stem, in_a_line(read_json(place)))
+        LOG.info("\n%s: %s", visible(place.stem), in_a_line(read_json(place)), extra=LINES)
     if len(own) == 1 < len(files):
-        LOG.info("%s", difference_table(place.stem, differences_to(place, files), depth(read_json(place))))
+        named = difference_table(place.stem, differences_to(place, files), depth(read_json(place)))
+        LOG.info("%s", named, extra=LINES)

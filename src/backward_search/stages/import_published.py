@@ -33,7 +33,8 @@ from backward_search.runs.run import Run, config_json
 from backward_search.runs.students import student_paths
 from backward_search.stages.distill import student_stage
 from backward_search.stages.embed import embedding_stage
-from backward_search.storage.atomic import file_hash, write_array, write_csv, write_json
+from backward_search.storage.atomic import write_array, write_csv, write_json
+from backward_search.storage.hashing import file_hash
 from backward_search.storage.manifest import Stage, read_manifest
 from backward_search.storage.paths import rooted
 from backward_search.storage.tensors import save_tensors
@@ -170,10 +171,11 @@ def _import_weights(options: EmbedOptions, file: Path, table: Table) -> None:
     sizes = {name: len(labels) for name, labels in classes.items()}
     config = ModelConfig(options.encoder_model, options.encoding_size, sizes, look.size)
     state = model_state(file, Model(config))
-    stage.begin()
-    write_json(paths.config, config_json(run_name(options), config, look, classes))
-    save_tensors(paths.weights, state)
-    stage.finish(imported=hashes)
+    with stage.alone():
+        stage.begin()
+        write_json(paths.config, config_json(run_name(options), config, look, classes))
+        save_tensors(paths.weights, state)
+        stage.finish(imported=hashes)
     LOG.info("wrote %s from %s", paths.weights, file)
 
 
@@ -183,9 +185,10 @@ def _import_embeddings(run: Run, options: EmbedOptions, files: dict[str, Path], 
         if _is_here(stage, hashes, overwrite=options.overwrite):
             continue
         array = read_embeddings(file, tables[split], list(run.classes), run.model.encoding_size)
-        stage.begin()
-        _write_split(run, run.load_model(torch.device("cpu")), tables[split], array)
-        stage.finish(imported=hashes, shape=list(array.shape))
+        with stage.alone():
+            stage.begin()
+            _write_split(run, run.load_model(torch.device("cpu")), tables[split], array)
+            stage.finish(imported=hashes, shape=list(array.shape))
         LOG.info("wrote %s from %s", run.paths.embeddings(split), file)
 
 
@@ -207,10 +210,11 @@ def _import_student(run: Run, options: DistillOptions, file: Path) -> None:
         return
     student = Student(run.model.encoding_size, [len(run.classes[name]) for name in options.conditioned])
     state = student_state(file, student)
-    stage.begin()
     paths = student_paths(run, options.conditioned, solver(options), student_choice(options))
-    save_tensors(paths.weights, state)
-    stage.finish(imported=hashes)
+    with stage.alone():
+        stage.begin()
+        save_tensors(paths.weights, state)
+        stage.finish(imported=hashes)
     LOG.info("wrote %s from %s", paths.folder, file)
 
 

@@ -15,7 +15,6 @@ from backward_search.runs.context import save_context
 from backward_search.runs.context_ground import ContextGround, Views
 from backward_search.runs.run import Run, find_device
 from backward_search.storage.atomic import read_json, write_json
-from backward_search.storage.lock import locked
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import ContextPaths
 from backward_search.storage.tensors import load_tensors, save_tensors
@@ -38,7 +37,7 @@ def learn_context(options: ContextOptions) -> Path:
     stage = _stage(run, options)
     if not stage.is_done(overwrite=options.overwrite):
         paths.folder.mkdir(parents=True, exist_ok=True)
-        with locked(paths.folder):
+        with stage.alone():
             _learn(run, options, stage, device)
     found = read_json(paths.facts)
     for each in found["held_out"]:

@@ -21,6 +21,7 @@ from backward_search.stages.paper_results import Row, commands_for, make_missing
 from backward_search.stages.paper_settings import Settings
 from backward_search.storage.atomic import read_json, write_csv
 from backward_search.storage.paths import DataPaths, TablePaths
+from backward_search.visible import LINES
 
 LOG = logging.getLogger(__name__)
 PRECISION, RANKED, TAGS = "precision_at_10", "map_at_10", "mts_at_10"
@@ -57,7 +58,7 @@ def make_tables(options: PaperTableOptions) -> Path:
     made = [makers[number](options) for number in options.numbers]
     for table in made:
         write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
-        LOG.info("%s", "\n" + markdown(table))
+        LOG.info("%s", "\n" + markdown(table), extra=LINES)
     LOG.info("wrote %s; %s", paths.folder, _left(made))
     return paths.folder
 
@@ -102,7 +103,10 @@ def _queries(settings: Settings, evaluation: EvaluateOptions) -> Cell:
     file = evaluation.data.queries(evaluation.conditioned, evaluation.split, strict=strict)
     if not file.exists():
         return Cell.not_run(commands_for(settings, evaluation, ["A2"]))
-    return Cell(f"{len(read_json(file)['queries']):,}")
+    try:
+        return Cell(f"{len(read_json(file)['queries']):,}")
+    except (TypeError, KeyError):
+        raise DataError(f"{file} is not a query file: run A2 with --overwrite True") from None
 
 
 def _regularisation(options: PaperTableOptions) -> PaperTable:
@@ -162,13 +166,17 @@ def _from_paper(options: PaperTableOptions) -> dict[tuple[str, ...], list[Row]]:
     file = TablePaths.of(options.table_root).from_paper
     if not file.exists():
         write_csv(file, FROM_PAPER, [])
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        if tuple(reader.fieldnames or ()) != FROM_PAPER:
-            raise DataError(f"{file} does not begin with {','.join(FROM_PAPER)}: delete it, and E3 lays it out again")
-        found: dict[tuple[str, ...], list[Row]] = {}
-        for line in reader:
-            found.setdefault((line["dataset"], line["condition"]), []).append(line)
+    found: dict[tuple[str, ...], list[Row]] = {}
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines)
+            if tuple(reader.fieldnames or ()) != FROM_PAPER:
+                raise ValueError
+            for line in reader:
+                found.setdefault((line["dataset"], line["condition"]), []).append(line)
+    except (ValueError, csv.Error):
+        problem = f"{file} is no table that begins with {','.join(FROM_PAPER)}"
+        raise DataError(f"{problem}: delete it, and E3 lays it out again") from None
     return found
 
 

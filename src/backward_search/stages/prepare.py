@@ -16,7 +16,7 @@ from backward_search.data.tables import Samples, write_tables
 from backward_search.errors import DataError, MissingError
 from backward_search.published.bundle.conversion import convert_bundle, is_prepared
 from backward_search.published.bundle.files import find_bundle
-from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.atomic import read_json, remove_leftovers, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import DataPaths
 
@@ -51,16 +51,43 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
     if not check_only and stage.is_done(overwrite=overwrite) and not _images_are_missing(source, paths):
         _show(read_json(paths.report))
         return paths.attributions
-    findings = Findings(lists_alone=check_only)
-    samples = source.read(findings)
     if check_only:
-        if not source.looks:
-            findings.facts["image content"] = "not looked at by --check_only where images have yet to be made"
-        if len(samples.missing) < len(samples.paths):  # else the report is of the lists
-            samples = _without(samples, samples.missing)
-    else:
+        return _checked(source, paths)
+    with stage.alone():
+        remove_leftovers(paths.folder, below=True)
+        findings = Findings(lists_alone=False)
+        samples = source.read(findings)
         stage.begin()
         samples = _without(samples, source.make_images(samples, findings))
+        report = _reported(paths, samples, findings)
+        if source.make_more is not None:
+            source.make_more(samples)
+        write_tables(paths, samples)
+        write_json(paths.report, report)
+        names = [paths.vectors(split).with_suffix(".csv") for split in ("train", "test")]
+        stage.finish([paths.guessed, paths.description, *names])
+    LOG.info("wrote %s", paths.attributions)
+    return paths.attributions
+
+
+def _checked(source: Source, paths: DataPaths) -> Path:
+    """Read and report, and write nothing but the report."""
+    findings = Findings(lists_alone=True)
+    samples = source.read(findings)
+    if not source.looks:
+        findings.facts["image content"] = "not looked at by --check_only where images have yet to be made"
+    if len(samples.missing) < len(samples.paths):  # else the report is of the lists
+        samples = _without(samples, samples.missing)
+    LOG.info("wrote %s and nothing else", write_json(paths.check, _reported(paths, samples, findings)))
+    return paths.attributions
+
+
+def _reported(paths: DataPaths, samples: Samples, findings: Findings) -> dict[str, Any]:
+    """The report of what was found, which is shown.
+
+    Raises:
+        DataError: a split would be empty.
+    """
     for split, rows in samples.splits.items():
         if len(rows) == 0:
             raise DataError(
@@ -68,16 +95,7 @@ def prepare(source: Source, paths: DataPaths, *, overwrite: bool = False, check_
             )
     report = summary(paths.name, samples, findings)
     _show(report)
-    if check_only:
-        LOG.info("wrote %s and nothing else", write_json(paths.check, report))
-        return paths.attributions
-    if source.make_more is not None:
-        source.make_more(samples)
-    write_tables(paths, samples)
-    write_json(paths.report, report)
-    stage.finish()
-    LOG.info("wrote %s", paths.attributions)
-    return paths.attributions
+    return report
 
 
 def prepare_published(

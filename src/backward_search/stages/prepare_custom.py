@@ -30,7 +30,7 @@ def prepare_custom(options: CustomOptions | PhotoOptions) -> Path:
         class_vectors=named_files(options.class_vectors),
     )
     folder = prepare(source, options.data, overwrite=options.overwrite, check_only=options.check_only)
-    if not options.check_only:
+    if not options.check_only and not options.data.description.exists():  # as it may be of an older version
         registry.save(source.entry, options.data_root)
     return folder
 
@@ -57,4 +57,5 @@ def _reading(options: CustomOptions | PhotoOptions) -> Reading:
         str(Path(options.vectors).expanduser().absolute()) if options.vectors else "",
         options.vector_column,
         options.key_column,
+        options.allow_outside,
     )

@@ -1,7 +1,8 @@
 """B1: train the model."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -73,8 +74,22 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     stage = training_stage(options, paths, plan)
     done = stage.is_done(overwrite=options.overwrite)
     group.wait()  # nobody writes before everybody has looked
-    if done:
-        return paths.folder
+    if not done:
+        with stage.alone() if group.leads else nullcontext():
+            _work(options, paths, plan, stage, tables, device, group)
+    return paths.folder
+
+
+def _work(
+    options: TrainOptions,
+    paths: RunPaths,
+    plan: TrainPlan,
+    stage: Stage,
+    tables: dict[str, Table],
+    device: torch.device,
+    group: Group,
+) -> None:
+    """Train, and write what came of it."""
     if options.skip_unreadable and not plan.model.features:
         tables = {split: _readable(options, table) for split, table in tables.items()}
     all_tables = dict(tables)
@@ -94,9 +109,10 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         on_features=bool(features),
         kept=_kept(options, tables["train"]),
     )
+    reserved = {"settings": stage.settings, "inputs": stage.hashes}
     if group.leads:
         stage.begin()
-        checkpoint.prepare(paths, {"settings": stage.settings, "inputs": stage.hashes}, overwrite=options.overwrite)
+        checkpoint.prepare(paths, reserved, overwrite=options.overwrite)
     group.wait()
     history = History(options.attributes)
     checkpoint.resume(trainer, history, paths)
@@ -105,7 +121,8 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
     for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys) if group.leads else ():
         LOG.warning("%s", words)
     with _one_thread() if features and device.type == "cpu" else nullcontext():
-        tested = _fit(trainer, loaders, options, paths, history, leads=group.leads)
+        keep = partial(checkpoint.keep, trainer, history, paths, reserved, leads=group.leads)
+        tested = _fit(trainer, loaders, options, paths, history, keep, leads=group.leads)
     if options.use_epoch == "best":
         _take_best(trainer, paths, group)
     if options.use_epoch == "best" or tested is None:
@@ -117,7 +134,6 @@ def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
         describe_heads(paths, tables["train"], sure)
         config = config_json(run_name(options), model.config, plan.look, classes)
         _finish(trainer, options, paths, history, config | {"tables": provenance(options.data)}, stage)
-    return paths.folder
 
 
 def _model(
@@ -229,10 +245,11 @@ def _fit(
     options: TrainOptions,
     paths: RunPaths,
     history: History,
+    keep: Callable[[], None],
     *,
     leads: bool,
 ) -> EpochResult | None:
-    """Train to the last epoch, keeping the state after each and every `checkpoint_step` steps.
+    """Train to the last epoch, keeping the state by `keep` after each and every `checkpoint_step` steps.
 
     Returns:
         The evaluation after the last epoch; None where an earlier process made it.
@@ -242,22 +259,24 @@ def _fit(
         trained, only = trainer.evaluate(loaders["train"]), trainer.evaluate(loaders["test"])
         if leads and not history.rows:
             history.add(trained, only)
-        checkpoint.keep(trainer, history, paths, leads=leads)
+        keep()
         return only
     tested = None
     board = TensorBoard(paths.tensorboard, on=leads and trainer.epoch < options.num_epoch)
     for epoch in range(trainer.epoch, options.num_epoch):
         title = f"epoch {epoch + 1}/{options.num_epoch}"
         with progress(range(loaders["train"].steps), title, "batch") as bar:
-            after_step = partial(_after_step, bar, trainer, options, paths, history, leads=leads)
+            after_step = partial(_after_step, bar, trainer, options, keep)
             trained = trainer.train_epoch(loaders["train"], after_step)
+        if not math.isfinite(trained.loss):
+            raise DataError(f"the loss is {trained.loss} after {title}: pass a smaller --lr, and --overwrite True")
         tested = trainer.evaluate(loaders["test"])
         if leads:
             history.add(trained, tested)
             history.write(paths.history)
             board.add(history)
             LOG.info("%s: loss %.3f, test accuracy: %s", title, trained.loss, _listed(tested.accuracy))
-        checkpoint.keep(trainer, history, paths, leads=leads)
+        keep()
     return tested
 
 
@@ -280,15 +299,13 @@ def _take_best(trainer: Trainer, paths: RunPaths, group: Group) -> None:
     trainer.model.load_state_dict(load_tensors(paths.best_weights)[0])
 
 
-def _after_step(
-    bar: "tqdm[int]", trainer: Trainer, options: TrainOptions, paths: RunPaths, history: History, *, leads: bool
-) -> None:
+def _after_step(bar: "tqdm[int]", trainer: Trainer, options: TrainOptions, keep: Callable[[], None]) -> None:
     bar.update()
     if trainer.step % options.verbose_step == 0 and not bar.disable:  # reading the sums waits for the device
         result = trainer.tally.result()
         bar.set_postfix_str(f"loss {result.loss:.3f}, accuracy: {_listed(result.accuracy)}")
     if trainer.step % options.checkpoint_step == 0:
-        checkpoint.keep(trainer, history, paths, leads=leads)
+        keep()
 
 
 def _listed(accuracy: dict[str, float]) -> str:
@@ -306,7 +323,7 @@ def _finish(
     save_tensors(paths.weights, trainer.model.state_dict())
     history.write(paths.history)
     history.draw(paths.figure)
-    stage.finish(seed=options.seed, **summary)
+    stage.finish([paths.holdout, paths.heads_table], seed=options.seed, **summary)
     checkpoint.clear(paths)
     LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
     LOG.info(

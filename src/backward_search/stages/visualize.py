@@ -20,7 +20,7 @@ from backward_search.runs.run import Run
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task, check_topk
 from backward_search.stages.learn_context import learn_if_missing
-from backward_search.storage.atomic import write_csv
+from backward_search.storage.atomic import write_sheet
 from backward_search.storage.paths import hits_beside, picture, rooted
 
 LOG = logging.getLogger(__name__)
@@ -117,4 +117,4 @@ def _show(asked: Asked, options: VisualizeOptions, place: Path) -> None:
     save(draw(exhibit(asked, rows, map_), options.width), place)
     LOG.info("wrote %s", place)
     if options.save_hits:
-        LOG.info("wrote %s", write_csv(hits_beside(place), *table(asked, rows)))
+        LOG.info("wrote %s", write_sheet(hits_beside(place), *table(asked, rows)))

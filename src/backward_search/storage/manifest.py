@@ -4,14 +4,17 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from backward_search.errors import DataError, StaleError
-from backward_search.storage.atomic import file_hash, read_json, write_json
+from backward_search.errors import DataError, MissingError, StaleError, UserError
+from backward_search.storage.atomic import read_json, remove_leftovers, write_json, write_text
+from backward_search.storage.hashing import file_hash
+from backward_search.storage.lock import locked
 
 LOG = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Stage:
     outputs: list[Path]
     hashes: dict[str, str] = field(init=False)
     _start: float = field(init=False)
+    _withdrawn: bytes | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Hash the inputs as they are now, before any work is done on them."""
@@ -89,8 +93,9 @@ class Stage:
             )
         if not all(path.exists() for path in self.outputs):
             return False
-        damaged = [name for name, value in self._output_hashes().items() if stored["outputs"].get(name) != value]
-        if damaged:
+        damaged = [name for name, value in stored["outputs"].items() if self._differs(name, value)]
+        unknown = [name for path in self.outputs if (name := _name_of(path, self.manifest)) not in stored["outputs"]]
+        if damaged := damaged + unknown:
             raise StaleError(
                 f"{self.manifest.parent} holds {', '.join(damaged)} in another state than {self.name} left it: "
                 "pass --overwrite True to make it again"
@@ -98,28 +103,73 @@ class Stage:
         LOG.info("%s: already done with these settings and inputs, nothing to do", self.name)
         return True
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Do the work while nobody else does the same.
+
+        Where it fails for what a user can put right, and has changed no output, an older manifest is valid again.
+
+        Raises:
+            DataError: another process is at it.
+        """
+        folder = self.manifest.parent
+        with locked(folder / f".{self.manifest.stem}.lock", f"another process is doing {self.name} for {folder}"):
+            for each in {folder, *(path.parent for path in self.outputs)}:
+                remove_leftovers(each)
+            try:
+                yield
+            except (UserError, OSError):
+                self._restore()
+                raise
+
     def begin(self) -> None:
         """Withdraw an older manifest, so that half-written outputs never look finished."""
-        self.manifest.unlink(missing_ok=True)
+        if self.manifest.exists():
+            self._withdrawn = self.manifest.read_bytes()
+            self.manifest.unlink()
 
-    def finish(self, **facts: Any) -> Path:
-        """Write the manifest; `facts` are further things worth knowing, such as seed and shapes."""
+    def _restore(self) -> None:
+        """Put back the manifest that `begin` withdrew, if all is still as it says."""
+        if self._withdrawn is None or self.manifest.exists():
+            return
+        with suppress(UserError, OSError, ValueError, KeyError, AttributeError, TypeError):
+            if self._same(json.loads(self._withdrawn)["outputs"]):
+                write_text(self.manifest, self._withdrawn.decode())
+
+    def _same(self, outputs: Mapping[str, str]) -> bool:
+        folder = self.manifest.parent
+        return all(file_hash(folder / name, noting=True) == value for name, value in outputs.items())
+
+    def finish(self, beside: Sequence[Path] = (), **facts: Any) -> Path:
+        """Write the manifest.
+
+        Args:
+            beside: further files that are recorded like the outputs, where they are there.
+            facts: further things worth knowing, such as seed and shapes.
+        """
+        outputs = [*self.outputs, *(path for path in beside if path.exists())]
         return write_json(
             self.manifest,
             {
                 "stage": self.name,
                 "settings": self.settings,
                 "inputs": self.hashes,
-                "outputs": self._output_hashes(),
+                "outputs": {_name_of(path, self.manifest): file_hash(path, noting=True) for path in outputs},
                 **facts,
                 "versions": _versions(),
                 "seconds": round(time.perf_counter() - self._start, 3),
             },
         )
 
-    def _output_hashes(self) -> dict[str, str]:
-        folder = self.manifest.parent
-        return {path.relative_to(folder).as_posix(): file_hash(path) for path in self.outputs}
+    def _differs(self, name: str, value: str) -> bool:
+        """Whether a file that is there is not the one that was recorded; what was made beside may have gone."""
+        path = self.manifest.parent / name
+        return path.exists() and file_hash(path, noting=True) != value
+
+
+def _name_of(path: Path, manifest: Path) -> str:
+    """How a manifest calls a file."""
+    return path.relative_to(manifest.parent).as_posix()
 
 
 def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> None:
@@ -134,6 +184,48 @@ def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> Non
         StaleError: an input has another content now.
     """
     stored = read_manifest(manifest)["inputs"]
-    changed = [name for name, path in inputs.items() if stored.get(name) != file_hash(path)]
+    changed = [name for name, path in inputs.items() if stored.get(name) != file_hash(path, noting=True)]
     if changed:
         raise StaleError(f"the {', '.join(changed)} changed since {manifest} was written: {remedy}")
+
+
+def is_there(manifest: Path, file: Path, remedy: str) -> bool:
+    """Whether a file that a stage may have written, or not, is there as it was written; see `refuse_changed`.
+
+    Raises:
+        MissingError: the manifest records it, and it is gone.
+        DataError: it is another.
+    """
+    recorded = manifest.exists() and _name_of(file, manifest) in read_manifest(manifest)["outputs"]
+    if recorded:
+        refuse_changed(manifest, [file], remedy)
+    return recorded or file.exists()
+
+
+def refuse_changed(manifest: Path, files: Iterable[Path], remedy: str) -> bool:
+    """Refuse files that are not as the stage left them that wrote them: damaged, cut off, or another run's.
+
+    It is the one door through which a stage's files are read. A file that the manifest does not record, as one of an
+    older version may not, is not judged.
+
+    Args:
+        manifest: of the stage that wrote them.
+        files: beside or below it.
+        remedy: what to do.
+
+    Returns:
+        Whether all of them are recorded, and so are as they were written.
+
+    Raises:
+        MissingError: one is missing.
+        DataError: one is another.
+    """
+    content = read_manifest(manifest)
+    recorded = {path: content["outputs"].get(_name_of(path, manifest)) for path in files}
+    for path, value in recorded.items():
+        if not path.exists():
+            raise MissingError(f"{path} does not exist: {remedy}")
+        if value is not None and file_hash(path, noting=True) != value:
+            writer = content.get("stage", "its stage")
+            raise DataError(f"{path} is not as {writer} left it (damaged, changed, or another's): {remedy}")
+    return None not in recorded.values()

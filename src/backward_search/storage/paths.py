@@ -1,9 +1,11 @@
 """Every path the project reads or writes is built here; beside the scripts none depends on the working directory."""
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from backward_search.errors import MissingError, OptionError
+from backward_search.storage.naming import LONGEST_OF_OURS, storable
 
 _SOURCE = Path(__file__).resolve().parents[3]
 PROJECT = _SOURCE if (_SOURCE / "pyproject.toml").exists() else Path.cwd()
@@ -20,9 +22,9 @@ def checked_name(name: str) -> str:
     """Return `name` if it can serve as a folder name.
 
     Raises:
-        OptionError: the name is empty or contains a path separator.
+        OptionError: some disk cannot hold a folder of this name.
     """
-    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
+    if storable(name) != unicodedata.normalize("NFC", name):
         raise OptionError(f"{name!r} cannot name a data set: use letters, digits, '-' and '_'")
     return name
 
@@ -104,7 +106,7 @@ class DataPaths:
 
     def class_vectors(self, attribute: str) -> Path:
         """The vectors of the classes of an attribute, where A1 was given such."""
-        return self.attributions / "class_vectors" / f"{attribute}.npz"
+        return self.attributions / "class_vectors" / storable(f"{attribute}.npz", LONGEST_OF_OURS)
 
     @property
     def guessed(self) -> Path:
@@ -117,9 +119,8 @@ class DataPaths:
 
     def queries(self, attributes: tuple[str, ...], split: str, *, strict: bool = False) -> Path:
         """The query file of one task."""
-        return self.attributions / (
-            f"query_{'-'.join(attributes)}_{self.name}_{split}_random{'_strict' if strict else ''}.json"
-        )
+        name = f"query_{'-'.join(attributes)}_{self.name}_{split}_random{'_strict' if strict else ''}.json"
+        return self.attributions / storable(name, LONGEST_OF_OURS)
 
     def image(self, path: str) -> Path:
         """The file behind a table's path: `./data/` stands for the data root, absolute paths for themselves."""
@@ -230,7 +231,7 @@ class RunPaths:
 
     def logits(self, split: str, attribute: str) -> Path:
         """The logits of one split for one attribute, (N, K) float32."""
-        return self.folder / "embeddings" / f"{split}-logits-{attribute}.npy"
+        return self.folder / "embeddings" / storable(f"{split}-logits-{attribute}.npy", LONGEST_OF_OURS)
 
     def rows(self, split: str) -> Path:
         """The ordered table of the rows of the arrays of one split."""
@@ -259,11 +260,11 @@ class RunPaths:
 
     def student(self, name: str) -> Path:
         """The folder of one student."""
-        return self.folder / "students" / name
+        return self.folder / "students" / storable(name, LONGEST_OF_OURS)
 
     def result(self, task: str, name: str) -> Path:
         """The results of one method on one task."""
-        return self.folder / "results" / task / f"{name}.json"
+        return self.folder / "results" / storable(task, LONGEST_OF_OURS) / storable(f"{name}.json", LONGEST_OF_OURS)
 
 
 def import_log(weight_root: str | Path) -> Path:
@@ -374,7 +375,7 @@ def require(path: Path, what: str, remedy: str) -> Path:
 
 def picture(result_root: str | Path, run: str, stem: str, form: str) -> Path:
     """The place of a picture of some run; its hits lie beside it."""
-    return rooted(result_root) / run / f"{stem}.{form}"
+    return rooted(result_root) / run / storable(f"{stem}.{form}", LONGEST_OF_OURS)
 
 
 def hits_beside(picture: Path) -> Path:

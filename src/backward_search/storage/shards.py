@@ -193,7 +193,7 @@ class Shards:
 
     def _load(self, index: int) -> np.ndarray:
         remedy = "delete it, if it is there, and run the same command again, on machines that share this folder"
-        return mapped(self._place(index), remedy, shape=(len(self._rows(index)), self._width))
+        return mapped(self._place(index), remedy, shape=(len(self._rows(index)), self._width), dtype=np.float32)
 
     def _place(self, index: int) -> Path:
         return self._folder / f"{index:06d}.npy"

@@ -16,11 +16,11 @@ LOG = logging.getLogger(__name__)
 
 
 def prepare(paths: RunPaths, reserved: dict[str, Any], *, overwrite: bool) -> None:
-    """Make sure that a checkpoint, if there is one, belongs to this training, and reserve the place for it.
+    """Make sure that a checkpoint, if there is one, belongs to this training.
 
     Args:
         paths: the run's files.
-        reserved: JSON-ready settings and input hashes of the training.
+        reserved: JSON-ready settings and input hashes of the training, as `keep` writes them.
         overwrite: drop a training under way.
 
     Raises:
@@ -32,21 +32,23 @@ def prepare(paths: RunPaths, reserved: dict[str, Any], *, overwrite: bool) -> No
                 f"{paths.folder} holds an unfinished training of other settings: pass --overwrite True to drop it"
             )
         return
-    for file in (paths.checkpoint, paths.best_weights):
+    for file in (paths.checkpoint, paths.reserved):
         file.unlink(missing_ok=True)
-    write_json(paths.reserved, reserved)
 
 
-def keep(trainer: Trainer, history: History, paths: RunPaths, *, leads: bool) -> None:
+def keep(trainer: Trainer, history: History, paths: RunPaths, reserved: dict[str, Any], *, leads: bool) -> None:
     """Keep the state of a training; after an epoch that is the best so far, its weights first.
 
-    A process killed in between repeats that epoch and writes the same weights again.
+    A process killed in between repeats that epoch and writes the same weights again. Nothing is written before there is
+    something to keep: a training that fails at its first images leaves the run as it was.
     """
     state = trainer.state()
     if not leads:
         return
     if trainer.step == 0 and history.best_epoch == len(history.rows):
         save_tensors(paths.best_weights, trainer.model.state_dict(), {"epoch": str(history.best_epoch)})
+    if not paths.reserved.exists():
+        write_json(paths.reserved, reserved)
     rows = torch.tensor(history.rows, dtype=torch.float64).reshape(len(history.rows), len(history.columns))
     save_tensors(paths.checkpoint, state | {"history": rows})
 
@@ -70,6 +72,6 @@ def resume(trainer: Trainer, history: History, paths: RunPaths) -> None:
 
 
 def clear(paths: RunPaths) -> None:
-    """Remove what only a training under way needs, and what killed processes had half written."""
-    for leftover in (paths.checkpoint, paths.reserved, *sorted(paths.folder.glob(".*.partial.*"))):
+    """Remove what only a training under way needs."""
+    for leftover in (paths.checkpoint, paths.reserved):
         leftover.unlink(missing_ok=True)

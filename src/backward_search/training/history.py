@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backward_search.storage.atomic import replacing, write_csv
+from backward_search.storage.atomic import replacing, write_sheet
 from backward_search.training.trainer import EpochResult
+from backward_search.visible import shortened
 
 LOG = logging.getLogger(__name__)
+
+LONGEST = 40
+"""Characters of an attribute in the legend."""
 
 
 @dataclass
@@ -65,7 +69,7 @@ class History:
 
     def write(self, path: Path) -> Path:
         """Write the table."""
-        return write_csv(path, ["epoch", *self.columns], [[epoch, *row] for epoch, row in enumerate(self.rows, 1)])
+        return write_sheet(path, ["epoch", *self.columns], [[epoch, *row] for epoch, row in enumerate(self.rows, 1)])
 
     def draw(self, path: Path) -> Path:
         """Draw loss and accuracy over the epochs, training dashed, test solid."""
@@ -80,11 +84,12 @@ class History:
             colour = f"C{self.attributes.index(attribute) if attribute else 0}"
             style = "--" if split == "train" else "-"
             axes[int(kind == "accuracy")].plot(
-                numbers, values, style, color=colour, label=f"{attribute or 'loss'}, {split}"
+                numbers, values, style, color=colour, label=f"{split}: {shortened(attribute, LONGEST) or 'loss'}"
             )
         for axis, title in zip(axes, ("loss, nats", "accuracy"), strict=True):
             axis.set(title=title, xlabel="epoch")
-            axis.legend(fontsize="small")
+            for text in axis.legend(fontsize="small").get_texts():
+                text.set_parse_math(False)
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=120)
         return path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from backward_search.storage.atomic import write_csv
+from backward_search.storage.atomic import write_sheet
 
 POOR = 0.5
 """A class that is recognised in a smaller share of its images is recognised poorly."""
@@ -188,7 +188,7 @@ def write_table(path: Path, found: Mapping[str, Sequence[Recognition]], trained:
         for name, each in found.items()
         for one, count in zip(each, trained[name], strict=True)
     )
-    return write_csv(path, COLUMNS, rows)
+    return write_sheet(path, COLUMNS, rows)
 
 
 def _share(part: int, whole: int) -> float:

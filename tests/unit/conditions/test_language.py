@@ -30,6 +30,35 @@ def test_values(text, wanted):
     assert parse_value(text, LABELS) == wanted
 
 
+@pytest.mark.parametrize(
+    ("text", "labels", "wanted"),
+    [
+        ("style=c;", ["a", "c;"], Clause({"c;": 1})),
+        ("style=a; b=c", ["a", "a; b=c"], Clause({"a; b=c": 1})),
+        ("style!=a", ["!a", "a"], Clause({"!a": 1}, negated=True)),
+        ("style=Op|Art|a", ["Op|Art", "a"], Clause({"Op|Art": 1, "a": 1}, any_of=True)),
+        ("style=a|b:2", ["a", "b:2"], Clause({"a": 1, "b:2": 1}, any_of=True)),
+        ("style=!a|b", ["!a", "b"], Clause({"!a": 1, "b": 1}, any_of=True)),
+        ("style=1*a+2*b+1*b", ["a+2*b", "b"], Clause({"a+2*b": 0.5, "b": 0.5})),
+        ("style=3e-05*a+1e-05*b", ["a", "b"], Clause({"a": 0.75, "b": 0.25})),
+        ("style=a:1e+02", ["a"], Clause({"a": 1}, weight=100)),
+    ],
+)
+def test_a_sign_that_parts_nothing_belongs_to_a_label_or_a_number(text, labels, wanted):
+    found = parse_condition(text, {"style": labels})["style"]
+    assert found.shares == pytest.approx(wanted.shares)
+    assert (found.any_of, found.weight, found.negated) == (wanted.any_of, wanted.weight, wanted.negated)
+
+
+def test_a_long_text_that_says_nothing_is_refused_at_once():
+    with pytest.raises(OptionError, match="does not exist"):
+        parse_value("|".join(["nothing"] * 30_000), LABELS)
+
+
+def test_shares_may_be_as_large_as_numbers_are():
+    assert clause_of({"Rococo": 1.5e308, "Baroque": 1.5e308}, LABELS).shares == {"Rococo": 0.5, "Baroque": 0.5}
+
+
 def test_clauses():
     found = parse_condition("style!=Rococo; genre = x:3;", {"style": LABELS, "genre": ["x", "y"]})
     assert found["style"] == parse_value("!Rococo", LABELS)

@@ -1,9 +1,8 @@
 """The queries against a plain reading of the published protocol."""
 
-import random
-
 import numpy as np
 import pytest
+from plain_queries import plain_possible, plain_queries
 
 from backward_search.data import query_generation
 from backward_search.data.query_generation import QueryGenerator
@@ -22,39 +21,6 @@ def make_table(images: int, empty_tags: EmptyTags, discard: bool):
     strings = [",".join(["", *generator.choice(words, generator.integers(0, 5), replace=False)]) for _ in range(images)]
     by_key = dict(zip(table.keys, strings, strict=True))
     return table, Tags(by_key, by_key, {})
-
-
-def plain_queries(table, tags, names, count, stripped):
-    random.seed(1234)
-    np.random.seed(777)
-    keys, index = table.keys, np.arange(len(table))
-    group = [tuple(int(table.ids[name][i]) for name in names) for i in index]
-    weights = np.array([1 / group.count(g) / len(set(group)) for g in group])
-    pairs = {name: [(label, i) for i, label in enumerate(table.classes[name])] for name in names}
-    if table.entry.discard_first_draw:
-        np.random.choice(index, 1, p=weights)
-    kept = []
-    while len(kept) < count:
-        row = np.random.choice(index, 1, p=weights)[0]
-        while tags.query_tags[keys[row]] == "":
-            row = np.random.choice(index, 1, p=weights)[0]
-        for name in names:
-            np.random.shuffle(pairs[name])
-        drawn = [random.choice(pairs[name]) for name in names]
-        wanted = tuple(i for _, i in drawn)
-        candidates = [i for i in index if i != row and group[i] == wanted]
-        query = set(tags.query_tags[keys[row]].split(","))
-        similarity = []
-        for i in candidates:
-            text = tags.query_tags[keys[i]]
-            other = set((text.strip(",") if stripped else text).split(","))
-            similarity.append(len(query & other) / len(query | other) if text else 0)
-        if len(candidates) < 10 or not any(value < 0.1 for value in similarity):
-            continue
-        if (keys[row], wanted) not in kept:
-            kept.append((keys[row], wanted))
-        random.choice([row])
-    return kept
 
 
 @pytest.mark.parametrize("names", [("style",), ("style", "genre")])
@@ -83,22 +49,6 @@ def test_too_few_possible_queries_are_refused(count):
         QueryGenerator(table, tags, ("style",)).draw(count)
 
 
-def plain_possible(table, tags, names, strict):
-    keys = table.keys
-    own = [tuple(table.labels(name)[i] for name in names) for i in range(len(keys))]
-    found = set()
-    for row, key in enumerate(keys):
-        query = set(tags.query_tags[key].split(","))
-        for wanted in set(own):
-            others = [i for i in range(len(keys)) if i != row and own[i] == wanted]
-            sets = [set(tags.query_tags[keys[i]].split(",")) if tags.query_tags[keys[i]] else set() for i in others]
-            unlike = any(len(query & other) / len(query | other) < 0.1 for other in sets)
-            repeats = strict and any(label == mine for label, mine in zip(wanted, own[row], strict=True))
-            if tags.query_tags[key] and len(others) >= 10 and unlike and not repeats:
-                found.add((key, wanted))
-    return len(found)
-
-
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("names", [("style",), ("style", "genre")])
 def test_all_queries_that_are_possible_can_be_drawn_and_no_more(monkeypatch, names, strict):
@@ -106,7 +56,7 @@ def test_all_queries_that_are_possible_can_be_drawn_and_no_more(monkeypatch, nam
     tags.query_tags.update(dict.fromkeys(table.keys[:20], "t0,t1,t2,t3,t4,t5,t6,t7,t8,t9,t10,t11,"))
     table.paths[100:] = table.paths[:30]
     monkeypatch.setattr(query_generation, "PATIENCE", 500)
-    possible = plain_possible(table, tags, names, strict)
+    possible = len(plain_possible(table, tags, names, False, strict))
     assert len(QueryGenerator(table, tags, names, strict=strict).draw(possible)) == possible
     with pytest.raises(TooFewQueriesError, match=f"at most {possible} queries"):
         QueryGenerator(table, tags, names, strict=strict).draw(possible + 1)

@@ -13,6 +13,7 @@ import torch
 from explored import lay_explored
 from explored import opened as opened_run
 from extras import needs
+from rerecorded import rerecord
 from scripts_by_name import script
 
 needs("faiss")
@@ -36,6 +37,7 @@ def laid(tmp_path_factory):
     config = json.loads((second / "config.json").read_text())
     config["name"]["num_epoch"] = 2
     (second / "config.json").write_text(json.dumps(config))
+    rerecord(second / "manifest-B1.json", second / "config.json")
     with pytest.raises(MissingError) as missing:
         opened(options, engine=KIND)
     name, *words = shlex.split(str(missing.value).partition(": run python ")[2])

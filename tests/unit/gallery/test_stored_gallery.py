@@ -141,7 +141,7 @@ def test_some_leave_as_others_come_or_nobody_does(tmp_path):
 
 def test_a_second_writer_is_refused(tmp_path):
     stored = begin(tmp_path)
-    with locked(stored.folder), pytest.raises(DataError, match="another process"):
+    with locked(stored.folder / ".lock", "another process"), pytest.raises(DataError, match="another process"):
         stored.remove(keys(0, 1))
 
 

@@ -232,7 +232,7 @@ def test_a_damaged_strength_is_one_line(tmp_path, field):
         if field == "names" and isinstance(value, dict):
             continue  # its keys are names, of attributes that nobody asks for
         (folder / "searcher.json").write_text(json.dumps(content))
-        with pytest.raises(DataError, match="holds no whole searcher"):
+        with pytest.raises(DataError, match=r"holds no whole searcher|is not a JSON file"):
             Searcher.load(folder)
 
 

@@ -361,6 +361,7 @@ def test_a_damaged_bundle_is_named(content: dict[str, Any], cub: DataPaths) -> N
         ("path,birds\n./data/CUB/images/a/b.jpg,crow\n", "'crow', expected a class id"),
         ("path,birds\n./data/CUB/images/a/b.jpg,\n", "expected a class id"),
         ("path,birds\nsomewhere/a/b.jpg,1\n", "'somewhere/a/b.jpg', expected ./data/CUB"),
+        ("path,birds\n./data/CUB/images/../../../evil.jpg,1\n", "which leads out of ./data/CUB/"),
         ('path,birds\n"a\n', "is not a CSV file"),
         ("", "is not a CSV file"),
     ],

@@ -54,10 +54,11 @@ def convert_bundle(paths: DataPaths, entry: DatasetEntry, *, check_only: bool = 
         LOG.info("wrote %s and nothing else", write_json(paths.check, report))
         return True
     stage = Stage("A1", paths.manifest("A1"), {"bundle": True, "folder": folder.name}, bundle.files, _outputs(paths))
-    stage.begin()
-    _write(content, paths, stage.settings)
-    write_json(paths.report, report)
-    stage.finish()
+    with stage.alone():
+        stage.begin()
+        _write(content, paths, stage.settings)
+        write_json(paths.report, report)
+        stage.finish()
     LOG.info("wrote %s: tables, classes, tags and %d query files", paths.attributions, len(content.queries))
     return True
 

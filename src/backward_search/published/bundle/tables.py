@@ -11,6 +11,7 @@ from backward_search.data.registry import DatasetEntry
 from backward_search.errors import DataError
 from backward_search.published import plain_pickle
 from backward_search.published.bundle.files import REMEDY
+from backward_search.storage.naming import leads_out
 
 
 def read_classes(file: Path, entry: DatasetEntry) -> dict[str, list[str]]:
@@ -74,4 +75,7 @@ def _logical(paths: "pd.Series[str]", name: str, file: Path) -> "pd.Series[str]"
     inside = inside.fillna(slashed.str.extract(rf"^(?:.*/)?{re.escape(name)}/(.+)$", expand=False))
     if inside.isna().any():
         raise DataError(f"{file} has the path {paths[inside.isna()].iloc[0]!r}, expected ./data/{name}/...: {REMEDY}")
+    away = inside.map(leads_out)
+    if away.any():
+        raise DataError(f"{file} has the path {paths[away].iloc[0]!r}, which leads out of ./data/{name}/: {REMEDY}")
     return f"./data/{name}/" + inside

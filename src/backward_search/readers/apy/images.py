@@ -1,5 +1,6 @@
 """The photographs of aPY, wherever they lie, and what is to be cut out of them."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from backward_search.images.writing import Box, ImageJob, clamped
 from backward_search.progress import progress
 from backward_search.readers.apy.lists import Objects
 from backward_search.readers.folders import walk
+from backward_search.readers.outside import is_there
 from backward_search.storage.paths import DataPaths
 
 REMEDY = (
@@ -85,13 +87,14 @@ def _size(file: Path, opening: Opening) -> tuple[int, int] | str:
 
 def find_images(paths: DataPaths, names: set[str]) -> dict[str, Path]:
     """The photographs by file name: those that `image_label.csv` lists, the others wherever they lie in the folder."""
-    found = _listed(paths.folder / "images_raw", names)
+    found = _listed(paths.folder, names)
     if len(found) < len(names):
         found = _lying_about(paths.folder, names) | found
     return found
 
 
-def _listed(folder: Path, names: set[str]) -> dict[str, Path]:
+def _listed(home: Path, names: set[str]) -> dict[str, Path]:
+    folder = home / "images_raw"
     file = folder / "image_label.csv"
     if not file.is_file():
         return {}
@@ -105,7 +108,12 @@ def _listed(folder: Path, names: set[str]) -> dict[str, Path]:
             "repair it, or remove it to find images by name"
         )
     places = [folder / path.replace("\\", "/") for path in frame["image_path"].dropna()]
-    return {place.name: place for place in places if place.name in names and place.is_file()}
+    found = {place.name: place for place in places if place.name in names and is_there(place)}
+    root = os.path.normpath(home)  # by the list's own words, for folders may be links
+    away = [place for place in found.values() if not Path(os.path.normpath(place)).is_relative_to(root)]
+    if away:
+        raise DataError(f"{file} lists {str(away[0])!r} outside of {home}: move it there, or remove the list")
+    return found
 
 
 def _lying_about(folder: Path, names: set[str]) -> dict[str, Path]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from backward_search.errors import DataError, MissingError
 from backward_search.readers.text_files import filled_lines
+from backward_search.storage.naming import storable
 from backward_search.storage.paths import DataPaths
 
 YAHOO = "ayahoo_test.txt"
@@ -77,7 +78,7 @@ def read_objects(file: Path, attributes: int) -> Objects:
         attributes: the number of attributes.
 
     Raises:
-        DataError: a line has another number of fields, or a field that is no such number.
+        DataError: a line has another number of fields, a field that is no such number, or one that cannot name a file.
     """
     rows = [line.split() for line in filled_lines(file, REMEDY)]
     width = _BEFORE_ATTRIBUTES + attributes
@@ -96,4 +97,8 @@ def read_objects(file: Path, attributes: int) -> Objects:
     if strange.size:
         raise DataError(f"{file} line {strange[0] + 1} has attributes other than 0 and 1, or no box: {REMEDY}")
     names = [Path(row[0]).name for row in rows]
-    return Objects(names, [row[1] for row in rows], np.rint(boxes).astype(np.int64), present > 0)
+    objects = Objects(names, [row[1] for row in rows], np.rint(boxes).astype(np.int64), present > 0)
+    for place, crop in enumerate(objects.crops, 1):
+        if storable(crop) != crop:
+            raise DataError(f"{file} line {place} makes the name {crop[:80]!r}, which cannot name a file: {REMEDY}")
+    return objects

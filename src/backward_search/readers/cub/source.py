@@ -15,6 +15,7 @@ from backward_search.data.tables import Samples, key_of, with_class
 from backward_search.errors import DataError
 from backward_search.readers.cub.images import ARCHIVE, HOME, REMEDY, bring_images, check_images
 from backward_search.readers.cub.lists import ATTRIBUTES, CLASSES, IMAGES, Raw, locate, read_numbered, read_presence
+from backward_search.storage.naming import leads_out
 from backward_search.storage.paths import DataPaths
 
 ENTRY = DatasetEntry(
@@ -108,7 +109,7 @@ def read_samples(paths: DataPaths, raw: Raw, as_published: bool, findings: Findi
 def _label(name: str, file: Path) -> str:
     """The class of an image: its folder, number included."""
     folder, _, rest = name.partition("/")
-    if not folder or not rest or "/" in rest:
+    if not folder or not rest or "/" in rest or leads_out(name):
         raise DataError(f"{file} lists {name!r}, expected <class>/<file>: {REMEDY}")
     return folder
 

@@ -11,6 +11,7 @@ from backward_search.data.report import Findings
 from backward_search.errors import DataError, OptionError
 from backward_search.readers.custom.cells import differing_by_case
 from backward_search.readers.custom.listing import Listing, Roles
+from backward_search.storage.naming import folded, storable
 
 AUTO = "auto"
 """In place of names: the columns that look like labels."""
@@ -45,10 +46,13 @@ def find_attributes(file: Path, listing: Listing, roles: Roles, told: tuple[str,
     others = {roles.path, roles.image, roles.tags, roles.captions, roles.split, roles.group}
     free = [name for name in found if name not in others and not name.startswith("Unnamed: ") and name]
     if roles.labels == (AUTO,) or (told and not roles.labels):
-        return told + tuple(name for name in _likely_labels(file, listing, free, told) if name not in told)
+        attributes = told + tuple(name for name in _likely_labels(file, listing, free, told) if name not in told)
+        _refuse_alike(file, attributes)
+        return attributes
     attributes = tuple(dict.fromkeys((*told, *roles.labels))) or tuple(free)
     if not attributes:
         raise DataError(f"{file} has no label column (found: {', '.join(found) or 'none'}): expected at least one")
+    _refuse_alike(file, attributes)
     likely = [name for name in free if 1 < _different(listing.columns[name]) <= _most_classes(listing.columns[name])]
     for name in attributes:
         _check_attribute(file, name, listing.columns[name], chosen=bool(roles.labels), likely=likely)
@@ -112,10 +116,22 @@ def _check_attribute(file: Path, name: str, values: "pd.Series[str]", *, chosen:
         )
 
 
+def _refuse_alike(file: Path, attributes: Sequence[str]) -> None:
+    """Refuse attributes whose files some disk would take for one another's."""
+    by_file: dict[str, str] = {}
+    for name in attributes:
+        other = by_file.setdefault(folded(name), name)
+        if other != name:
+            raise DataError(
+                f"{file}: the attributes {other!r} and {name!r} differ by case alone, and not every disk tells their "
+                "files apart: rename one, or choose with --label_columns"
+            )
+
+
 def _can_name(name: str) -> bool:
     """Whether a column's name can stand in options and file names."""
     plain = all(mark.isalnum() or mark in "_- " for mark in name) and not name.startswith("_")
-    return plain and name not in ("path", "key")
+    return plain and name not in ("path", "key") and storable(name) == name
 
 
 def labelled(file: Path, listing: Listing, attributes: Sequence[str], findings: Findings) -> Listing:

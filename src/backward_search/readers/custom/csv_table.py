@@ -13,6 +13,7 @@ from backward_search.readers.custom.delimited import read_delimited
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
 from backward_search.readers.custom.names import RESPELT, respelt, unique_keys
 from backward_search.readers.custom.roles import inside, named_as_expected
+from backward_search.readers.outside import quoted, refuse_outside
 
 
 def read_csv(source: Path, roles: Roles, reading: Reading) -> Listing:
@@ -46,11 +47,21 @@ def _refuse_no_header(source: Path, frame: pd.DataFrame) -> None:
             raise DataError(f"{source} begins with {name}, an image: put a header above it, such as path,label")
 
 
-def listing_of_paths(form: str, source: Path, frame: pd.DataFrame, roles: Roles, reading: Reading) -> Listing:
+def listing_of_paths(
+    form: str, source: Path, frame: pd.DataFrame, roles: Roles, reading: Reading, home: Path | None = None
+) -> Listing:
     """The listing of a table with a column of paths: rows without a path and images that stand twice are left out.
 
+    Args:
+        form: what the source was recognised as.
+        source: the table; paths in it begin at its folder.
+        frame: its rows.
+        roles: which column says what.
+        reading: how it is read.
+        home: the folder out of which no path may lead; its own, where none is given.
+
     Raises:
-        DataError: there is no column of paths, or none of them names a file.
+        DataError: there is no column of paths, none of them names a file, or one leads out.
     """
     frame = named_as_expected(frame, roles)
     cells, noted = cleaned(frame, reading.missing_words, kept=(roles.path,))
@@ -61,6 +72,13 @@ def listing_of_paths(form: str, source: Path, frame: pd.DataFrame, roles: Roles,
     files = [disk.find(path) if path else None for path in paths]
     if not any(files):
         table_paths.refuse_none_found(source, [path for path in paths if path], cells)
+    outside = refuse_outside(
+        source,
+        home or source.parent,
+        [file for file in files if file],
+        quoted(path for file, path in zip(files, paths, strict=True) if file),
+        allowed=reading.allow_outside,
+    )
     empty = np.array([path == "" for path in paths])
     images = pd.Series([str(file or path) for file, path in zip(files, paths, strict=True)], index=cells.index)
     twice = (images.duplicated() & ~empty).to_numpy()
@@ -89,7 +107,7 @@ def listing_of_paths(form: str, source: Path, frame: pd.DataFrame, roles: Roles,
         {source.name: source},
         {reason: names for reason, names in left_out.items() if names},
         {reason: names for reason, names in repaired.items() if names},
-        noted.facts(),
+        noted.facts() | outside,
     )
 
 

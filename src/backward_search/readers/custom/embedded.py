@@ -1,6 +1,6 @@
 """The user's own vectors with what a table says of them, and with images where there are some."""
 
-import hashlib
+import itertools
 import re
 from pathlib import Path
 
@@ -14,9 +14,12 @@ from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.columnar_frame import text_columns
 from backward_search.readers.custom.delimited import read_delimited
 from backward_search.readers.custom.listing import Files, ListedImages, Listing, Reading, Roles
-from backward_search.readers.custom.names import row_keys, storable, unique_keys
+from backward_search.readers.custom.names import digest_of, row_keys, unique_keys
 from backward_search.readers.custom.roles import inside, named_as_expected
+from backward_search.readers.custom.shards import refuse_links
 from backward_search.readers.custom.vectors import ListedVectors, load_vectors
+from backward_search.readers.outside import is_there, refuse_outside
+from backward_search.storage.naming import folded, storable
 
 CLIP_FOLDER, CLIP_TABLES, CLIP_PATH = "img_emb", "metadata", "image_path"
 """What clip-retrieval calls its folders and its column of paths."""
@@ -40,6 +43,7 @@ def read_clip_retrieval(folder: Path, roles: Roles, reading: Reading) -> Listing
             f"{folder} holds {len(arrays)} files in {CLIP_FOLDER}/ and {len(tables)} in {CLIP_TABLES}/: expected a "
             ".parquet for each .npy, of the same number; a table of another kind goes with --vectors"
         )
+    refuse_links(folder, [*arrays.values(), *tables.values()], reading)
     order = sorted(arrays)
     vectors = load_vectors([arrays[number] for number in order])
     frames = []
@@ -88,6 +92,8 @@ def read_beside_table(source: Path, roles: Roles, reading: Reading) -> Listing:
     files = [file for _, file in sorted(_numbered(place, "*.npy").items())] if place.is_dir() else [place]
     if not files:
         raise DataError(f"--vectors {place} holds no .npy file")
+    if place.is_dir():
+        refuse_links(place, files, reading)
     vectors = load_vectors(files)
     frame = _table(source, reading, len(vectors))
     if len(frame) != len(vectors):
@@ -141,7 +147,7 @@ def listing_of_vectors(
         inputs: the files that it depends on.
 
     Raises:
-        DataError: names are missing or stand twice.
+        DataError: names are missing or stand twice, or an image lies outside.
     """
     if len(frame) != len(vectors):
         raise DataError(f"{source} has {len(frame)} rows and {len(vectors)} vectors: expected one for each row")
@@ -151,6 +157,7 @@ def listing_of_vectors(
     left_out = {reason: [f"row {row}" for row in found] for reason, found in faulty.items()}
     gone = {row for found in faulty.values() for row in found}
     keys, files = _names(source, cells, roles, reading, suffix)
+    outside = _refuse_outside(source, files or [], reading)
     names = [f"row {row}" for row in rows.tolist()] if files is None else [str(file) for file in files]
     whole = Listing(
         f"{form}, vectors of {vectors.width}",
@@ -162,10 +169,17 @@ def listing_of_vectors(
         inputs=dict(inputs or {}),
         left_out=left_out,
         repaired={"labels written in several ways, taken as one": noted.respelt} if noted.respelt else {},
-        facts=noted.facts(),
+        facts=noted.facts() | outside,
         vectors=vectors,
     )
     return whole.take([row for row in rows.tolist() if row not in gone]) if gone else whole
+
+
+def _refuse_outside(source: Path, files: list[Path], reading: Reading) -> dict[str, str]:
+    """Images beside vectors may not lie outside of the table's folder; see `refuse_outside`."""
+    there = [(row, file) for row, file in enumerate(files) if is_there(file)]
+    names = [f"{str(file)!r} of row {row}" for row, file in there]
+    return refuse_outside(source, source.parent, [file for _, file in there], names, allowed=reading.allow_outside)
 
 
 def _names(
@@ -201,7 +215,10 @@ def _own_keys(source: Path, cells: pd.DataFrame, column: str, suffix: str) -> li
         what = "is empty in a row" if "" in names else f"has {twice[0]} twice"
         raise DataError(f"--key_column {column} of {source} {what}: expected a name of its own for each row")
     stored = pd.Series([storable(name.replace("/", "_")) for name in names], dtype=object)
-    for row in np.flatnonzero(stored.str.casefold().duplicated(keep=False)).tolist():  # told apart by what was respelt
-        digest = hashlib.sha1(names[row].encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
-        stored[row] = f"{stored[row]}-{digest[:8]}"
+    for attempt in itertools.count(1):  # told apart by what was respelt
+        alike = np.flatnonzero(stored.map(folded).duplicated(keep=False)).tolist()
+        if not alike:
+            break
+        for row in alike:
+            stored[row] = f"{storable(names[row].replace('/', '_'))}-{digest_of(names[row], row, attempt)}"
     return [f"{storable(column)}/{name}{suffix}" for name in stored]

@@ -14,10 +14,12 @@ from backward_search.readers.custom.cells import cleaned
 from backward_search.readers.custom.csv_table import read_csv
 from backward_search.readers.custom.embedded import is_clip_retrieval, read_beside_table, read_clip_retrieval
 from backward_search.readers.custom.listing import Files, Listing, Reading, Roles
-from backward_search.readers.custom.names import RESPELT, respelt, text, unique_keys
+from backward_search.readers.custom.names import RESPELT, respelt, unique_keys
 from backward_search.readers.custom.parquet import read_parquet
-from backward_search.readers.custom.shards import shards_in
+from backward_search.readers.custom.shards import refuse_links, shards_in
 from backward_search.readers.folders import walk
+from backward_search.readers.outside import is_there, quoted, refuse_outside
+from backward_search.storage.naming import text
 
 _SHEET, _PACKED = "export it as CSV UTF-8", "unpack it, and give the folder"
 _REMEDIES = {
@@ -51,7 +53,10 @@ def read_listing(source: Path, roles: Roles, reading: Reading) -> Listing:
         if is_clip_retrieval(source):
             return read_clip_retrieval(source, roles, reading)
         shards = shards_in(source)
-        return read_parquet(shards, roles, reading) if shards else read_folder(source, reading.label_levels)
+        if not shards:
+            return read_folder(source, reading.label_levels, allow_outside=reading.allow_outside)
+        refuse_links(source, shards, reading)
+        return read_parquet(shards, roles, reading, source)
     suffix = source.suffix.lower()
     if suffix in TEXT:
         return read_csv(source, roles, reading)
@@ -63,7 +68,7 @@ def read_listing(source: Path, roles: Roles, reading: Reading) -> Listing:
     raise DataError(f"--source {source} is none of a folder, a .csv, a .parquet, an .arrow or an .npz file: {remedy}")
 
 
-def read_folder(source: Path, levels: Sequence[str] = ()) -> Listing:
+def read_folder(source: Path, levels: Sequence[str] = (), *, allow_outside: bool = False) -> Listing:
     """Read a folder of one folder per class, alone or in (or with) folders of the splits; see `arrangement`.
 
     The class is the first level of folders, called `label`; deeper ones say nothing, unless they are named.
@@ -71,9 +76,10 @@ def read_folder(source: Path, levels: Sequence[str] = ()) -> Listing:
     Args:
         source: the folder.
         levels: the attributes that the levels of folders name, the first first; "-" for a level that names none.
+        allow_outside: take images that links lead to outside of it.
 
     Raises:
-        DataError: there is no image, or their folders do not say their classes.
+        DataError: there is no image, one lies outside, or their folders do not say their classes.
     """
     images: list[PurePosixPath] = []
     left_out: dict[str, list[str]] = {}
@@ -88,10 +94,15 @@ def read_folder(source: Path, levels: Sequence[str] = ()) -> Listing:
         raise DataError(
             f"no images in --source {source}: expected {source}/<class>/<image> or .../train/<class>/<image>{others}"
         )
+    there = [path for path in images if is_there(source / path)]
+    names = quoted(map(str, there))
+    facts = refuse_outside(source, source, [source / path for path in there], names, allowed=allow_outside)
     found = arranged(source, images)
     for reason, paths in found.left_out.items():
         left_out.setdefault(reason, []).extend(map(text, paths))
-    return _listing_of(source, found, tuple(levels) or ("label",), left_out)
+    listing = _listing_of(source, found, tuple(levels) or ("label",), left_out)
+    listing.facts.update(facts)
+    return listing
 
 
 def _listing_of(source: Path, found: Arrangement, levels: Sequence[str], left_out: dict[str, list[str]]) -> Listing:

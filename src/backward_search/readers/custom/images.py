@@ -11,7 +11,8 @@ from backward_search.data.report import Findings
 from backward_search.errors import DataError
 from backward_search.images.writing import ImageJob, make_images
 from backward_search.readers.custom.listing import Files, Listing
-from backward_search.storage.atomic import file_hash, read_json, write_json
+from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.hashing import file_hash
 from backward_search.storage.paths import DataPaths
 
 SHORT_SIDE = 256

@@ -11,6 +11,7 @@ import pandas as pd
 
 from backward_search.readers.custom.missing import MISSING
 from backward_search.readers.custom.vectors import ListedVectors
+from backward_search.readers.outside import is_there
 
 Content = Path | bytes | np.ndarray
 """An image on its way in: its file, its encoded bytes, or its pixels (H, W) or (H, W, 3) uint8."""
@@ -53,6 +54,7 @@ class Reading:
         vectors: the file, or folder, of vectors that stand beside a table in its order; empty for none.
         vector_column: the column of vectors, "-" for none; empty for the only one, where no images stand beside it.
         key_column: the column that names each row of vectors; empty for its path, else its number.
+        allow_outside: whether images may lie outside of the source's folder; it changes nothing of what is made.
     """
 
     path_template: str = ""
@@ -63,11 +65,12 @@ class Reading:
     vectors: str = ""
     vector_column: str = ""
     key_column: str = ""
+    allow_outside: bool = False
 
     def unusual(self) -> dict[str, Any]:
-        """The settings that are not as usual."""
-        usual = Reading()
-        return {name: value for name, value in vars(self).items() if value != getattr(usual, name)}
+        """The settings that are not as usual, of those on which the tables depend."""
+        usual = vars(Reading(allow_outside=self.allow_outside))
+        return {name: value for name, value in vars(self).items() if value != usual[name]}
 
 
 class ListedImages(Protocol):
@@ -93,7 +96,7 @@ class Files:
     @classmethod
     def of(cls, paths: list[Path]) -> "Files":
         """The files at these places."""
-        return cls(paths, [path.stat().st_size if path.is_file() else -1 for path in paths])
+        return cls(paths, [path.stat().st_size if is_there(path) else -1 for path in paths])
 
     def contents(self, rows: Sequence[int]) -> Iterator[Content]:
         """The files of some rows."""

@@ -19,7 +19,8 @@ from backward_search.readers.custom.listing import Content, Listing, Reading, Ro
 from backward_search.readers.custom.names import row_keys
 from backward_search.readers.custom.roles import named_as_expected
 from backward_search.readers.custom.shards import incomplete, split_of
-from backward_search.readers.custom.vectors import column_vectors, stacked
+from backward_search.readers.custom.vectors import BLOCK, column_vectors, stacked
+from backward_search.readers.outside import Bounds, is_there, refuse_these
 
 BATCH = 64
 """Images held in memory at a time."""
@@ -61,6 +62,18 @@ class EncodedImages:
                     yield source.parent / content if isinstance(content, str) else content
                     following = next(wanted, None)
 
+    def outside(self, home: Path) -> list[int]:
+        """The rows that have no bytes, and name a file outside of a folder."""
+        bounds, start, found = Bounds(home), 0, []
+        for file, count in zip(self.files, self.counts, strict=True):
+            with opened_columnar(file, "replace it") as opened:
+                places = [(row, file.parent / path) for row, path in enumerate(_named(opened, self.column)) if path]
+            rows = [row for row, place in places if is_there(place) and not bounds.holds(place)]
+            contents = self._of(file, rows) if rows else ()  # where there are bytes, the path says nothing
+            found += [start + row for row, content in zip(rows, contents, strict=True) if isinstance(content, Path)]
+            start += count
+        return found
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -83,13 +96,20 @@ class _Read:
     vectors: np.ndarray | None = None
 
 
-def read_parquet(files: Sequence[Path], roles: Roles, reading: Reading) -> Listing:
+def read_parquet(files: Sequence[Path], roles: Roles, reading: Reading, home: Path | None = None) -> Listing:
     """Read Parquet files with a column of paths, or of images as bytes or as {bytes, path}.
 
     Several are the shards of one data set; where each says its split by its name, that is the split.
 
+    Args:
+        files: the files, in order.
+        roles: which column says what.
+        reading: how they are read.
+        home: the folder out of which no path may lead; that of the first file, where none is given.
+
     Raises:
-        DataError: one cannot be read, they have no rows or no column of images, or their columns differ.
+        DataError: one cannot be read, they have no rows or no column of images, their columns differ, or a path leads
+            out.
     """
     parts = [_read(file, roles, reading) for file in files]
     first = parts[0]
@@ -105,11 +125,16 @@ def read_parquet(files: Sequence[Path], roles: Roles, reading: Reading) -> Listi
     splits = [split_of(file) for file in files]
     if roles.split not in frame and all(splits) and len(set(splits)) > 1:
         frame[roles.split] = [split for split, part in zip(splits, parts, strict=True) for _ in range(len(part.frame))]
-    return _listing(files, parts, frame, roles, reading)
+    return _listing(files, parts, frame, roles, reading, home or files[0].parent)
 
 
-def _listing(files: Sequence[Path], parts: list[_Read], frame: pd.DataFrame, roles: Roles, reading: Reading) -> Listing:
+def _listing(
+    files: Sequence[Path], parts: list[_Read], frame: pd.DataFrame, roles: Roles, reading: Reading, home: Path
+) -> Listing:
     first, counts = parts[0], [len(part.frame) for part in parts]
+    encoded = EncodedImages(files, counts, first.image) if first.image and not reading.path_template else None
+    away = [f"that of row {row}" for row in encoded.outside(home)] if encoded else []
+    outside = refuse_these(files[0], home, away, len(frame), allowed=reading.allow_outside)
     arrays = [part.vectors for part in parts if part.vectors is not None]
     if arrays:
         images = EncodedImages(files, counts, first.image) if first.image else None
@@ -117,7 +142,7 @@ def _listing(files: Sequence[Path], parts: list[_Read], frame: pd.DataFrame, rol
         vectors = stacked(arrays, [str(file) for file in files])
         listing = listing_of_vectors("columns", files[0], frame, vectors, roles, reading, images=images, suffix=suffix)
     elif not first.image or reading.path_template:
-        listing = listing_of_paths("Parquet table of paths", files[0], frame, roles, reading)
+        listing = listing_of_paths("Parquet table of paths", files[0], frame, roles, reading, home)
     else:
         cells, noted = cleaned(named_as_expected(frame, roles), reading.missing_words)
         listing = Listing(
@@ -130,6 +155,7 @@ def _listing(files: Sequence[Path], parts: list[_Read], frame: pd.DataFrame, rol
             repaired={"labels written in several ways, taken as one": noted.respelt} if noted.respelt else {},
             facts=noted.facts(),
         )
+    listing.facts.update(outside)
     listing.inputs.update({file.name if len(files) == 1 else f"{file.parent.name}/{file.name}": file for file in files})
     if len(files) > 1:
         listing.facts["shards"] = (
@@ -194,6 +220,15 @@ def _suffix(file: Any, image: str) -> str:
         if isinstance(content, bytes) and content:
             return ".jpg" if content.startswith(_JPEG) else ".png"
     return ".png"
+
+
+def _named(file: Any, column: str) -> Iterator[str]:
+    """The path in each record of a column of {bytes, path}, without its bytes; "" where there is none."""
+    kind = file.schema_arrow.field(column).type
+    if not str(kind).startswith("struct") or kind.get_field_index("path") < 0:
+        return
+    for batch in file.iter_batches(BLOCK, columns=[f"{column}.path"]):
+        yield from (path or "" for path in batch.column(0).field("path").to_pylist())
 
 
 def _images(file: Any, column: str) -> Iterator[bytes | str]:

@@ -2,7 +2,6 @@
 
 import posixpath
 import string
-import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -12,6 +11,8 @@ import pandas as pd
 from backward_search.errors import DataError, OptionError
 from backward_search.images.kinds import SUFFIXES
 from backward_search.readers.folders import walk
+from backward_search.readers.outside import is_there
+from backward_search.storage.naming import folded
 
 FOLDERS_LOOKED_AT = 200
 """Folders beside a table that are searched for what its columns could name."""
@@ -31,11 +32,14 @@ class Disk:
         None where there is none, or several.
         """
         plain = self.at(path)
-        if plain.is_file():
+        if is_there(plain):
             return plain
         for text in dict.fromkeys((path, unquote(path))):
-            found = self._spelt(text)
-            if found is not None and found.is_file():
+            try:
+                found = self._spelt(text)
+            except (OSError, ValueError):  # a folder that must not be read, a name that is too long, a character 0
+                continue
+            if found is not None and is_there(found):
                 return found
         return None
 
@@ -64,11 +68,6 @@ class Disk:
                     names.setdefault(folded(PurePosixPath(name).stem), []).append(name)
             self._listed[folder] = names
         return self._listed[folder]
-
-
-def folded(name: str) -> str:
-    """A name without its case and in Unicode's composed form."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def plain_path(text: str) -> str:

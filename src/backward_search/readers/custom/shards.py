@@ -7,7 +7,9 @@ from pathlib import Path
 from backward_search.data.splits import TEST_NAMES, TRAIN_NAMES, VALIDATION_NAMES
 from backward_search.errors import DataError
 from backward_search.images.kinds import SUFFIXES
+from backward_search.readers.custom.listing import Reading
 from backward_search.readers.folders import walk
+from backward_search.readers.outside import quoted, refuse_outside
 
 _SPLIT = re.compile(rf"({'|'.join((*TRAIN_NAMES, *TEST_NAMES, *VALIDATION_NAMES))})(?:[-_.]|$)", re.IGNORECASE)
 _NUMBER = re.compile(r"^(.*)-(\d+)-of-(\d+)$")
@@ -31,6 +33,12 @@ def shards_in(folder: Path) -> list[Path]:
             f"{' and '.join(str(place) for place in sorted(groups)[:2])}: name one of these folders"
         )
     return found
+
+
+def refuse_links(folder: Path, files: Sequence[Path], reading: Reading) -> dict[str, str]:
+    """Files of a folder that are links to what lies outside of it are refused as images are; see `refuse_outside`."""
+    names = quoted(file.relative_to(folder).as_posix() for file in files)
+    return refuse_outside(folder, folder, files, names, allowed=reading.allow_outside, what="files")
 
 
 def split_of(file: Path) -> str:

@@ -1,7 +1,6 @@
 """The user's own images or vectors: any of some forms, brought into the form of a data set with a name of choice."""
 
 import dataclasses
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from backward_search.readers.custom.listing import Files, Listing, Reading, Role
 from backward_search.readers.custom.vectors import BLOCK, ListedVectors
 from backward_search.storage.atomic import replacing, write_csv
 from backward_search.storage.paths import DataPaths
+from backward_search.visible import quoted
 
 AS_IT_STANDS = Reading()
 NONE: Mapping[str, Path] = {}
@@ -79,7 +79,7 @@ def source(
         MissingError: there is no such file.
         DataError: it cannot be used.
     """
-    if registry.is_registered(paths.name):
+    if registry.is_taken(paths.name):
         raise OptionError(f"--dataset_name {paths.name} is a data set of the package: choose another name for your own")
     whole = read_listing(file, roles, reading)
     known = {name: ClassVectors.read(place) for name, place in class_vectors.items()}
@@ -108,13 +108,20 @@ def source(
         "test_size": split.test_size,
         "split_seed": split.seed,
     }
+    entry = make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known))
+
+    def make_more(kept: Samples) -> None:
+        """What goes beside tables and images, and the entry by which other processes know the data set."""
+        _make_more(paths, listings[-1], class_vectors, kept)
+        registry.save(entry, paths.root)
+
     return Source(
-        entry=make_entry(paths.name, file, attributes, image_size, augment, whole.vectors, of_classes=bool(known)),
+        entry=entry,
         settings={**given, **chosen, **reading.unusual(), **opening.unusual},
         inputs=whole.inputs | {f"class vectors of {name}": place for name, place in class_vectors.items()},
         read=read,
         make_images=lambda _samples, findings: make(paths, file, listings[-1], how, findings),
-        make_more=lambda kept: _make_more(paths, listings[-1], class_vectors, kept),
+        make_more=make_more,
         more=_more(paths, whole, class_vectors),
     )
 
@@ -193,7 +200,7 @@ def make_entry(
         holdout=0.1,
         vectors=0 if vectors is None else vectors.width,
         encoding_size=0 if of_classes else 256,
-        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {shlex.quote(str(file))}",
+        prepare=f"A1.Data-Preprocessing-custom.py --dataset_name {name} --source {quoted(str(file))}",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from backward_search.data.report import Findings
 from backward_search.data.tables import key_of
 from backward_search.errors import DataError
+from backward_search.storage.naming import leads_out
 
 IMAGES = 81_444
 HOMES = (".", "attributes", "attributions", "wikiart_csv")
@@ -80,10 +81,12 @@ def keys_of(file: Path, names: Sequence[str]) -> list[str]:
     """The last two parts of each path that a list holds.
 
     Raises:
-        DataError: one has no two parts, or there is none.
+        DataError: one has no two parts, or leads out of the data set's folder, or there is none.
     """
     keys = [key_of(name.strip()) for name in names]
     wrong = next((key for key in keys if not all(key.partition("/"))), None)
+    if wrong is None:
+        wrong = next((each for each, key in zip(names, keys, strict=True) if leads_out(each) or leads_out(key)), None)
     if wrong is not None:
         raise DataError(f"{file} lists {wrong!r}, expected <style>/<file>: {REMEDY}")
     if not keys:

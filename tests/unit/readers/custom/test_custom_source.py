@@ -361,7 +361,7 @@ def test_paths_absolute_foreign_twice_and_missing(source, root, tmp_path):
     paths = [f"pictures/{row}.png" for row in range(5)]
     paths += ["./pictures\\5.png", str(elsewhere), "pictures/0.png", "pictures/none.png", ""]
     table = write_table(source, path=paths, style=["old", "new"] * 5)
-    _, tables = prepare(root, table)
+    _, tables = prepare(root, table, "--allow_outside")
     keys = set(rows_of(tables))
     assert {"pictures/1.png", "pictures/5.png"} < keys
     assert len(keys) == 7
@@ -705,7 +705,7 @@ def test_images_of_the_user_in_the_data_set_s_folder_are_left_alone(source, root
             prepare(root, place)
     table = write_table(source, path=[str(path) for path in sorted(images.rglob("*.png"))], style=["a", "b"] * 5)
     with pytest.raises(DataError, match="move your images to another folder"):
-        prepare(root, table)
+        prepare(root, table, "--allow_outside")
     draw_classes(source / "other")
     with pytest.raises(DataError, match="files that A1 did not make"):
         prepare(root, source / "other")
