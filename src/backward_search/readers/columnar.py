@@ -11,6 +11,8 @@ from backward_search.errors import DataError
 
 ARROW = (".arrow", ".feather", ".ipc")
 """How the names of Arrow files end."""
+_DAMAGE = (UnicodeDecodeError, MemoryError, OverflowError)
+"""What damaged files raise beside Arrow's own errors, also while they are read on."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ def opened_columnar(file: Path, remedy: str) -> Iterator[Any]:
             except pyarrow.ArrowInvalid:  # the other form that Arrow files have
                 mapped.seek(0)
                 table = pyarrow.ipc.open_stream(mapped).read_all()
+            table.validate(full=True)
             yield _ArrowFile(table)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException, *_DAMAGE) as error:
         raise DataError(f"{file} cannot be read as an Arrow file ({error}): {remedy}") from None
 
 
@@ -87,7 +90,7 @@ def opened_parquet(file: Path, remedy: str) -> Iterator[Any]:
     try:
         with pyarrow.parquet.ParquetFile(file, buffer_size=2**20) as content:  # unbuffered, it holds whole row groups
             yield content
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException, *_DAMAGE) as error:
         raise DataError(f"{file} cannot be read as a Parquet file ({error}): {remedy}") from None
 
 
