@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+LOWEST := .venv-lowest/bin/python
 GLYPHS := --dataset_name glyphs
 TASK := $(GLYPHS) --num_condition 2
 RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn-encodingsize256-enc_updateTrue-num_epoch24-recipemodern-final
@@ -7,7 +8,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures photos explore test test-quick test-extras test-browser fuzz lint types check clean
+.PHONY: help demo figures photos explore test test-quick test-extras test-browser test-lowest fuzz lint types check audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,7 +54,7 @@ test: .venv/installed-dev ## run the tests (a few minutes)
 test-quick: .venv/installed-dev ## run the quick tests, while working (a minute)
 	$(PYTEST) -m "not slow and not browser" tests/unit src
 
-test-extras: .venv/installed-dev .venv/installed-all ## run the tests that need extras; none may be left out
+test-extras: .venv/installed-dev .venv/installed-all .venv/installed-release ## run the tests that need extras; none may be left out
 	BACKWARD_SEARCH_EXTRAS=all $(PYTEST) -m "not browser" $$(grep -rlE '\bneeds\(|\bmissing\(' tests --include='test_*.py')
 
 test-browser: .venv/installed-dev .venv/installed-browser ## run the explorer's tests in a headless Chromium
@@ -61,6 +62,16 @@ test-browser: .venv/installed-dev .venv/installed-browser ## run the explorer's 
 		command -v "$$name" >/dev/null && exit 0; done; \
 		echo "no Chromium: apt-get install chromium, or name its program in CHROMIUM"; exit 1
 	$(BIN)/python -m pytest -m browser
+
+.venv-lowest/installed: .venv/installed requirements.txt pyproject.toml tests/packaging/lowest.py
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(BIN)/python tests/packaging/lowest.py > .venv-lowest/lowest.txt
+	$(LOWEST) -m pip install --quiet -r .venv-lowest/lowest.txt
+	$(LOWEST) -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+test-lowest: .venv-lowest/installed ## run the tests on the lowest versions that are admitted (before a release)
+	OMP_NUM_THREADS=1 BACKWARD_SEARCH_EXTRAS=all $(LOWEST) -m pytest -n $(or $(WORKERS),2) --dist loadfile -m "not browser"
 
 fuzz: .venv/installed-dev .venv/installed-all ## give damaged files to the readers (tests/fuzz/README.md)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $(if $(TARGET),--target '$(TARGET)') $(if $(RUNS),--runs $(RUNS)) \
@@ -74,6 +85,14 @@ types: .venv/installed-dev ## check types
 	$(BIN)/mypy
 
 check: lint types test ## lint, types and tests
+
+audit: .venv/installed-release ## ask for known vulnerabilities of what is installed, and of what the lock pins
+	@$(BIN)/python tests/packaging/audit.py $(OPTIONS); found=$$?; [ $$found = 2 ] && exit 2; \
+	$(BIN)/python tests/packaging/audit.py requirements.lock $(OPTIONS) && exit $$found
+
+lock: .venv/installed-release ## pin in requirements.lock what requirements.txt needs (OPTIONS=--upgrade: the newest)
+	$(BIN)/uv pip compile requirements.txt --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--custom-compile-command "make lock" --output-file requirements.lock $(OPTIONS)
 
 clean: ## remove what the demo made, but not the environment
 	rm -rf data/glyphs $(RUN) result/$(notdir $(RUN))

@@ -1,4 +1,4 @@
-"""The programs of docs/vectors.md run; the model of another package that one of them needs is played."""
+"""The programs of docs/vectors.md run, with the model of another package played; links lead somewhere."""
 
 import re
 import sys
@@ -11,6 +11,7 @@ from backward_search.data.class_vectors import ClassVectors
 from backward_search.storage.paths import PROJECT
 
 PAGE = (PROJECT / "docs" / "vectors.md").read_text(encoding="utf-8")
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -37,3 +38,17 @@ def test_the_class_vectors_of_the_page_can_be_read(open_clip, tmp_path, monkeypa
 def test_the_search_of_the_page_runs(capsys):
     exec(PROGRAMS[1], {})
     assert len(eval(capsys.readouterr().out)[0]) == 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_what_is_there(page):
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_promise_names_its_tests():
+    promised = (PROJECT / "SECURITY.md").read_text(encoding="utf-8").split("## Promised")[1].split("\n## ")[0]
+    promises = re.split(r"\n- ", promised)[1:]
+    assert len(promises) > 5
+    for promise in promises:
+        assert re.search(r"\]\(tests/", promise), promise

@@ -18,7 +18,7 @@ def test_the_program_of_the_readme_runs(capsys):
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"\b[A-F]\d\.[\w.-]+?\.py\b|\brequirements[\w-]*\.txt\b", README)))
+    "name", sorted(set(re.findall(r"\b[A-F]\d\.[\w.-]+?\.py\b|\brequirements[\w-]*\.(?:txt|lock)\b", README)))
 )
 def test_scripts_and_requirements_of_the_readme_exist(name):
     assert (PROJECT / name).exists()

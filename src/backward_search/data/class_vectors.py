@@ -8,6 +8,7 @@ import numpy as np
 
 from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.storage.mapped import FAULTS
+from backward_search.storage.swelling import refuse_swollen_zip
 
 TEMPERATURE = 0.01
 """What cosines are divided by where nothing tells it: that of the CLIP models."""
@@ -38,6 +39,7 @@ class ClassVectors:
         """
         if not file.is_file():
             raise MissingError(f"the class vectors {file} do not exist: {EXPECTED}")
+        refuse_swollen_zip(file)
         try:
             with np.load(file, allow_pickle=False) as arrays:
                 names = tuple(str(name) for name in arrays["names"])

@@ -9,6 +9,8 @@ from typing import Any
 
 from backward_search.errors import DataError
 
+FREE_ROWS, DENSEST = 10**7, 10
+"""Rows that any Parquet file may have, and how many a larger one has in a byte at most: each image has a name."""
 ARROW = (".arrow", ".feather", ".ipc")
 """How the names of Arrow files end."""
 _DAMAGE = (UnicodeDecodeError, MemoryError, OverflowError)
@@ -89,6 +91,9 @@ def opened_parquet(file: Path, remedy: str) -> Iterator[Any]:
 
     try:
         with pyarrow.parquet.ParquetFile(file, buffer_size=2**20) as content:  # unbuffered, it holds whole row groups
+            rows, size = content.metadata.num_rows, file.stat().st_size
+            if rows > FREE_ROWS and rows > DENSEST * size:
+                raise DataError(f"{file} has {size} bytes for {rows} rows, as no table of images has: {remedy}")
             yield content
     except (OSError, pyarrow.ArrowException, *_DAMAGE) as error:
         raise DataError(f"{file} cannot be read as a Parquet file ({error}): {remedy}") from None

@@ -16,6 +16,7 @@ from backward_search.runs.run import Run, require_encoder
 from backward_search.runs.source import RunSource
 from backward_search.runs.task import Task
 from backward_search.storage.mapped import FAULTS
+from backward_search.storage.swelling import refuse_swollen_zip
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def embedded_vector(run: Run, file: Path, device: torch.device) -> Tensor:
     """
     what = f"--query_vector {file}"
     try:
-        array = np.load(file, allow_pickle=False)
+        refuse_swollen_zip(file)
+        array = np.load(file, mmap_mode="r", allow_pickle=False)  # its head may promise more than there is
         vector = torch.from_numpy(np.atleast_2d(np.asarray(array, np.float32)))
     except FAULTS as error:
         raise OptionError(f"{what} cannot be read as a .npy file of numbers ({error})") from None

@@ -17,9 +17,12 @@ from typing import IO
 from backward_search.errors import DataError
 from backward_search.progress import byte_progress
 from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.swelling import refuse_swollen
 
 LOG = logging.getLogger(__name__)
 
+PIECE = 2**20
+"""Bytes that are written at once."""
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -110,7 +113,7 @@ def _marker(archive: Path) -> Path:
 def _extract(archive: Path, folder: Path) -> int:
     """Write the archive's files below `folder` and return their number."""
     folder.mkdir(parents=True)
-    count = 0
+    count, unpacked = 0, 0
     with archive.open("rb") as file, byte_progress(f"unpacking {archive.name}", archive.stat().st_size) as bar:
         for member in _members(file):
             place = folder.joinpath(*_parts(member, archive))
@@ -118,18 +121,23 @@ def _extract(archive: Path, folder: Path) -> int:
                 place.mkdir(parents=True, exist_ok=True)
             else:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                _write(member, place)
+                for size in _write(member, place):
+                    unpacked += size
+                    refuse_swollen(archive, unpacked)
                 count += 1
             bar.update(max(0, file.tell() - bar.n))
     return count
 
 
-def _write(member: Member, place: Path) -> None:
+def _write(member: Member, place: Path) -> Iterator[int]:
+    """Write a member piece by piece; the bytes of each."""
     content = member.open()
     if content is None:
         raise tarfile.ExtractError(f"{member.name} has no content")
     with content, place.open("wb") as file:
-        shutil.copyfileobj(content, file)
+        while piece := content.read(PIECE):
+            file.write(piece)
+            yield len(piece)
 
 
 def _parts(member: Member, archive: Path) -> tuple[str, ...]:

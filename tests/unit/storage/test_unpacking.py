@@ -212,7 +212,7 @@ def test_a_full_disk_is_one_line(folder, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr(unpacking, "_write", full)
     with pytest.raises(DataError, match=r"a\.tgz cannot be unpacked: No space left on device"):
         unpack(archive)
     assert list(folder.iterdir()) == [archive]

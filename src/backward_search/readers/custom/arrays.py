@@ -16,6 +16,7 @@ from backward_search.readers.custom.listing import Listing, Pixels, Reading, Rol
 from backward_search.readers.custom.names import column_text, row_keys
 from backward_search.readers.custom.vectors import ListedVectors, stacked
 from backward_search.storage.mapped import FAULTS
+from backward_search.storage.swelling import refuse_swollen_zip
 
 _VECTORS = ("embeddings", "embedding", "vectors", "features", "emb", "x", "X")
 _IMAGES, _LABELS = ("images", "image", "x", "X"), ("labels", "label", "y", "Y")
@@ -95,6 +96,7 @@ def _shapes(arrays: Arrays) -> str:
 
 
 def _load_arrays(source: Path) -> Arrays:
+    refuse_swollen_zip(source)
     try:
         with np.load(source, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

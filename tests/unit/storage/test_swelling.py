@@ -1,0 +1,89 @@
+"""Small files that unpack to a lot are refused before they do."""
+
+import gzip
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from extras import needs
+
+from backward_search.data.class_vectors import ClassVectors
+from backward_search.errors import DataError
+from backward_search.readers.columnar import opened_parquet
+from backward_search.readers.custom.forms import read_listing
+from backward_search.readers.custom.listing import Reading, Roles
+from backward_search.storage import swelling
+from backward_search.storage.unpacking import unpack
+
+MB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """What is free here is little, so that the bombs are."""
+    monkeypatch.setattr(swelling, "FREE", 4 * MB)
+
+
+def zipped(file, name: str, head: bytes, size: int):
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        packed.writestr(name, head + bytes(size))
+    return file
+
+
+def array_head(shape) -> bytes:
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return head.getvalue()
+
+
+def test_an_archive_is_stopped_and_leaves_nothing(tmp_path):
+    zipped(tmp_path / "a.zip", "a.bin", b"", 32 * MB)
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz", compresslevel=9) as tape:
+        entry = tarfile.TarInfo("b.bin")
+        entry.size = 32 * MB
+        tape.addfile(entry, io.BytesIO(bytes(32 * MB)))
+    for archive in (tmp_path / "a.zip", tmp_path / "b.tar.gz"):
+        with pytest.raises(DataError, match="unpacks to more than"):
+            unpack(archive)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.zip", "b.tar.gz"]
+
+
+def test_an_archive_that_lies_of_its_size_is_stopped_too(tmp_path):
+    whole = zipped(tmp_path / "a.zip", "a.bin", b"", 32 * MB).read_bytes()
+    size = (32 * MB).to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(whole.replace(size, (1000).to_bytes(4, "little")))
+    with pytest.raises(DataError):
+        unpack(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("name", ["images.npy", "vectors.npy"])
+def test_arrays_are_stopped(tmp_path, name):
+    file = zipped(tmp_path / "a.npz", name, array_head((32, MB)), 32 * MB)
+    with pytest.raises(DataError, match="unpacks to more than"):
+        read_listing(file, Roles("path", "image", "", "tags", "split", "", "caption"), Reading())
+    with pytest.raises(DataError, match="unpacks to more than"):
+        ClassVectors.read(file)
+
+
+def test_what_is_packed_as_data_are_passes(tmp_path):
+    rng = np.random.default_rng(0)
+    np.savez_compressed(tmp_path / "a.npz", names=["x", "y"], vectors=rng.normal(size=(2, 400_000)))
+    assert len(ClassVectors.read(tmp_path / "a.npz").names) == 2
+    (tmp_path / "b.tar.gz").write_bytes(b"")
+    with gzip.open(tmp_path / "c.gz", "wb") as file:
+        file.write(rng.bytes(5 * MB))
+
+
+def test_rows_without_end_are_stopped(tmp_path, monkeypatch):
+    needs("parquet", "pyarrow")
+    import pyarrow
+    import pyarrow.parquet
+
+    from backward_search.readers import columnar
+
+    monkeypatch.setattr(columnar, "FREE_ROWS", 1000)
+    pyarrow.parquet.write_table(pyarrow.table({"label": ["a"] * 10**6}), tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="rows, as no table"), opened_parquet(tmp_path / "a.parquet", "get it again"):
+        pass
