@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -89,13 +90,49 @@ class Contents:
         }
         shards = tuple(Shard(**shard) for shard in content["shards"])
         removed, files = tuple(content["removed"]), dict(content.get("files", {}))
-        return cls(content["source"], content["classes"], shards, removed, indexes, files)
+        contents = cls(content["source"], content["classes"], shards, removed, indexes, files)
+        contents._check()
+        return contents
+
+    def _check(self) -> None:
+        """Refuse numbers and names that no gallery has: an older table has no hash, and what reads rows trusts them.
+
+        Raises:
+            ValueError: there are such.
+        """
+        records = list(self.indexes.values())
+        numbers = [number for record in records for number in (record.generation, *vars(record.settings).values())]
+        names = [each for shard in self.shards for each in (shard.embeddings, shard.rows, *shard.logits.values())]
+        names += [*self.classes, *(label for labels in self.classes.values() for label in labels)]
+        names += [*self.files.values(), *(record.milvus_uri for record in records)]
+        right = (
+            all(type(number) is int and number >= 0 for number in (*numbers, *(shard.count for shard in self.shards)))
+            and all(isinstance(name, str) and "\0" not in name for name in names)
+            and all(isinstance(labels, list) for labels in self.classes.values())
+            and all(shard.logits.keys() == self.classes.keys() for shard in self.shards)
+            and all(type(row) is int and 0 <= row < self.total for row in self.removed)
+            and all(_follow(record.segments, self.total) for record in records)
+        )
+        if not right or not self.shards:
+            raise ValueError
 
     @property
     def in_json(self) -> dict[str, Any]:
         """As `gallery.json` has it, with a hash of the rest."""
         content = asdict(self)
         return content | {"sha256": _digest(content)}
+
+
+def _follow(segments: Sequence[Segment], total: int) -> bool:
+    """Whether segments follow one another and hold all rows."""
+    ends = [0]
+    for segment in segments:
+        if type(segment.first) is not int or type(segment.count) is not int or segment.count < 1:
+            return False
+        if segment.first != ends[-1]:
+            return False
+        ends.append(segment.first + segment.count)
+    return ends[-1] == total
 
 
 def _digest(content: dict[str, Any]) -> str:

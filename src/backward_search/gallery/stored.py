@@ -67,11 +67,20 @@ class StoredGallery:
     @cached_property
     def keys(self) -> list[str]:
         """The key of every row, the removed ones included."""
-        return [key for shard in self.contents.shards for key in read_keys(self._file(shard.rows), AGAIN)]
+        return [key for shard in self.contents.shards for key in self._keys_of(shard)]
+
+    def _keys_of(self, shard: Shard) -> list[str]:
+        keys = read_keys(self._file(shard.rows), AGAIN)
+        if len(keys) != shard.count:
+            raise DataError(f"{self.folder / shard.rows} has {len(keys)} keys of {shard.count} images: {AGAIN}")
+        return keys
 
     def vectors(self, device: torch.device | None = None) -> Vectors:
         """The embeddings of every row, memory-mapped."""
-        return Vectors.open([self._file(shard.embeddings) for shard in self.contents.shards], device)
+        found = Vectors.open([self._file(shard.embeddings) for shard in self.contents.shards], device)
+        if len(found) != self.contents.total:
+            raise DataError(f"{self.folder} holds {len(found)} embeddings of {self.contents.total} images: {AGAIN}")
+        return found
 
     def allowed(self) -> np.ndarray | None:
         """Which rows count, (N,) bool; None for all."""

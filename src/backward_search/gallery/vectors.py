@@ -97,4 +97,4 @@ def map_array(file: Path) -> Tensor:
         DataError: it is damaged.
     """
     # copy on write: torch takes no read-only array, and nothing writes into this one
-    return torch.from_numpy(mapped(file, "build the gallery again", mode="c"))
+    return torch.from_numpy(mapped(file, "build the gallery again", dtype=np.float32, mode="c"))

@@ -28,7 +28,7 @@ REPAIR, ABSENT = "repair or remove it, then run A1 again", "run the data set's A
 """What is to be done about an image of a data set that cannot be read, or is not there."""
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, EOFError, LookupError, ArithmeticError, RuntimeError, MemoryError),
-    *(struct.error, zlib.error),
+    *(AssertionError, AttributeError, struct.error, zlib.error),
 )
 """What Pillow's decoders raise on damaged files of the various formats."""
 _TURNS = {

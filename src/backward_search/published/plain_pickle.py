@@ -15,6 +15,7 @@ from numpy.lib import format as npy_format
 from backward_search.errors import DataError, MissingError
 from backward_search.published.pickle_makers import PlainArray, PlainUnpickler
 from backward_search.published.pickle_scan import RefusedError, scan
+from backward_search.storage.mapped import MALFORMED
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _CONTAINERS: set[type] = {dict, list, tuple, set, frozenset}
@@ -53,7 +54,7 @@ def load_npy(path: Path) -> np.ndarray:
                     raise EOFError("it ends too soon")
                 file.seek(0)
                 return npy_format.read_array(file, allow_pickle=False)
-        except (*_FAULTS, *_LIMITS) as error:
+        except (*_FAULTS, *_LIMITS, *MALFORMED) as error:
             raise DataError(f"{path} is not a complete .npy file ({error}): get it again from where it came") from None
         array = _unpickle(file.read(), path)
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.size != math.prod(shape):

@@ -13,6 +13,8 @@ FREE_ROWS, DENSEST = 10**7, 10
 """Rows that any Parquet file may have, and how many a larger one has in a byte at most: each image has a name."""
 ARROW = (".arrow", ".feather", ".ipc")
 """How the names of Arrow files end."""
+_DAMAGE = (UnicodeDecodeError, MemoryError, OverflowError)
+"""What damaged files raise beside Arrow's own errors, also while they are read on."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,9 @@ def opened_columnar(file: Path, remedy: str) -> Iterator[Any]:
             except pyarrow.ArrowInvalid:  # the other form that Arrow files have
                 mapped.seek(0)
                 table = pyarrow.ipc.open_stream(mapped).read_all()
+            table.validate(full=True)
             yield _ArrowFile(table)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException, *_DAMAGE) as error:
         raise DataError(f"{file} cannot be read as an Arrow file ({error}): {remedy}") from None
 
 
@@ -92,7 +95,7 @@ def opened_parquet(file: Path, remedy: str) -> Iterator[Any]:
             if rows > FREE_ROWS and rows > DENSEST * size:
                 raise DataError(f"{file} has {size} bytes for {rows} rows, as no table of images has: {remedy}")
             yield content
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, pyarrow.ArrowException, *_DAMAGE) as error:
         raise DataError(f"{file} cannot be read as a Parquet file ({error}): {remedy}") from None
 
 

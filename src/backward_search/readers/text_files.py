@@ -4,6 +4,18 @@ from pathlib import Path
 
 from backward_search.errors import DataError
 
+DIGITS = 18
+"""Most digits of a number: so large a one is in 64 bits."""
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a whole number from 0 on that an array can hold.
+
+    >>> is_number("12"), is_number("-1"), is_number("9" * 5000)
+    (True, False, False)
+    """
+    return text.isdecimal() and len(text) <= DIGITS
+
 
 def filled_lines(file: Path, remedy: str) -> list[str]:
     """The lines of a text file that are not blank.

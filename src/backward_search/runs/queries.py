@@ -57,7 +57,7 @@ def read_queries(run: Run, conditioned: tuple[str, ...], split: str, *, strict: 
         stored = [Query(**query) for query in entries]
         if not all(isinstance(label, str) for query in stored for label in query.condition.values()):
             raise TypeError
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise DataError(f"{file} is not a query file: {again}") from None
     if not same or not stored:
         raise DataError(f"{file} holds {'queries of another task' if stored else 'no queries'}: {again}")

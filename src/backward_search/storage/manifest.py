@@ -164,7 +164,10 @@ class Stage:
     def _differs(self, name: str, value: str) -> bool:
         """Whether a file that is there is not the one that was recorded; what was made beside may have gone."""
         path = self.manifest.parent / name
-        return path.exists() and file_hash(path, noting=True) != value
+        try:
+            return path.exists() and file_hash(path, noting=True) != value
+        except OSError:  # a folder, or a name that no disk holds
+            return True
 
 
 def _name_of(path: Path, manifest: Path) -> str:

@@ -1,5 +1,8 @@
 """Reading a `.npy` file page by page, as it is needed."""
 
+import lzma
+import struct
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,9 +14,11 @@ from backward_search.errors import DataError, MissingError
 
 BLOCK = 2**16
 """Rows that are looked at at once."""
+MALFORMED = (ValueError, EOFError, TypeError, OverflowError, SyntaxError, MemoryError, tokenize.TokenError)
+"""What NumPy raises at a `.npy` file whose header is damaged."""
 FAULTS = (
-    *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, AttributeError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(*MALFORMED, OSError, LookupError, RuntimeError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
 )
 """What NumPy raises at files that are not what their name says."""
 
@@ -43,7 +48,7 @@ def mapped(
         array: np.ndarray = np.load(file, mmap_mode=mode, allow_pickle=False)
     except FileNotFoundError:
         raise MissingError(f"{file} does not exist: {remedy}") from None
-    except (ValueError, EOFError, TypeError, OverflowError, SyntaxError, MemoryError) as error:
+    except MALFORMED as error:
         raise DataError(f"{file} is damaged ({error}): {remedy}") from None
     if shape is not None and (array.ndim != 2 or array.shape != (shape[0] or len(array), shape[1])):
         raise DataError(f"{file} has the shape {array.shape}: {remedy}")

@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +14,10 @@ import torch
 from backward_search.errors import DataError, MissingError
 
 WRAPPINGS = ("module.", "_orig_mod.")
-_DAMAGE = (RuntimeError, OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+_DAMAGE = (
+    *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(MemoryError, OverflowError, struct.error, zipfile.BadZipFile),
+)
 
 
 def load_state_dict(path: Path, entry: str = "") -> dict[str, torch.Tensor]:

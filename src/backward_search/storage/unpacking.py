@@ -31,6 +31,8 @@ _DAMAGE = (
     lzma.LZMAError,
     EOFError,
     RuntimeError,  # an encrypted zip file, or one in a form that the standard library does not know
+    IndexError,  # a member of a zip file without a name
+    MemoryError,  # a packed one that announces more than any machine has
 )
 
 
@@ -53,7 +55,7 @@ def is_archive(path: Path) -> bool:
     """Whether the file is a tar archive, packed or not, or a zip archive."""
     try:
         return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
-    except EOFError:  # a gzip file that ends within its first block
+    except (EOFError, MemoryError):  # a gzip file that ends within its first block, an xz file that asks for too much
         return False
 
 

@@ -1,5 +1,6 @@
 """Galleries on disk: their table, their keys and arrays, and the files of FAISS."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +39,15 @@ def _search(home: Path, kind: str) -> None:
             keys[row]
 
 
-def _file(folder: Path, name: str, kind: str = "exact", *engines: str, count: int = COUNT) -> Ready:
+def _file(
+    folder: Path, name: str, kind: str = "exact", *engines: str, count: int = COUNT, recorded: bool = False
+) -> Ready:
+    """A file of a gallery, whose hash is recorded, or is not, as in an older one."""
     home = _begin(folder, *engines, count=count).folder
-    file = home / name
+    file, table = home / name, home / "gallery.json"
+    if not recorded:
+        content = json.loads(table.read_bytes())
+        table.write_text(json.dumps({part: content[part] for part in content if part not in ("sha256", "files")}))
 
     def read(content: bytes) -> None:
         file.write_bytes(content)
@@ -70,16 +77,16 @@ def array(folder: Path) -> Ready:
 @target("faiss-flat")
 def flat(folder: Path) -> Ready:
     """A flat index."""
-    return _file(folder, "faiss-flat-0/rows-0000000000.faiss", "faiss-flat", "faiss-flat")
+    return _file(folder, "faiss-flat-0/rows-0000000000.faiss", "faiss-flat", "faiss-flat", recorded=True)
 
 
 @target("faiss-hnsw")
 def hnsw(folder: Path) -> Ready:
     """An HNSW graph."""
-    return _file(folder, "faiss-hnsw-0/rows-0000000000.faiss", "faiss-hnsw", "faiss-hnsw")
+    return _file(folder, "faiss-hnsw-0/rows-0000000000.faiss", "faiss-hnsw", "faiss-hnsw", recorded=True)
 
 
 @target("faiss-ivfpq")
 def ivfpq(folder: Path) -> Ready:
     """An inverted file."""
-    return _file(folder, "faiss-ivfpq-0/rows-0000000000.faiss", "faiss-ivfpq", "faiss-ivfpq", count=1100)
+    return _file(folder, "faiss-ivfpq-0/rows-0000000000.faiss", "faiss-ivfpq", "faiss-ivfpq", count=1100, recorded=True)

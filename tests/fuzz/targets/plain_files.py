@@ -199,8 +199,8 @@ def _archive(folder: Path, seeds: list[bytes], words: tuple[bytes, ...]) -> Read
         archive = inside / "set.archive"
         archive.write_bytes(content)
         try:
-            if is_archive(archive):
-                unpack(archive)
+            is_archive(archive)
+            unpack(archive)
         finally:
             outside = [path for path in folder.iterdir() if path != inside]
             links = [path for path in inside.rglob("*") if path.is_symlink()]

@@ -1,5 +1,6 @@
 """Galleries on disk: images come and go, and whatever interrupts a change leaves the state before it."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -225,3 +226,53 @@ def test_a_change_killed_at_many_lines_leaves_a_state_that_it_passes_through(tmp
             assert set(found(again, kind, images(0, COUNT + 20))) <= set(state)
     assert seen == sorted(seen)
     assert set(seen) == {0, 1, 2}
+
+
+def older(folder: Path, **changes: object) -> Path:
+    """A gallery whose table records no hashes, with some of its parts changed."""
+    stored = begin(folder)
+    file = stored.folder / "gallery.json"
+    content = json.loads(file.read_bytes())
+    file.write_text(json.dumps({name: content[name] for name in content if name not in ("sha256", "files")} | changes))
+    return stored.folder
+
+
+def index(first: object, count: object, generation: object = 0) -> dict[str, object]:
+    segments = [{"first": first, "count": count}]
+    return {"faiss-flat": {"generation": generation, "settings": {}, "milvus_uri": "", "segments": segments}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"removed": [COUNT]},
+        {"removed": [-1]},
+        {"removed": [1.0]},
+        {"shards": []},
+        {"classes": {"colour": ["red"]}},
+        {"classes": {"style": "Rococo"}},
+        {"indexes": index(0, COUNT + 1)},
+        {"indexes": index(1, COUNT - 1)},
+        {"indexes": index(0.0, COUNT)},
+        {"indexes": index(0, "60")},
+        {"indexes": index(0, COUNT, "../..")},
+    ],
+)
+def test_an_older_table_that_says_what_no_gallery_has(tmp_path, changes):
+    with pytest.raises(DataError, match="is not a gallery's table"):
+        StoredGallery.open(older(tmp_path, **changes))
+
+
+def test_an_older_gallery_whose_files_have_other_lengths(tmp_path):
+    stored = StoredGallery.open(older(tmp_path))
+    assert len(stored.keys) == len(stored.vectors()) == COUNT
+    atomic.write_csv(tmp_path / "embeddings" / "test.csv", ["key"], [[key] for key in keys(0, COUNT - 1)])
+    atomic.write_array(tmp_path / "embeddings" / "test.npy", images(0, COUNT + 1))
+    stored = StoredGallery.open(stored.folder)
+    with pytest.raises(DataError, match="59 keys of 60 images"):
+        stored.keys  # noqa: B018
+    with pytest.raises(DataError, match="61 embeddings of 60 images"):
+        stored.vectors()
+    np.save(tmp_path / "embeddings" / "test.npy", np.array(["a"] * COUNT))
+    with pytest.raises(DataError, match="holds <U1"):
+        stored.vectors()

@@ -1,6 +1,7 @@
 """One function opens a picture, so that a file comes out alike wherever it comes in."""
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -156,3 +157,16 @@ def test_pillows_limit_gives_way_to_ours_and_comes_back(tmp_path, monkeypatch):
         with pytest.raises(TooLargeError, match=words):
             open_picture(place, opening=Opening(max_pixels=most))
     assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"FTEX\0\0 \0" + bytes(4) + b"\xff\0\0\xff\0" + bytes(11),
+        struct.pack("<27f", 1, 16, 16, 0, 1, *[0] * 6, 16, 16, *[0] * 8, 1024, 64, *[0] * 4)[:100] + b"\xff" * 8,
+    ],
+)
+def test_rare_formats_whose_decoders_trip(content):
+    """Over an assertion, and over an attribute that only files of one picture have."""
+    with pytest.raises(DataError, match="not an image"):
+        open_picture(content)

@@ -427,3 +427,15 @@ def test_a_query_pickle_of_another_form(cub: DataPaths) -> None:
     (home / "query_birds_CUB_test_random.pkl").write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(DataError, match="query_birds_CUB_test_random"):
         convert_bundle(cub, BIRDS)
+
+
+def test_tables_of_different_columns_are_refused(cub: DataPaths) -> None:
+    birds_bundle(cub)
+    file = next(cub.folder.rglob("preprocessed_CUB_test.csv"))
+    frame = pd.read_csv(file)
+    pickled = next(cub.folder.rglob("classes.label2num.pkl"))
+    lists = pickle.loads(pickled.read_bytes()) | class_lists({"colour": ["red", "blue"]})
+    pickled.write_bytes(pickle.dumps(lists))
+    frame.assign(colour=0).to_csv(file, index=False)
+    with pytest.raises(DataError, match="have different columns"):
+        convert_bundle(cub, BIRDS)

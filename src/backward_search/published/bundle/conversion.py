@@ -13,7 +13,8 @@ from backward_search.data.query_files import QueryFile
 from backward_search.data.registry import DatasetEntry
 from backward_search.data.report import Findings, lines, summary
 from backward_search.data.tables import SPLITS, Samples, key_of
-from backward_search.published.bundle.files import Bundle, find_bundle
+from backward_search.errors import DataError
+from backward_search.published.bundle.files import REMEDY, Bundle, find_bundle
 from backward_search.published.bundle.queries import queries_by_task
 from backward_search.published.bundle.tables import read_bundle_table, read_classes
 from backward_search.published.bundle.tags import read_tags
@@ -107,6 +108,9 @@ def read(bundle: Bundle, paths: DataPaths, entry: DatasetEntry, findings: Findin
 def _samples(
     frames: Mapping[str, pd.DataFrame], classes: Mapping[str, Sequence[str]], tag_file: Path, findings: Findings
 ) -> Samples:
+    columns = {split: sorted(frame.columns) for split, frame in frames.items()}
+    if columns[SPLITS[0]] != columns[SPLITS[1]]:
+        raise DataError(f"the authors' tables beside {tag_file} have different columns, {columns}: {REMEDY}")
     both = pd.concat(list(frames.values()), ignore_index=True)
     cut = len(frames[SPLITS[0]])
     paths: list[str] = both["path"].tolist()

@@ -13,7 +13,7 @@ import pandas as pd
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError
 from backward_search.readers.cub.images import ARCHIVE, REMEDY
-from backward_search.readers.text_files import filled_lines
+from backward_search.readers.text_files import filled_lines, is_number
 from backward_search.storage.paths import DataPaths
 
 IMAGES, CLASSES, ATTRIBUTES = 11_788, 200, 312
@@ -77,7 +77,7 @@ def read_numbered(file: Path) -> tuple[np.ndarray, list[str]]:
     for place, line in enumerate(filled_lines(file, REMEDY), 1):
         number, _, name = line.strip().partition(" ")
         name = name.strip()
-        if not number.isdecimal() or not name or int(number) in entries:
+        if not is_number(number) or not name or int(number) in entries:
             raise DataError(f"{file} line {place} is {line[:80]!r}, expected a new number and a name: {REMEDY}")
         entries[int(number)] = name
     numbers = sorted(entries)

@@ -46,7 +46,7 @@ def refuse_own_images(paths: DataPaths, file: Path, listing: Listing) -> None:
     """
     images = (paths.folder / "images").resolve()
     places = {path.parent for path in listing.images.paths} if isinstance(listing.images, Files) else set()
-    inside = any(place.resolve().is_relative_to(images) for place in places)
+    inside = any(place.resolve().is_relative_to(images) for place in places if "\0" not in str(place))
     if inside or (file.is_dir() and images.is_relative_to(file.resolve())):
         raise DataError(
             f"--source {file} holds {images}, where the images are made: move your images to another folder"

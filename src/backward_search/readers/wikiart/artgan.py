@@ -7,6 +7,7 @@ import numpy as np
 
 from backward_search.data.report import Findings
 from backward_search.errors import DataError
+from backward_search.readers.text_files import is_number
 from backward_search.readers.wikiart.labels import (
     GENRES,
     OTHER_ARTIST,
@@ -20,7 +21,7 @@ from backward_search.readers.wikiart.rows import REMEDY, Rows, keys_of, text_of
 
 LISTED_IMAGES, LISTED_GENRES = 81_446, 64_995
 """Lines of the ArtGAN release's lists of styles and of genres."""
-_LISTED = re.compile(r'"?(?P<path>[^,\s].*?)"?\s*,[,\s]*(?P<number>\d+)\s*')
+_LISTED = re.compile(r'"?(?P<path>[^,\s].*?)"?\s*,[,\s]*(?P<number>\d{1,18})\s*')
 
 
 def read_artgan(inputs: dict[str, Path], findings: Findings) -> Rows:
@@ -82,7 +83,7 @@ def _class_names(inputs: dict[str, Path], task: str) -> dict[int, str]:
         return {}
     file = inputs[f"{task}_class.txt"]
     pairs = [line.split(maxsplit=1) for line in _lines(file) if line.strip()]
-    if not all(len(pair) == 2 and pair[0].isdecimal() for pair in pairs):
+    if not all(len(pair) == 2 and is_number(pair[0]) for pair in pairs):
         raise DataError(f"{file} is not a list of class numbers and names: {REMEDY}")
     return {int(number): name.strip() for number, name in pairs}
 

@@ -86,16 +86,35 @@ def _labels(shard: Path) -> dict[str, list[str]]:
             raise DataError(
                 f"{shard} does not name the classes of {', '.join(_COLUMNS)} in its metadata ('huggingface'): {_AGAIN}"
             )
+        _check_types(shard, schema)
         table = file.read(columns=list(_COLUMNS))
-    labels = {}
-    for column, label in _COLUMNS.items():
-        known = [label(name) for name in names[column]]
-        ids = np.array(table.column(column).fill_null(-1).to_pylist(), dtype=np.int64)
-        strange = ids[(ids < 0) | (ids >= len(known))]
-        if strange.size:
-            raise DataError(f"{shard} has the {column} {strange[0]}, expected 0 to {len(known) - 1}: {_AGAIN}")
-        labels[column] = [known[number] for number in ids.tolist()]
+        labels = {}
+        for column, label in _COLUMNS.items():
+            known = [label(name) for name in names[column]]
+            ids = np.array(table.column(column).fill_null(-1).to_pylist(), dtype=np.int64)
+            strange = ids[(ids < 0) | (ids >= len(known))]
+            if strange.size:
+                raise DataError(f"{shard} has the {column} {strange[0]}, expected 0 to {len(known) - 1}: {_AGAIN}")
+            labels[column] = [known[number] for number in ids.tolist()]
     return labels
+
+
+def _check_types(shard: Path, schema: Any) -> None:
+    """Refuse class ids that are no whole numbers, and images that are no bytes.
+
+    Raises:
+        DataError: there are such.
+    """
+    import pyarrow.types
+
+    for column in _COLUMNS:
+        if not pyarrow.types.is_integer(schema.field(column).type):
+            raise DataError(f"{shard} has {column} of {schema.field(column).type}, expected class ids: {_AGAIN}")
+    kind = schema.field("image").type
+    if pyarrow.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if not (pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind)):
+        raise DataError(f"{shard} has images of {kind}, expected bytes: {_AGAIN}")
 
 
 def image_jobs(shards: Sequence[Path], targets: Mapping[int, Path], short_side: int) -> Iterator[ImageJob]:

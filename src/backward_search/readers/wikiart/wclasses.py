@@ -46,7 +46,7 @@ def read_class_data(file: Path, findings: Findings) -> Rows:
     try:
         entries = [(str(name), tuple(map(int, ids))) for name, ids in read_json(file)]
         numbers = np.array([ids for _, ids in entries], dtype=np.int64).reshape(len(entries), 3)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(
             f'{file} cannot be read ({error}), expected a list of ["<style>/<file>", [artist, genre, style]]: {REMEDY}'
         ) from None
