@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 _FORMULA = re.compile("(?:^|(?<=[;\t\r\n]))(?=[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-])")
 """Before what begins a formula: at the beginning of a cell, and where one begins for spreadsheets with other separators
 than the comma, as in Germany."""
-_LEFTOVER = re.compile(rf"\..*\.{MACHINE}-(\d+)\.partial")
+_LEFTOVER = re.compile(rf"\..*\.{MACHINE}-(\d+)-\d+\.partial")
 
 
 @contextmanager
@@ -40,7 +41,8 @@ def replacing(path: Path) -> Iterator[Path]:
     stem = path.stem
     if len(os.fsencode(path.name)) > LONGEST_NAME:
         stem = hashlib.sha256(os.fsencode(stem)).hexdigest()
-    temporary = path.with_name(f".{stem}.{MACHINE}-{os.getpid()}.partial{path.suffix}")
+    writer = f"{MACHINE}-{os.getpid()}-{threading.get_native_id()}"
+    temporary = path.with_name(f".{stem}.{writer}.partial{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)

@@ -1,0 +1,116 @@
+"""What a stage wrote is read as it was written; its hash is taken once; who works at it works alone."""
+
+import json
+import os
+import time
+
+import pytest
+
+from backward_search.errors import DataError, MissingError, StaleError
+from backward_search.storage import hashing
+from backward_search.storage.hashing import file_hash
+from backward_search.storage.manifest import Stage, is_there, refuse_changed
+
+
+@pytest.fixture
+def stage(tmp_path):
+    (tmp_path / "in.txt").write_text("in")
+    return Stage("X1", tmp_path / "manifest.json", {"a": 1}, {"in": tmp_path / "in.txt"}, [tmp_path / "out.txt"])
+
+
+def finished(stage, *beside):
+    for file in (*stage.outputs, *beside):
+        file.write_text(file.name)
+    stage.finish(beside)
+    return stage
+
+
+def test_a_file_is_read_as_it_was_written_or_not_at_all(stage, tmp_path):
+    more, other = tmp_path / "more.txt", tmp_path / "other.txt"
+    finished(stage, more)
+    other.touch()
+    assert refuse_changed(stage.manifest, [*stage.outputs, more], "again")
+    assert not refuse_changed(stage.manifest, [other], "again")  # nobody recorded it
+    more.write_text("MORE.TXT")
+    with pytest.raises(DataError, match=r"more\.txt is not as X1 left it .*: again"):
+        refuse_changed(stage.manifest, [more], "again")
+    more.unlink()
+    with pytest.raises(MissingError, match=r"more\.txt does not exist: again"):
+        is_there(stage.manifest, more, "again")
+    assert is_there(stage.manifest, other, "again")
+    other.unlink()
+    assert not is_there(stage.manifest, other, "again")
+
+
+def test_what_was_made_beside_may_go_and_may_not_change(stage, tmp_path):
+    more = tmp_path / "more.txt"
+    finished(stage, more)
+    more.unlink()
+    assert stage.is_done(overwrite=False)
+    more.write_text("x")
+    with pytest.raises(StaleError, match=r"more\.txt"):
+        stage.is_done(overwrite=False)
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_failed_stage_is_finished_again_if_it_changed_nothing(stage, changed):
+    before = finished(stage).manifest.read_bytes()
+
+    def fail() -> None:
+        with stage.alone():
+            stage.begin()
+            assert not stage.manifest.exists()
+            if changed:
+                stage.outputs[0].write_text("half")
+            raise DataError("no")
+
+    with pytest.raises(DataError, match="no"):
+        fail()
+    assert stage.manifest.exists() != changed
+    assert changed or stage.manifest.read_bytes() == before
+
+
+def test_one_works_and_the_other_is_told(stage):
+    with stage.alone(), pytest.raises(DataError, match="another process is doing X1"), stage.alone():
+        pass
+    with stage.alone():
+        pass
+    assert not [file for file in stage.manifest.parent.iterdir() if file.suffix == ".lock"]
+
+
+def settled(file, monkeypatch):
+    """As if the file had not changed for a while."""
+    later = time.time() + 60
+    monkeypatch.setattr(hashing.time, "time", lambda: later)
+    return file
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path, monkeypatch):
+    file = tmp_path / "a"
+    file.write_text("one")
+    first = file_hash(settled(file, monkeypatch))
+    assert first == file_hash(file)
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    time.sleep(0.02)  # the clock of a disk is coarse
+    file.write_text("two")
+    os.utime(file, ns=times)
+    assert file_hash(file) != first
+
+
+def test_the_hash_of_a_large_file_is_noted_and_read_once(tmp_path, monkeypatch):
+    file, note = tmp_path / "a", tmp_path / ".a.sha256.json"
+    file.write_text("one")
+    settled(file, monkeypatch)
+    monkeypatch.setattr(hashing, "LARGE", 1)
+    first = file_hash(file)
+    assert not note.exists()  # a foreign file gets no note
+    hashing._known.clear()
+    assert file_hash(file, noting=True) == first
+    hashing._known.clear()
+    with monkeypatch.context() as unread:
+        unread.setattr(hashing.hashlib, "file_digest", lambda *_: pytest.fail("read again"))
+        assert file_hash(file) == first
+    for damaged in ("", "[]", json.dumps({"look": [1], "sha256": "x"}), json.dumps({"look": None})):
+        note.write_text(damaged)
+        hashing._known.clear()
+        assert file_hash(file, noting=True) == first
