@@ -98,11 +98,15 @@ def _child(name: str, folder: Path, count: Count, options: argparse.Namespace, l
     begun = Count(**asdict(count))
     words = ["--first", str(count.inputs), "--count", str(min(AT_ONCE, options.runs - count.inputs))]
     words += ["--seed", str(options.seed), *(["--guided"] if options.guided else [])]
-    log = (folder / "child.log").open("w") if folder.mkdir(parents=True, exist_ok=True) is None else None
-    child = subprocess.Popen(_command(name, work, folder, words), stdout=log, stderr=subprocess.STDOUT)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "child.log").open("w") as log:
+        child = subprocess.Popen(_command(name, work, folder, words), stdout=log, stderr=subprocess.STDOUT)
     ended, why = _watched(child, state, count, begun, left)
     _count(count, begun, state)
     seen = state.seen()
+    if -child.returncode in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # somebody wants it to end
+        shutil.rmtree(work, ignore_errors=True)
+        return False
     if why or (child.returncode and seen.busy):
         count.inputs, count.crashes = count.inputs + 1, count.crashes + 1
         text = report.read_text(errors="replace") if report.exists() else ""

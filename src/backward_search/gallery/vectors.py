@@ -38,7 +38,7 @@ class Vectors:
         """
         parts = [map_array(file) for file in files]
         for file, part in zip(files, parts, strict=True):
-            if part.ndim != 2 or part.shape[1] != parts[0].shape[1] or part.dtype != torch.float32:
+            if part.ndim != 2 or not part.shape[1] or part.shape[1] != parts[0].shape[1] or part.dtype != torch.float32:
                 raise DataError(f"{file} holds {part.dtype} {tuple(part.shape)}: build the gallery again")
         return cls(parts, device)
 

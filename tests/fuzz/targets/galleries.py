@@ -32,6 +32,8 @@ def _begin(folder: Path, *engines: str, count: int = COUNT) -> StoredGallery:
 
 def _search(home: Path, kind: str) -> None:
     stored = StoredGallery.open(home)
+    if stored.vectors().size != SIZE:  # a run knows the size of its embeddings, and asks no others
+        return
     hits = stored.gallery(kind, SEARCH).search(torch.ones(1, SIZE), 3)
     keys = stored.keys
     for row in hits.rows.ravel().tolist():

@@ -273,6 +273,9 @@ def test_an_older_gallery_whose_files_have_other_lengths(tmp_path):
         stored.keys  # noqa: B018
     with pytest.raises(DataError, match="61 embeddings of 60 images"):
         stored.vectors()
+    atomic.write_array(tmp_path / "embeddings" / "test.npy", np.ones((COUNT, 0), np.float32))
+    with pytest.raises(DataError, match="build the gallery again"):
+        stored.vectors()
     np.save(tmp_path / "embeddings" / "test.npy", np.array(["a"] * COUNT))
     with pytest.raises(DataError, match="holds <U1"):
         stored.vectors()

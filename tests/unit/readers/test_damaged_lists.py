@@ -5,13 +5,15 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from raw_wikiart import GENRES, write_wikiart
 
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, UserError
 from backward_search.readers.columnar import opened_columnar
 from backward_search.readers.cub.lists import read_numbered
-from backward_search.readers.custom.listing import Roles
+from backward_search.readers.custom.forms import read_listing
+from backward_search.readers.custom.listing import Reading, Roles
 from backward_search.readers.custom.source import Split, source
 from backward_search.readers.wikiart.forms import find_lists
 from backward_search.readers.wikiart.parquet import image_jobs, read_rows
@@ -115,6 +117,16 @@ def test_paths_that_no_disk_holds(path, tmp_path):
     paths = DataPaths.of(tmp_path / "data", "own")
     with pytest.raises(UserError, match="exists"):
         source(paths, tmp_path / "table.csv", Roles(), Split(0.3, 0), image_size=16, augment=False, workers=0)
+
+
+@pytest.mark.parametrize("path", ["../", ".", "/", ".."])
+def test_a_path_that_names_no_file_is_none(path, tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    (tmp_path / "table.csv").write_text(f"path,label\na.png,x\n{path},x\nb.png,y\n")
+    listing = read_listing(tmp_path / "table.csv", Roles(), Reading())
+    assert listing.left_out == {"rows without a path": ["row 1"]}
+    assert listing.names == ["a.png", "b.png"]
 
 
 def test_class_data_of_one_number_too_many_levels(tmp_path):

@@ -79,7 +79,7 @@ def listing_of_paths(
         quoted(path for file, path in zip(files, paths, strict=True) if file),
         allowed=reading.allow_outside,
     )
-    empty = np.array([path == "" for path in paths])
+    empty = np.array([not inside(path) for path in paths])  # also of "../"
     images = pd.Series([str(file or path) for file, path in zip(files, paths, strict=True)], index=cells.index)
     twice = (images.duplicated() & ~empty).to_numpy()
     same = cells.drop(columns=roles.path, errors="ignore").assign(**{"": images}).duplicated().to_numpy()
