@@ -87,8 +87,9 @@ def test_an_ordered_dict_comes_as_a_dict(protocol: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["numpy.core.multiarray", "numpy._core.multiarray"])
 def test_both_spellings_of_numpy_s_module(module: str, tmp_path: Path) -> None:
     content = pickle.dumps([np.arange(3), np.float64(2)], 2)
-    assert b"numpy._core.multiarray" in content
-    content = content.replace(b"numpy._core.multiarray", module.encode())
+    ours = np.arange(3).__reduce__()[0].__module__.encode()  # of the NumPy that is installed
+    assert ours in content
+    content = content.replace(ours, module.encode())
     assert same(plain_pickle.load(stored(tmp_path, content)), [np.arange(3), np.float64(2)])
 
 
