@@ -1,5 +1,6 @@
 """Reading a `.npy` file page by page, as it is needed."""
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,7 +14,7 @@ BLOCK = 2**16
 """Rows that are looked at at once."""
 FAULTS = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, RuntimeError, AttributeError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(zipfile.BadZipFile, zlib.error, MemoryError, OverflowError, SyntaxError, tokenize.TokenError),
 )
 """What NumPy raises at files that are not what their name says."""
 
@@ -43,7 +44,7 @@ def mapped(
         array: np.ndarray = np.load(file, mmap_mode=mode, allow_pickle=False)
     except FileNotFoundError:
         raise MissingError(f"{file} does not exist: {remedy}") from None
-    except (ValueError, EOFError, TypeError, OverflowError, SyntaxError, MemoryError) as error:
+    except (ValueError, EOFError, TypeError, OverflowError, SyntaxError, MemoryError, tokenize.TokenError) as error:
         raise DataError(f"{file} is damaged ({error}): {remedy}") from None
     if shape is not None and (array.ndim != 2 or array.shape != (shape[0] or len(array), shape[1])):
         raise DataError(f"{file} has the shape {array.shape}: {remedy}")
