@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from backward_search.errors import DataError, MissingError, OptionError
 from backward_search.storage.tensors import load_tensors
-from backward_search.storage.torch_file import load_plain, without_wrapping
+from backward_search.storage.torch_file import is_dense, load_plain, without_wrapping
 
 LOG = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ ENTRIES = (
     *("teacher", "student", "net", "network", "encoder", "backbone", "module", "weights", "params"),
 )
 """Where trainings keep the tensors among other things; the first that is there is taken."""
+DEEPEST = 5
 TOLERANCE = 0.1
 """Share of an encoder's tensors that a file may lack, or have beyond them in the encoder's own modules."""
 _COUNTER = "num_batches_tracked"  # older files lack it, and evaluation does without
@@ -156,15 +157,20 @@ def _is_safetensors(file: Path) -> bool:
         return file.suffix == ".safetensors" or opened.read(9)[8:] == b"{"  # eight bytes of length, then JSON
 
 
-def _tensors(content: Any) -> dict[str, Tensor]:
-    """The tensors of a checkpoint: in the first entry known to hold them, in the only entry that does, or its own."""
-    if not isinstance(content, dict):
+def _tensors(content: Any, deeper: int = DEEPEST) -> dict[str, Tensor]:
+    """The tensors of a checkpoint: in the first entry known to hold them, in the only entry that does, or its own.
+
+    Dictionaries are looked into so many levels deep, and each of a level once: they may hold one another.
+    """
+    if not isinstance(content, dict) or not deeper:
         return {}
-    inner = {key: tensors for key, value in content.items() if (tensors := _tensors(value))}
+    each = {id(value): value for value in content.values()}
+    known = {number: _tensors(value, deeper - 1) for number, value in each.items()}
+    inner = {key: known[id(value)] for key, value in content.items() if known[id(value)]}
     chosen = next((key for key in ENTRIES if key in inner), None)
     if chosen is not None or len(inner) == 1:
         return inner[next(iter(inner)) if chosen is None else chosen]
-    return {key: value.detach() for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    return {key: value.detach() for key, value in content.items() if isinstance(key, str) and is_dense(value)}
 
 
 def _prefix_and_names(

@@ -55,6 +55,8 @@ def _entries(file: Path) -> list[Mapping[str, Any]]:
 def _stacked(features: Iterable[Any], count: int, size: int) -> np.ndarray:
     stacked = np.empty((count, size), np.float32)
     for row, feature in enumerate(features):
+        if not isinstance(feature, np.ndarray) and not all(isinstance(value, int | float) for value in feature):
+            raise ValueError  # lists of lists may be endless
         values = np.asarray(feature, np.float32).ravel()
         if len(values) != size or not np.isfinite(values).all():
             raise ValueError

@@ -6,6 +6,7 @@ hands (`pickle_makers`). What comes out is looked through again.
 
 import math
 import pickle
+import tokenize
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,11 +17,13 @@ from backward_search.errors import DataError, MissingError
 from backward_search.published.pickle_makers import PlainArray, PlainUnpickler
 from backward_search.published.pickle_scan import RefusedError, scan
 from backward_search.storage.mapped import MALFORMED
+from backward_search.storage.pickle_weight import TooHeavyError, weigh
 
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _CONTAINERS: set[type] = {dict, list, tuple, set, frozenset}
 _FAULTS = (pickle.UnpicklingError, EOFError, AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError)
-_LIMITS = (MemoryError, OverflowError, RecursionError)
+_LIMITS = (MemoryError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError)
+"""The last two of headers that pretend to be a program."""
 
 
 def load(path: Path) -> Any:
@@ -49,6 +52,8 @@ def load_npy(path: Path) -> np.ndarray:
     with path.open("rb") as file:
         try:
             shape, dtype = _npy_header(file)
+            if not dtype.itemsize:
+                raise ValueError(f"its header announces {dtype}, of no bytes")
             if not dtype.hasobject:
                 if math.prod(shape) * dtype.itemsize > path.stat().st_size:
                     raise EOFError("it ends too soon")
@@ -75,8 +80,11 @@ def _unpickle(content: bytes, path: Path) -> Any:
     advice = "get the file again from where it came, or remove it"
     try:
         scan(content)
+        weigh(content)
         value = PlainUnpickler(content).load()
         _look_through(value)
+    except TooHeavyError as refusal:
+        raise DataError(f"{path} holds {refusal}, and is not read: {advice}") from None
     except RefusedError as refusal:
         raise DataError(
             f"{path} holds {refusal}, and is not read: only plain containers, text, numbers and NumPy arrays are; "

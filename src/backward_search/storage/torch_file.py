@@ -12,12 +12,16 @@ from typing import Any
 import torch
 
 from backward_search.errors import DataError, MissingError
+from backward_search.storage.growth import most_of
+from backward_search.storage.pickle_weight import TooHeavyError, weigh
 
 WRAPPINGS = ("module.", "_orig_mod.")
 _DAMAGE = (
     *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
     *(MemoryError, OverflowError, struct.error, zipfile.BadZipFile),
 )
+_LEGACY = 5
+"""Pickles one after the other at the beginning of a file in the older form."""
 
 
 def load_state_dict(path: Path, entry: str = "") -> dict[str, torch.Tensor]:
@@ -56,7 +60,14 @@ def without_wrapping(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tenso
 
 
 def _are_tensors(state: Mapping[Any, Any]) -> bool:
-    return all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items())
+    return all(isinstance(name, str) and is_dense(value) for name, value in state.items())
+
+
+def is_dense(value: Any) -> bool:
+    """Whether a value is a tensor of which each number stands in memory; others may stand for more than fits there."""
+    if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.device.type != "cpu":
+        return False
+    return value.numel() * value.element_size() <= most_of(value.untyped_storage().nbytes())
 
 
 def load_plain(path: Path) -> Any:
@@ -68,6 +79,14 @@ def load_plain(path: Path) -> Any:
     """
     if not path.exists():
         raise MissingError(f"{path} does not exist")
+    try:
+        _look_through(path)
+    except TooHeavyError as error:
+        raise DataError(f"{path} holds {error}, and is not read: get a copy that you can trust, or remove it") from None
+    except _DAMAGE as error:
+        raise _incomplete(path, error) from None
+    except pickle.UnpicklingError as error:
+        raise _incomplete(path, error) from None
     plain = torch.serialization.safe_globals([argparse.Namespace])  # many keep a training's options beside its tensors
     try:
         with warnings.catch_warnings(action="ignore"), plain:  # it muses on files that it then refuses
@@ -78,5 +97,32 @@ def load_plain(path: Path) -> Any:
             "get a copy that you can trust, of its tensors alone, or remove it"
         ) from None
     except _DAMAGE as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
-        raise DataError(f"{path} is not a complete torch file ({reason}): get it again from where it came") from None
+        raise _incomplete(path, error) from None
+
+
+def _incomplete(path: Path, error: Exception) -> DataError:
+    reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
+    return DataError(f"{path} is not a complete torch file ({reason}): get it again from where it came")
+
+
+def _look_through(path: Path) -> None:
+    """See, before anything is read, that a file's pickles are not made to take up time, and nothing in it is packed.
+
+    What is packed would be unpacked whole, or its bytes taken for those of tensors: `torch.save` packs nothing.
+
+    Raises:
+        TooHeavyError: a pickle is.
+        UnpicklingError: one is damaged.
+        ValueError: something is packed.
+    """
+    if not zipfile.is_zipfile(path):
+        content, place = path.read_bytes(), 0
+        for _ in range(_LEGACY):
+            place = weigh(content, place)
+        return
+    with zipfile.ZipFile(path) as records:
+        for record in records.infolist():
+            if record.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"{record.filename[:80]!r} in it is packed, which torch does not do")
+            if record.filename.endswith(".pkl"):
+                weigh(records.read(record))

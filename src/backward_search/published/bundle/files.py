@@ -3,12 +3,25 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from backward_search.data.tables import SPLITS
 from backward_search.errors import DataError
 from backward_search.storage.paths import DataPaths
 
 CLASSES, TAGS = "classes.label2num.pkl", "filename.tag.pkl"
 REMEDY = "get the bundle again, or run the data set's A1 script on the raw data"
+
+
+def plain_text(value: object) -> str:
+    """A text, or a number as text.
+
+    Raises:
+        TypeError: it is anything else; a list of lists may be endless when it is written out.
+    """
+    if not isinstance(value, (str, int, float, np.generic)):
+        raise TypeError(type(value).__name__)
+    return str(value)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from backward_search.data.report import Findings
 from backward_search.data.tables import Samples, key_of
 from backward_search.errors import DataError
 from backward_search.published import plain_pickle
-from backward_search.published.bundle.files import REMEDY, Bundle
+from backward_search.published.bundle.files import REMEDY, Bundle, plain_text
 
 
 def queries_by_task(
@@ -43,8 +43,8 @@ def read_queries(file: Path, entry: DatasetEntry) -> list[dict[str, Any]]:
 
     def query(fields: Mapping[str, Any]) -> dict[str, Any]:
         condition = sorted(fields["condition"].items(), key=lambda pair: order.get(pair[0], len(order)))
-        texts = {name: str(fields[name]) for name in ("candidate", "candidate_tags")}
-        return {**texts, "condition": {str(name): str(label) for name, label in condition}}
+        texts = {name: plain_text(fields[name]) for name in ("candidate", "candidate_tags")}
+        return {**texts, "condition": {plain_text(name): plain_text(label) for name, label in condition}}
 
     try:
         return [query(content[number]) for number in sorted(content)]

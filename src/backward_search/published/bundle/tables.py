@@ -10,7 +10,7 @@ import pandas as pd
 from backward_search.data.registry import DatasetEntry
 from backward_search.errors import DataError
 from backward_search.published import plain_pickle
-from backward_search.published.bundle.files import REMEDY
+from backward_search.published.bundle.files import REMEDY, plain_text
 from backward_search.storage.naming import leads_out
 
 
@@ -24,7 +24,7 @@ def read_classes(file: Path, entry: DatasetEntry) -> dict[str, list[str]]:
     expected = f"{file}: expected {{attribute: {{'label2num': {{label: id}}}}}}"
     try:
         labels = {
-            str(name): {int(number): str(label) for label, number in lists["label2num"].items()}
+            plain_text(name): {int(number): plain_text(label) for label, number in lists["label2num"].items()}
             for name, lists in content.items()
         }
     except (AttributeError, KeyError, TypeError, ValueError):

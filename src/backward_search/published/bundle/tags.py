@@ -11,7 +11,7 @@ from backward_search.data.report import Findings
 from backward_search.data.tables import with_class
 from backward_search.errors import DataError
 from backward_search.published import plain_pickle
-from backward_search.published.bundle.files import REMEDY
+from backward_search.published.bundle.files import REMEDY, plain_text
 from backward_search.readers.wikiart.tags import generation_tags, metric_tags
 
 
@@ -30,7 +30,10 @@ def read_tags(
     for key in keys:
         if key not in content:
             findings.repair("images without an entry in the tag table, taken as tagless", key)
-        pairs.append(strings(content[key]) if key in content else ("", ""))
+        try:
+            pairs.append(strings(content[key]) if key in content else ("", ""))
+        except (TypeError, IndexError):
+            raise DataError(f"{file} has other fields than texts and class ids for {key}: {REMEDY}") from None
     return [tags for tags, _ in pairs], [query_tags for _, query_tags in pairs]
 
 
@@ -45,7 +48,7 @@ def class_and_tags(fields: Sequence[Any], labels: Sequence[str]) -> tuple[str, s
     (('Ear,Vert Cyl,cat', 'Ear,Vert Cyl,cat'), ('005.Auk', ',005.Auk'))
     """
     name, tags = fields
-    label = labels[int(name)] if isinstance(name, (int, np.integer)) else str(name)
+    label = labels[int(name)] if isinstance(name, (int, np.integer)) else plain_text(name)
     return with_class(tags if isinstance(tags, str) else "", label)
 
 
