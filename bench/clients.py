@@ -2,9 +2,9 @@
 
 The run is the demo's letters with a small network, one epoch; the explorer is a process of its own, at a loopback
 address. Every client has a loopback address of its own too, so that the limits of one are not those of all, and an
-open page. With pauses as a person has them it asks for hits under a condition and a strength of its own, for hits
-without a condition, for a picture, for a step on the page (through Gradio's queue), and now and then sends an image of
-its own. An answer counts as another's where it names another query, condition, strength or image than was asked for.
+open page. It repeats, with pauses as a person has them: hits under a condition and a strength of its own, hits without
+a condition, a picture, a step on the page (through Gradio's queue), and now and then an image of its own. An answer
+counts as another's where it names another query, condition, strength or image than was asked for.
 
 Reads:  nothing.
 Writes: the figures as JSON, with --json FILE; the run in --folder, where it is kept for another time.

@@ -11,7 +11,7 @@ import urllib.parse
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from backward_search.explorer.answers import Answer, RefusedError, Send, answer
 from backward_search.explorer.asked import Asked
@@ -109,12 +109,23 @@ class Request:
         return str(self.scope["query_string"].decode("latin-1"))
 
 
+class Pages(Protocol):
+    """What is kept of open pages, by their sessions."""
+
+    def forget(self, session: str) -> None:
+        """Keep nothing more of one."""
+
+    def tidy(self, session: str) -> None:
+        """Keep no more of one than is needed."""
+
+    def clean(self) -> None:
+        """Delete files that nobody needs any more, where it is time to."""
+
+
 class Guard:
     """The page's application, with this before it."""
 
-    def __init__(
-        self, app: App, entrance: Entrance, asked: Asked, upload_mb: int, forget: Callable[[str], None]
-    ) -> None:
+    def __init__(self, app: App, entrance: Entrance, asked: Asked, upload_mb: int, pages: Pages) -> None:
         """Guard an application.
 
         Args:
@@ -122,9 +133,9 @@ class Guard:
             entrance: who may come in.
             asked: what its functions may be sent.
             upload_mb: the largest image file that is taken, in megabytes.
-            forget: makes it forget an open page.
+            pages: that are open.
         """
-        self._app, self._asked, self._limits, self._forget = app, asked, entrance.limits, forget
+        self._app, self._asked, self._limits, self._open = app, asked, entrance.limits, pages
         self._upload_bytes, self._cookie = upload_mb * 10**6 + ABOUT_A_FILE, cookie_name(entrance.port)
         self._hosts, self._logins = Hosts(entrance.names), Logins(entrance.users)
         self._spent = {name: Spent(getattr(entrance.limits, name)) for name in ("requests", "events", "figures")}
@@ -205,6 +216,8 @@ class Guard:
         if call.function.name == "figure":
             self._spent["figures"].check(request.client)
         self._keep_page(request.client, call.session)
+        self._open.tidy(call.session)
+        self._open.clean()
         return _again(request, call.body)
 
     def _uploading(self, request: Request) -> Receive:
@@ -212,6 +225,7 @@ class Guard:
             raise RefusedError(411, "how long is the file?")
         if request.length > self._upload_bytes:
             raise RefusedError(413, f"the most is --upload_mb {(self._upload_bytes - ABOUT_A_FILE) // 10**6}")
+        self._open.clean()
         self._spent["uploaded"].check(request.client, max(SMALLEST, request.length / self._upload_bytes))
         return request.receive  # no longer than it announces: the protocol sees to that
 
@@ -225,7 +239,7 @@ class Guard:
         if len(self._pages) > CLIENTS:
             gone += self._pages.popitem(last=False)[1]
         for each in gone:
-            self._forget(each)
+            self._open.forget(each)
 
     async def _ask_who(self, request: Request, route: Route) -> None:
         if route.kind != "page":

@@ -11,6 +11,7 @@ from backward_search.explorer.asked import Asked, Function
 from backward_search.explorer.exploration import Explorer
 from backward_search.explorer.guard import Entrance, Guard
 from backward_search.explorer.look import ADDRESSED, CLICKED, DRAGGED, LATER, STYLE
+from backward_search.explorer.open_pages import OpenPages
 from backward_search.explorer.state import METHOD
 from backward_search.extras import how_to_install
 
@@ -27,8 +28,6 @@ QUICK: dict[str, Any] = {"show_progress": "hidden", "trigger_mode": "always_last
 """Of events that come while something is dragged: the last one counts."""
 PAGES, WAITING = 1000, 500
 """Open pages whose state is kept, and events that wait to be answered."""
-DROPPED = (60, 600)
-"""Every so many seconds files are deleted that are so many seconds old: uploaded ones are long taken, figures shown."""
 SLOW: dict[str, Any] = QUICK | {"api_name": False}
 
 
@@ -67,7 +66,7 @@ class Results:
 
 def build(explorer: Explorer, handlers: Handlers) -> Any:
     """The page."""
-    with gr.Blocks(title="Backward Search", analytics_enabled=False, delete_cache=DROPPED) as page:
+    with gr.Blocks(title="Backward Search", analytics_enabled=False) as page:
         state, first = gr.State(explorer.start("")), gr.State(0)
         gr.Markdown(
             "# Backward Search\nPick an image, say what should be different, and see what the gallery has. "
@@ -225,7 +224,7 @@ def application(explorer: Explorer, folder: Path, upload_mb: int, entrance: Entr
         footer_links=[],
     )
     asked = Asked(functions(page), served)
-    return Guard(mounted, entrance, asked, upload_mb, lambda session: _forget(page, session))
+    return Guard(mounted, entrance, asked, upload_mb, OpenPages(page, served))
 
 
 def functions(page: Any) -> dict[int, Function]:
@@ -246,13 +245,6 @@ def _name(function: Any) -> str:
 def _kind(part: Any) -> str:
     name = str(part.get_block_name())
     return "multiselect" if name == "dropdown" and part.multiselect else name
-
-
-def _forget(page: Any, session: str) -> None:
-    """What Gradio keeps of an open page."""
-    kept = (page.state_holder.session_data, page.state_holder.time_last_used)
-    for each in (*kept, page._queue.pending_messages_per_session, page._queue.pending_event_ids_session):
-        each.pop(session, None)
 
 
 def thumbnails_below(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What the page shows as pictures: thumbnails, the map with the query's way, probabilities along it."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,8 @@ LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", ":"), ("#000000", "-."
 """Colours that the colour-blind tell apart, and dashes that differ in grey print."""
 LONGEST = 28
 """Characters of a name."""
+AT_ONCE = 16
+"""Thumbnails that are written at the same time at most."""
 CLASSES = len(LINES)
 """The classes that are drawn by name: those that are ever the most probable ones."""
 
@@ -38,14 +41,21 @@ class Thumbnails:
     def __init__(self, folder: Path, max_pixels: int = MAX_PIXELS) -> None:
         """Keep them in `folder`; take pictures of at most so many pixels."""
         self._folder, self._opening = folder, Opening(max_pixels=max_pixels)
+        self._locks = [threading.Lock() for _ in range(AT_ONCE)]
 
     def of(self, run: str, image: Path, name: str) -> Path:
         """The thumbnail of an image; an image that cannot be read is a grey square."""
         place = self._folder / run / f"{name}.jpg"
         if not place.exists():
-            with replacing(place) as temporary:
-                _thumbnail(image, self._opening).save(temporary, quality=88)
+            with self._alone(place):
+                if not place.exists():
+                    with replacing(place) as temporary:
+                        _thumbnail(image, self._opening).save(temporary, quality=88)
         return place
+
+    def _alone(self, place: Path) -> threading.Lock:
+        """What one thread holds that writes there: several would take one another's file away half-written."""
+        return self._locks[hash(place) % AT_ONCE]
 
     def forget_upload(self, name: str) -> None:
         """Drop the thumbnail of an image from outside that is no longer kept."""
@@ -54,7 +64,7 @@ class Thumbnails:
     def whole(self, file: Path) -> str:
         """A copy of a figure, for the page to show."""
         place = self._folder / "figures" / file.name
-        with replacing(place) as temporary:
+        with self._alone(place), replacing(place) as temporary:
             temporary.write_bytes(file.read_bytes())
         return str(place)
 

@@ -28,10 +28,22 @@ async def echo(scope, receive, send):
 
 
 def guarded(tmp_path, app=echo, **settings):
-    forgotten = []
-    made = Guard(app, Entrance(**settings), Asked(FUNCTIONS, tmp_path), 1, forgotten.append)
-    made.forgotten = forgotten
+    pages = Pages()
+    made = Guard(app, Entrance(**settings), Asked(FUNCTIONS, tmp_path), 1, pages)
+    made.forgotten = pages.forgotten
     return made
+
+
+class Pages:
+    def __init__(self):
+        self.forgotten = []
+        self.forget = self.forgotten.append
+
+    def tidy(self, session):
+        pass
+
+    def clean(self):
+        pass
 
 
 def ask(app, path="/", method="GET", body=b"", client="10.0.0.1", server="127.0.0.1", parts=None, **headers):

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import re
 import shutil
 import socket
@@ -324,6 +325,36 @@ def test_thumbnails_and_files_are_named_by_nothing_of_the_server(client, options
         assert status in (403, 404, 422), path
         assert b"root:" not in body
         assert str(Path(options.data_root).parent).encode() not in body
+
+
+def test_what_is_kept_of_an_open_page_does_not_grow(client, numbers, running):
+    (page,) = [inner for inner in _applications(running[1]._app) if hasattr(inner, "state_holder")]
+    client.event(numbers["open"][0], [], "grow")
+    sizes = []
+    for row in range(6):
+        assert client.event(numbers["query"][0], [None, row], "grow")[0] is True
+        kept = page.state_holder.session_data["grow"]
+        sizes.append((len(kept.blocks_config.blocks), len(kept.config_values)))
+    assert sizes[-1] == sizes[1]
+    running[1]._open.forget("grow")
+    assert "grow" not in page.state_holder
+
+
+def test_files_that_nobody_took_go(client, running, monkeypatch):
+    pages = running[1]._open
+    old, new = client.upload(picture("blue")), client.upload(picture("green"))
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(pages, "_next", 0.0)
+    newest = client.upload(picture("white"))
+    assert [Path(file).exists() for file in (old, new, newest)] == [False, True, True]
+    assert not Path(old).parent.exists()
+    os.utime(new, (0, 0))
+    client.upload(picture("black"))
+    assert Path(new).exists()  # it is not time yet
+
+
+def _applications(app):
+    return [route.app for route in app.routes if hasattr(route, "app")]
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,13 @@
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image
 
 from backward_search.errors import DataError
+from backward_search.explorer import pictures
 from backward_search.explorer.pictures import Thumbnails
 from backward_search.explorer.uploads import Uploads
 
@@ -76,6 +78,22 @@ def test_the_thumbnail_goes_with_its_image(tmp_path, picture):
     assert small.exists()
     uploads.take(picture(1), "a")
     assert not small.exists()
+
+
+def test_a_thumbnail_that_many_ask_for_at_once_is_made_once(tmp_path, picture, monkeypatch):
+    made = []
+
+    def slow(image, opening):
+        made.append(image)
+        time.sleep(0.05)
+        return Image.new("RGB", (8, 8))
+
+    monkeypatch.setattr(pictures, "_thumbnail", slow)
+    thumbnails = Thumbnails(tmp_path / "thumbnails")
+    with ThreadPoolExecutor(8) as threads:
+        places = list(threads.map(lambda _: thumbnails.of("run", picture(0), "0"), range(8)))
+    assert len(made) == 1
+    assert places[0].exists()
 
 
 def test_a_file_that_is_gone_meanwhile_is_asked_for_again(tmp_path):
