@@ -14,6 +14,7 @@ import pytest
 from raw_apy import CATEGORIES, write_apy
 from raw_cub import write_cub
 from raw_wikiart import genre_label, write_wikiart
+from rerecorded import rerecord
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -191,6 +192,7 @@ def test_a_data_set_without_enough_queries_does_not_keep_the_others_from_theirs(
     table_of_cub = attributions(tables_alone, "CUB") / "preprocessed_CUB_test.csv"
     lines = table_of_cub.read_text(encoding="utf-8").splitlines(keepends=True)
     table_of_cub.write_text("".join(lines[:41]), encoding="utf-8")
+    rerecord(table_of_cub.with_name("manifest-A1.json"), table_of_cub)
     error = run(tables_alone, A2, code=2)
     assert len(error.splitlines()) == 1
     assert "CUB test has at most 0 queries" in error

@@ -149,7 +149,10 @@ def rewrite_queries(folder: Path, change) -> None:
 
 def test_queries_of_another_data_set_are_refused(project, copied, capsys):
     theirs = project / "data" / "CUB" / "attributions" / "query_birds_CUB_test_random.json"
-    shutil.copy(theirs, copied / "data" / "APY" / "attributions" / "query_category_APY_test_random.json")
+    ours = copied / "data" / "APY" / "attributions" / "query_category_APY_test_random.json"
+    shutil.copy(theirs, ours)
+    assert "query_category_APY_test_random.json is not as A2 left it" in refused(copied, capsys, "--overwrite", "True")
+    ours.with_name(f"manifest-{ours.stem}.json").unlink()
     line = refused(copied, capsys, "--overwrite", "True")
     assert "holds queries of another task: run A2.Query-Generating.py --dataset_name APY" in line
 
@@ -184,6 +187,8 @@ def test_an_unknown_label_is_refused_with_the_nearest_known(copied, capsys):
         content["queries"][0]["condition"]["category"] = "bycicle"
 
     rewrite_queries(copied, misspell)
+    (manifest,) = (copied / "data" / "APY" / "attributions").glob("manifest-query_category*.json")
+    manifest.unlink()  # the queries are the user's own
     assert "'bycicle' does not exist: did you mean bicycle?" in refused(copied, capsys, "--overwrite", "True")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from demo_run import words
+from rerecorded import rerecord
 from scripts_by_name import script
 from tiny_set import tiny_set
 from tiny_set import words as tiny_words
@@ -98,6 +99,7 @@ def test_the_calibration_that_the_manifold_solver_wants_counts_once_in_the_other
     for each in content.values():
         each["temperature"] = 5.0
     calibration.write_text(json.dumps(content))
+    rerecord(calibration.parents[1] / "manifest-C1-calibration.json", calibration)
     moved, wanted = [], []
     for solver in ("adam", "manifold"):
         task_words = words(copied, "--num_condition", "2", "--inverse_solver", solver)

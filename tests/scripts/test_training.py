@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rerecorded import rerecord
 from safetensors.torch import load_file
 from scripts_by_name import script
 from tiny_set import tiny_set, words
@@ -180,6 +181,9 @@ def test_weights_of_other_attributes_are_refused(data, run):
     file = data / "other" / run.name / "model.safetensors"
     tensors, _ = load_tensors(file)
     save_tensors(file, {name.replace("heads.shade", "heads.style"): value for name, value in tensors.items()})
+    with pytest.raises(DataError, match=r"model\.safetensors is not as B1 left it"):
+        embedded(data, "other", "--overwrite", "True")
+    rerecord(file.with_name("manifest-B1.json"), file)
     with pytest.raises(DataError, match="heads"):
         embedded(data, "other", "--overwrite", "True")
 
