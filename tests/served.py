@@ -8,7 +8,10 @@ import threading
 import time
 from contextlib import contextmanager
 
-import uvicorn
+from extras import needs
+
+uvicorn = needs("web", "uvicorn")
+needs("web", "gradio")
 
 from backward_search.explorer.page import application, thumbnails_below
 from backward_search.explorer.server import configured

@@ -17,6 +17,8 @@ from backward_search.storage.paths import PROJECT
 LOCK = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
 PINS = {canonicalize_name(name): version for name, version in PIN.findall(LOCK)}
 EXTRAS = [each for asked in of_extras().values() for each in asked]
+NAMED_OTHERWISE = {"faiss": "faiss-cpu"}
+"""Packages that are named otherwise than their module: what is not installed cannot be asked."""
 
 
 def imported(folder: str) -> set[str]:
@@ -58,7 +60,7 @@ def test_what_is_imported_is_asked_for(folder):
     asked = declared([*required(), *EXTRAS])
     own = {file.stem for file in (PROJECT / folder).rglob("*.py")}
     for module in imported(folder) - own:
-        given = {canonicalize_name(name) for name in by_module.get(module, [module])}
+        given = {canonicalize_name(name) for name in by_module.get(module, [NAMED_OTHERWISE.get(module, module)])}
         assert given & asked, f"{folder} imports {module}, which neither requirements.txt nor an extra asks for"
 
 
