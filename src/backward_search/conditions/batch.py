@@ -118,6 +118,21 @@ class Conditions:
         parts = {name: value[:, rows] for name, value in vars(self).items() if value is not None}
         return replace(self, **parts)
 
+    def room(self, size: int) -> "Conditions":
+        """Zeros for so many queries, of the parts that these conditions have."""
+        parts = {
+            name: value.new_zeros(len(value), size, *value.shape[2:])
+            for name, value in vars(self).items()
+            if value is not None
+        }
+        return replace(self, **parts)
+
+    def take(self, other: "Conditions") -> None:
+        """Write conditions with the same parts over the first rows of these."""
+        for name, value in vars(other).items():
+            if value is not None:
+                getattr(self, name)[:, : len(other)] = value
+
     def repeated(self, times: int) -> "Conditions":
         """All of them, `times` times over, one copy after the other."""
         parts = {name: torch.cat([value] * times, 1) for name, value in vars(self).items() if value is not None}

@@ -1,20 +1,18 @@
 """Backward Search, the teacher: a query's embedding moves until the heads predict the condition (docs/method.md, 2)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from backward_search.conditions.batch import Conditions, as_conditions
-from backward_search.solvers.graph import captured
 from backward_search.solvers.modules import as_heads
 from backward_search.solvers.protocol import Ground, Heads, Knob, Objective, SearchResult
+from backward_search.solvers.recorded import LOOK_EVERY, Course, is_recorded
 from backward_search.solvers.single import PATIENCE, adam_shares, descend_one, is_light
-
-LOOK_EVERY = 5
-"""Steps between two looks for queries that have stopped and can leave the batch."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class Adam:
         knobs: Tensor | None = None,
         trace: bool = False,
     ) -> SearchResult:
-        """Move queries; see `protocol.Solver`. A single one on the CPU takes the same steps by `single`."""
+        """Move queries; see `protocol.Solver`. A single one takes the same steps on the CPU by `single`."""
         heads = ground.heads
         if not trace and is_light(heads, queries):
             lambda_ = self.lambda_ if knobs is None else knobs.item()
@@ -113,6 +111,13 @@ class _Walk:
 
     def at(self, rows: Tensor) -> "_Walk":
         return _Walk(**{name: value[rows] for name, value in vars(self).items()})
+
+    @property
+    def moving(self) -> Tensor:
+        return self.failures <= PATIENCE
+
+    def rest(self, count: int) -> None:
+        self.failures[count:] = PATIENCE + 1
 
 
 def backward_search(
@@ -154,24 +159,23 @@ def descend(
     *,
     trace: bool = False,
 ) -> SearchResult:
-    """Minimise an objective plus lambda times the mean absolute distance to the query; see `backward_search`.
-
-    Queries that have stopped leave the batch; on CUDA they stay, so that one recorded step serves all steps.
-    """
+    """Minimise an objective plus lambda times the mean absolute distance to the query; see `backward_search`."""
+    if is_recorded(objective, queries, trace=trace):
+        with torch.inference_mode():
+            walk = _start(queries, lambdas, config)
+        return objective.recordings.search(_course(config), objective, walk, "no improvement")
     result = SearchResult.empty(queries, config.max_itr, trace)
-    capture = queries.is_cuda and objective.capturable and not trace
     with torch.inference_mode():
         walk = _start(queries, lambdas, config)
-        advance = captured(_advance, objective, walk, config) if capture else _advance
         for step in range(1, config.max_itr + 1):
-            loss = advance(objective, walk, config, *adam_shares(step, config.betas))
+            loss = _advance(objective, walk, config, *adam_shares(step, config.betas))
             _note(result, walk, loss, step)
             if not config.early_stopping or step % LOOK_EVERY:
                 continue
-            moving = walk.failures <= PATIENCE
+            moving = walk.moving
             if not moving.any():
                 break
-            if not capture and not moving.all():
+            if not moving.all():  # those that have stopped leave the batch
                 _finish(result, walk.at(~moving), step)
                 walk, objective = walk.at(moving), objective.at(moving)
         _finish(result, walk, step)
@@ -179,7 +183,20 @@ def descend(
     return result
 
 
-def _advance(objective: Objective, walk: _Walk, config: Adam, share1: float, share2: float) -> Tensor:
+@lru_cache(maxsize=32)
+def _course(config: Adam) -> Course[_Walk]:
+    """The search as a GPU records it."""
+
+    def advance(objective: Objective, walk: _Walk, share1: Tensor, share2: Tensor) -> None:
+        """A step whose shares are on the GPU."""
+        _advance(objective, walk, config, share1, share2)
+
+    shares = [adam_shares(step, config.betas) for step in range(1, config.max_itr + 1)]
+    key = replace(config, lambda_=0.0)  # which each query has of its own
+    return Course(key, advance, _finish, torch.tensor(shares, dtype=torch.float64), stops=config.early_stopping)
+
+
+def _advance(objective: Objective, walk: _Walk, config: Adam, share1: float | Tensor, share2: float | Tensor) -> Tensor:
     """One step of Adam for every query under way, and the published stopping rule; the loss before the step (B, 1).
 
     The rule is one step apart: the loss at the point before the step decides whether the point after it is kept.

@@ -1,6 +1,6 @@
 """The heads as the search sees them: frozen, BatchNorms folded into the next layer, all attributes in one product."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from backward_search.conditions.batch import NO_CLASS, Conditions
 from backward_search.model.folding import folded
 from backward_search.model.network import Head
+from backward_search.solvers.recorded import Recordings
 
 
 class HeadsObjective:
     """The cross entropy of our heads, with the gradient written out."""
-
-    capturable = True
 
     def __init__(self, heads: "FrozenHeads", conditions: Conditions) -> None:
         """Of these heads and conditions."""
@@ -29,6 +28,24 @@ class HeadsObjective:
     def at(self, rows: Tensor) -> "HeadsObjective":
         """See `protocol.Objective`."""
         return HeadsObjective(self._heads, self._conditions.at(rows))
+
+    @property
+    def recordings(self) -> Recordings:
+        """See `recorded.Recordable`."""
+        return self._heads.recordings
+
+    @property
+    def kind(self) -> Hashable:
+        """See `recorded.Recordable`."""
+        return self._conditions.any_of is None, self._conditions.weight is None
+
+    def room(self, size: int) -> "HeadsObjective":
+        """See `recorded.Recordable`."""
+        return HeadsObjective(self._heads, self._conditions.room(size))
+
+    def take(self, other: "HeadsObjective") -> None:
+        """See `recorded.Recordable`."""
+        self._conditions.take(other._conditions)
 
 
 @dataclass(frozen=True)
@@ -112,9 +129,14 @@ class FrozenHeads:
         return hidden1, hidden2, torch.baddbmm(b3, hidden2, w3)
 
     @cached_property
+    def recordings(self) -> Recordings:
+        """The steps of searches that a GPU has recorded."""
+        return Recordings()
+
+    @cached_property
     def arrays(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The layers as weights (A, out, in) and biases (A, out) that share their memory; on the CPU only."""
-        return [(weight.numpy(), bias[:, 0].numpy()) for weight, bias in self.layers]
+        """The layers as weights (A, out, in) and biases (A, out) on the CPU, where they share the layers' memory."""
+        return [(weight.cpu().numpy(), bias[:, 0].cpu().numpy()) for weight, bias in self.layers]
 
     @cached_property
     def weights(self) -> list[list[np.ndarray]]:

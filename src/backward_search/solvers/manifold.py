@@ -9,6 +9,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
@@ -17,7 +18,11 @@ from torch import Tensor, nn
 from backward_search.conditions.batch import Conditions, as_conditions
 from backward_search.solvers.modules import as_heads
 from backward_search.solvers.protocol import Ground, Heads, Knob, Objective, SearchResult
+from backward_search.solvers.recorded import Course, is_recorded
 from backward_search.solvers.single import follow_one, is_light
+
+MET = "condition met"
+"""Why a query stops before the last step."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Manifold:
         knobs: Tensor | None = None,
         trace: bool = False,
     ) -> SearchResult:
-        """Move queries; see `protocol.Solver`. A single one on the CPU takes the same steps by `single`.
+        """Move queries; see `protocol.Solver`. A single one takes the same steps on the CPU by `single`.
 
         Raises:
             ValueError: there are knobs.
@@ -144,21 +149,78 @@ def manifold_search(
     """
     frozen = as_heads(heads, queries)
     conditions = as_conditions(targets, frozen.classes, queries)
-    return _follow(frozen.objective(conditions), queries, conditions.floor(), spread.to(queries), config, trace)
+    objective, spread, floor = frozen.objective(conditions), spread.to(queries), conditions.floor()
+    if is_recorded(objective, queries, trace=trace):
+        return objective.recordings.search(_course(config, spread), objective, _start(queries, floor), MET)
+    return _follow(objective, queries, floor, spread, config, trace)
 
 
 @dataclass
 class _Walk:
-    """The queries under way, one row each: place in the batch, point, best point, its loss, and the least there is."""
+    """The queries under way, one row each: place in the batch, point, best point, its loss, and the least there is.
+
+    `steps` counts gradient evaluations, and `moving` says who has not met the condition, where those that have stay in
+    the batch.
+    """
 
     row: Tensor
     z: Tensor
     kept: Tensor
     best: Tensor
     floor: Tensor
+    steps: Tensor
+    moving: Tensor
 
     def at(self, rows: Tensor) -> "_Walk":
         return _Walk(**{name: value[rows] for name, value in vars(self).items()})
+
+    def rest(self, count: int) -> None:
+        self.moving[count:] = False
+
+
+def _start(queries: Tensor, floor: Tensor) -> _Walk:
+    count, device = len(queries), queries.device
+    return _Walk(
+        row=torch.arange(count, device=device),
+        z=queries.clone(),
+        kept=queries.clone(),
+        best=queries.new_full((count,), torch.inf),
+        floor=floor,
+        steps=torch.zeros(count, dtype=torch.int64, device=device),
+        moving=torch.ones(count, dtype=torch.bool, device=device),
+    )
+
+
+@lru_cache(maxsize=32)
+def _schedule(config: Manifold) -> Tensor:
+    """Every step is like the others."""
+    return torch.empty(config.max_itr, 0)
+
+
+def _course(config: Manifold, spread: Tensor) -> Course[_Walk]:
+    """The search as a GPU records it: a query that has met its condition stays in the batch, and where it is."""
+    enough = -math.log(config.target_probability)
+
+    def advance(objective: Objective, walk: _Walk, spread: Tensor) -> None:
+        """A step of those that have not arrived."""
+        loss, gradient = objective.loss_and_gradient(walk.z)
+        excess = loss - walk.floor
+        walk.steps.add_(walk.moving)
+        met = (excess <= enough).logical_and_(walk.moving)
+        better = (loss < walk.best).logical_and_(walk.moving).logical_or_(met)
+        torch.where(better[:, None], walk.z, walk.kept, out=walk.kept)
+        torch.where(better, loss, walk.best, out=walk.best)
+        walk.moving.logical_and_(met.logical_not_())
+        _advance(walk, excess.mul_(walk.moving), gradient, spread, config.step)
+
+    return Course(config, advance, _take_over, _schedule(config), (spread,))
+
+
+def _take_over(result: SearchResult, walk: _Walk, _step: int) -> None:
+    result.embeddings[walk.row] = walk.kept
+    result.loss[walk.row] = walk.best
+    result.steps[walk.row] = walk.steps
+    result.stopped[walk.row] = ~walk.moving
 
 
 def _follow(
@@ -170,11 +232,10 @@ def _follow(
     trace: bool,
 ) -> SearchResult:
     """The loop; queries that have met their condition leave the batch."""
-    result = SearchResult.empty(queries, config.max_itr, trace, stopped_by="condition met")
+    result = SearchResult.empty(queries, config.max_itr, trace, stopped_by=MET)
     enough = -math.log(config.target_probability)
     with torch.inference_mode():
-        row = torch.arange(len(queries), device=queries.device)
-        walk = _Walk(row, queries.clone(), queries.clone(), queries.new_full((len(queries),), torch.inf), floor)
+        walk = _start(queries, floor)
         for step in range(1, config.max_itr + 1):
             loss, gradient = objective.loss_and_gradient(walk.z)
             excess = loss - walk.floor

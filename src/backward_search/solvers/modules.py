@@ -49,8 +49,6 @@ class ModuleHeads:
 class ModuleObjective:
     """The cross entropy of modules."""
 
-    capturable = False
-
     def __init__(self, heads: ModuleHeads, conditions: Conditions) -> None:
         """Of these heads and conditions, which are on the device and in the precision of the search."""
         self._heads, self._conditions = heads, conditions

@@ -34,13 +34,7 @@ class Knob:
 
 
 class Objective(Protocol):
-    """How far B points are from meeting their conditions.
-
-    Attributes:
-        capturable: whether a CUDA graph may record `loss_and_gradient`: the same kernels each time, no look at a value.
-    """
-
-    capturable: bool
+    """How far B points are from meeting their conditions; `recorded.Recordable` is one that a GPU can record."""
 
     def loss_and_gradient(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The loss of each point (B,) and its gradient (B, E), both the caller's to change.
@@ -150,6 +144,11 @@ class SearchResult:
             queries[:, None].repeat(1, max_itr + 1, 1) if trace else None,
             stopped_by,
         )
+
+    def part(self, rows: slice) -> "SearchResult":
+        """That of some queries."""
+        cut: dict[str, Any] = {name: value[rows] for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **cut)
 
     def reasons(self) -> list[str]:
         """Why each query stopped: `stopped_by`, "all steps made", or "no finite loss" where it never moved."""

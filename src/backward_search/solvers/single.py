@@ -1,6 +1,7 @@
 """The search of a single query on the CPU, in numpy, whose calls on a few hundred numbers cost less than PyTorch's.
 
-The steps are those of the solvers for batches, which call this where `is_light` holds.
+The steps are those of the solvers for batches, which call this where `is_light` holds; also for a query on a GPU, which
+would wait longer for the launches of its small kernels than the CPU takes for the whole search.
 """
 
 import math
@@ -62,7 +63,7 @@ class ManifoldSettings(Protocol):
 
 def is_light(heads: Heads, queries: Tensor) -> TypeGuard[FrozenHeads]:
     """Whether there is one query, which numpy can search for with these heads."""
-    alone = len(queries) == 1 and queries.device.type == "cpu" and queries.dtype in (torch.float32, torch.float64)
+    alone = len(queries) == 1 and queries.dtype in (torch.float32, torch.float64)
     return alone and isinstance(heads, FrozenHeads)
 
 
@@ -89,8 +90,8 @@ class SingleObjective:
         """Of one query.
 
         Args:
-            heads: the conditioned heads, on the CPU.
-            conditions: of one query, on the CPU.
+            heads: the conditioned heads.
+            conditions: of one query.
         """
         (w1, self._b1), (_, self._b2), (_, self._b3) = heads.arrays
         self._hidden1, self._hidden2, self._logits = (bias.copy() for _, bias in heads.arrays)
@@ -160,13 +161,13 @@ def descend_one(
     """Move one query (1, E) by Adam; see `adam.backward_search`.
 
     Args:
-        heads: the conditioned heads, on the CPU.
-        query: its embedding, on the CPU, in the precision of the heads.
+        heads: the conditioned heads.
+        query: its embedding, on their device and in their precision.
         conditions: of one query, likewise.
         config: how far and how fast, but for lambda.
         lambda_: the weight of the distance.
     """
-    objective, start = SingleObjective(heads, conditions), query.detach().numpy()[0]
+    objective, start = SingleObjective(heads, conditions), query.detach().cpu().numpy()[0]
     z, kept, adam = start.copy(), start.copy(), _Adam(start, config)
     gradient, way, signs = (np.empty_like(z) for _ in range(3))
     pull = np.array(lambda_ / len(z), z.dtype)
@@ -187,7 +188,7 @@ def descend_one(
             np.copyto(kept, z)
         else:
             failures += 1
-    return _result(kept if config.early_stopping else z, step, best, failures > PATIENCE)
+    return _result(query, kept if config.early_stopping else z, step, best, failures > PATIENCE)
 
 
 class _Adam:
@@ -234,39 +235,44 @@ def follow_one(
     """Move one query (1, E) by the manifold solver; see `manifold.manifold_search`.
 
     Args:
-        heads: the conditioned heads, on the CPU.
-        query: its embedding, on the CPU, in the precision of the heads.
+        heads: the conditioned heads.
+        query: its embedding, on their device and in their precision.
         conditions: of one query, likewise.
         spread: the covariance of the training embeddings (E, E).
         config: how far and how fast.
     """
-    objective, matrix = SingleObjective(heads, conditions), spread.to(query).numpy()
-    z = query.detach().numpy()[0].copy()
+    objective, matrix = SingleObjective(heads, conditions), spread.to("cpu", query.dtype).numpy()
+    z = query.detach().cpu().numpy()[0].copy()
     gradient, tiny = np.empty_like(z), np.finfo(z.dtype).tiny
     floor, enough = conditions.floor().item(), -math.log(config.target_probability)
     kept, best = z, z.dtype.type(np.inf)
     for step in range(1, config.max_itr + 1):
         loss = objective(z, gradient)
         if loss - floor <= enough:
-            return _result(z, step, loss, True, "condition met")
+            return _result(query, z, step, loss, True, "condition met")
         if loss < best:
             kept, best = z, loss
         direction = np.dot(gradient, matrix)
         slope = math.sqrt(max(np.dot(gradient, direction), tiny))  # of the loss along the step
         z = z - min(config.step, 2 * float(loss - floor) / slope) / slope * direction
-    return _result(kept, step, best, False, "condition met")
+    return _result(query, kept, step, best, False, "condition met")
 
 
 def condition_arrays(conditions: Conditions, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of one query: targets (A, K), which of them are sets (A,), and the share of each attribute in the loss (A,)."""
-    wanted = conditions.wanted.numpy()[:, 0].astype(dtype)
-    any_of = np.zeros(len(wanted), bool) if conditions.any_of is None else conditions.any_of.numpy()[:, 0]
+    wanted = conditions.wanted.cpu().numpy()[:, 0].astype(dtype)
+    any_of = np.zeros(len(wanted), bool) if conditions.any_of is None else conditions.any_of.cpu().numpy()[:, 0]
     if conditions.weight is None:
         return wanted, any_of, np.full(len(wanted), 1 / len(wanted), dtype)
-    weight = conditions.weight[:, 0].double().numpy()
+    weight = conditions.weight[:, 0].double().cpu().numpy()
     return wanted, any_of, (weight / weight.sum()).astype(dtype)
 
 
-def _result(z: np.ndarray, steps: int, loss: np.floating, stopped: bool, by: str = "no improvement") -> SearchResult:
-    made, least, early = (torch.from_numpy(np.array([value])) for value in (steps, loss, stopped))
-    return SearchResult(torch.from_numpy(z[None]), made, least, early, stopped_by=by)
+def _result(
+    query: Tensor, z: np.ndarray, steps: int, loss: np.floating, stopped: bool, by: str = "no improvement"
+) -> SearchResult:
+    """What became of a query (1, E), on its device."""
+    moved, made, least, early = (
+        torch.from_numpy(np.array(value)).to(query.device) for value in ([z], [steps], [loss], [stopped])
+    )
+    return SearchResult(moved, made, least, early, stopped_by=by)
