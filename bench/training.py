@@ -42,6 +42,7 @@ from backward_search.storage.atomic import write_json
 from backward_search.training.trainer import Trainer, TrainingConfig
 
 CLASSES = {"style": 27, "genre": 11}
+LOOPS = ("plain", "ours", "memory", "bare decoding", "bare forward")
 
 
 @dataclass(frozen=True)
@@ -255,13 +256,14 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     """Measure; return the file of the figures, where one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", nargs="+", default=["B1", "C1"], choices=["B1", "C1"])
+    parser.add_argument("--loops", nargs="+", choices=LOOPS, default=LOOPS, help="which loops are timed")
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--image_size", type=int, default=112)
     parser.add_argument("--side", type=int, default=256, help="side of the JPEG files in pixels")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--n_workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "tf32", "bf16"))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", type=Path, help="file of the figures")
@@ -272,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
         rows = measure_all(given, device, write_images(Path(folder), given.images, given.side))
     print(f"\n{given.encoder}, {given.image_size} px, batch {given.batch_size}, {name}\n\n{table(rows)}")
     overhead = {}
-    if "C1" in given.stages:
+    if "C1" in given.stages and {"ours", "bare decoding", "bare forward"} <= set(given.loops):
         by_loop = {row.loop: row.processor_seconds for row in rows if row.stage == "C1"}
         overhead["c1_overhead"] = by_loop["ours"] / (by_loop["bare decoding"] + by_loop["bare forward"]) - 1
         print(f"\nC1: {overhead['c1_overhead']:+.1%} processor seconds over bare decoding and forward pass")
@@ -292,7 +294,8 @@ def measure_all(given: argparse.Namespace, device: torch.device, files: list[Pat
     look = Preprocessing(size=given.image_size)
     bench = Bench(files, labels, look, model, device, given.batch_size, given.n_workers, given.repeats, given.precision)
     plain = {("B1", "plain"): lambda: plain_training(bench), ("C1", "plain"): lambda: plain_embedding(bench)}
-    rows = bench.measure({key: loop for key, loop in plain.items() if key[0] in given.stages})
+    wanted = lambda key: key[0] in given.stages and key[1] in given.loops  # noqa: E731
+    rows = bench.measure({key: loop for key, loop in plain.items() if wanted(key)})
     model.mixed_precision = given.precision == "bf16" or (given.precision == "auto" and device.type == "cuda")
     layout = torch.channels_last if device.type == "cuda" else torch.preserve_format
     model.to(memory_format=layout)
@@ -304,7 +307,7 @@ def measure_all(given: argparse.Namespace, device: torch.device, files: list[Pat
         ("C1", "bare forward"): lambda: bare_forward(bench),
         ("C1", "memory"): lambda: our_embedding(bench, Memory(bench)),
     }
-    rows += bench.measure({key: loop for key, loop in ours.items() if key[0] in given.stages})
+    rows += bench.measure({key: loop for key, loop in ours.items() if wanted(key)})
     return sorted(rows, key=lambda row: row.stage)
 
 

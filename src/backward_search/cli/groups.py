@@ -13,7 +13,7 @@ from backward_search.storage.paths import DataPaths
 from backward_search.training.recipe import RECIPES
 
 SPLITS = ("train", "test")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "tf32", "bf16")
 
 
 class NamesDataset(Protocol):
@@ -168,7 +168,9 @@ class NetworkOptions:
     """How images go through the network."""
 
     precision: str = option(
-        "fp32, bf16 in the encoder, or auto: bf16 on CUDA, but not to train as in the paper", "auto"
+        "fp32, tf32 (shorter factors in products of matrices), bf16 in the encoder, or auto: bf16 on CUDA, but fp32 to "
+        "train as in the paper",
+        "auto",
     )
     compile: bool = option("let torch.compile make the network faster; the first steps take a minute", False)
     skip_unreadable: bool = option("leave images that cannot be read out, and list them", False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.registry import Preprocessing
@@ -18,6 +18,7 @@ from backward_search.images.handing import has_room, patience, watched
 from backward_search.images.opening import open_picture
 from backward_search.progress import progress
 
+CPU = torch.device("cpu")
 AHEAD = 4
 """Batches that each process decodes before they are asked for."""
 
@@ -92,16 +93,31 @@ class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
         random = self._look.augment and self._seed is not None
         generator = np.random.default_rng((self._seed or 0, epoch, row)) if random else None
         try:
-            whole = open_picture(self._files[row], opening=self._look.opening)
+            whole = open_picture(self._files[row], enough=self._look.size, opening=self._look.opening)
             return fit(whole, self._look, generator), row
         except DataError as error:
             return error, row
 
 
-class ImageLoader:
-    """Batches of images, decoded in worker processes.
+class _Order:
+    """The (epoch, row) of each image of each batch under way; worker processes are told anew at each epoch."""
 
-    The pixels of small data sets are kept after the first pass where training does not change them.
+    def __init__(self, length: int) -> None:
+        self.batches: list[list[tuple[int, int]]] = []
+        self._length = length
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self.batches)
+
+    def __len__(self) -> int:
+        return self._length
+
+
+class ImageLoader:
+    """Batches of images, decoded in worker processes, which live as long as this.
+
+    The pixels of small data sets are kept after the first pass where training does not change them, on the device that
+    works on them; the processes then end.
     """
 
     KEEP_BYTES = 512 * 2**20
@@ -117,6 +133,7 @@ class ImageLoader:
         seed: int | None = None,
         group: Group = ALONE,
         keep: bool = True,
+        device: torch.device = CPU,
     ) -> None:
         """Set the loader up.
 
@@ -129,6 +146,7 @@ class ImageLoader:
             seed: of order and augmentation in training; None gives the rows in order, in the test form.
             group: the processes that share each batch.
             keep: keep the pixels for further epochs, where they are few and do not change.
+            device: where they are kept.
 
         Raises:
             DataError: there are too few images to train on.
@@ -149,9 +167,12 @@ class ImageLoader:
         same = seed is None or (not look.augment and group.size == 1)
         fits = len(files) * 3 * look.size**2 <= self.KEEP_BYTES
         shape = (len(files), look.size, look.size, 3)
-        self._kept = torch.empty(shape, dtype=torch.uint8) if keep and same and fits else None
+        self._device = device if keep and same and fits else CPU
+        self._kept = torch.empty(shape, dtype=torch.uint8, device=device) if keep and same and fits else None
         self._filled = False
         self.steps = len(self.batches())
+        self._order = _Order(self.steps)
+        self._reader: DataLoader[tuple[np.ndarray | DataError, int]] | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -175,12 +196,16 @@ class ImageLoader:
     def epoch(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         """This process's share of the batches of an epoch, but for the first `skip` batches."""
         shares = self.shares(epoch, skip)
-        rows = [share for share, _ in shares]
-        pixels = self._stored(rows) if self._filled else self._decoded(rows, epoch)
+        if self._filled:
+            yield from self._stored(shares)
+            return
+        pixels = self._decoded([share for share, _ in shares], epoch)
         for share, weight in shares:
             places = torch.from_numpy(share)
             yield Batch(next(pixels).permute(0, 3, 1, 2), self.labels_of(places), places, weight)
-        self._filled = self._kept is not None and (self._filled or skip == 0)
+        if self._kept is not None and skip == 0:
+            self._filled, self._reader = True, None
+            self._labels = {name: ids.to(self._device) for name, ids in self._labels.items()}
 
     def shares(self, epoch: int = 0, skip: int = 0) -> list[tuple[np.ndarray, float]]:
         """This process's rows of each batch of an epoch, but for the first `skip`, with the weight of its mean loss."""
@@ -192,30 +217,42 @@ class ImageLoader:
         """By attribute the class ids of some rows."""
         return {name: ids[rows] for name, ids in self._labels.items()}
 
-    def _stored(self, shares: list[np.ndarray]) -> Iterator[Tensor]:
+    def _stored(self, shares: list[tuple[np.ndarray, float]]) -> Iterator[Batch]:
+        """Batches of what is kept; what they hold is where it is."""
         assert self._kept is not None
-        return (self._kept[rows] for rows in shares)
+        if not shares:
+            return
+        order = torch.from_numpy(np.concatenate([rows for rows, _ in shares])).to(self._device)
+        for (rows, weight), places in zip(shares, torch.split(order, [len(rows) for rows, _ in shares]), strict=True):
+            pixels = self._kept[places].permute(0, 3, 1, 2)
+            yield Batch(pixels, self.labels_of(places), torch.from_numpy(rows), weight)
 
     def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
-        workers = min(self._workers, len(shares))
+        self._order.batches = [[(epoch, row) for row in rows.tolist()] for rows in shares]
+        self._reader = self._reader or self._new_reader(shares)
+        for found, rows in watched(self._reader):
+            if isinstance(found, DataError):
+                raise UnreadableError(str(found))
+            pixels = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+            if self._kept is not None:
+                self._kept[rows] = pixels.to(self._device, non_blocking=True)
+            yield pixels
+
+    def _new_reader(self, shares: list[np.ndarray]) -> "DataLoader[tuple[np.ndarray | DataError, int]]":
+        """The processes, which start when they are first asked."""
+        workers = min(self._workers, self.steps)
         shared = not workers or has_room(self._bytes_under_way(shares, workers))
-        loader = DataLoader(
+        return DataLoader(
             self._rows,
-            batch_sampler=[[(epoch, row) for row in rows.tolist()] for rows in shares],
+            batch_sampler=self._order,
             num_workers=workers,
+            persistent_workers=workers > 0,
             timeout=patience(workers),
             collate_fn=_stack if shared else _stack_arrays,
             pin_memory=torch.cuda.is_available(),
             prefetch_factor=AHEAD if workers else None,
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
-        for found, rows in watched(loader):
-            if isinstance(found, DataError):
-                raise UnreadableError(str(found))
-            pixels = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
-            if self._kept is not None:
-                self._kept[rows] = pixels
-            yield pixels
 
     def _bytes_under_way(self, shares: list[np.ndarray], workers: int) -> int:
         """What has been decoded at most and not yet been taken, in all processes of the group."""
@@ -224,17 +261,23 @@ class ImageLoader:
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:
-    """A batch in one tensor, which PyTorch hands over in shared memory."""
-    images, rows = _stack_arrays(items)
-    return (images if isinstance(images, DataError) else torch.from_numpy(images)), rows
+    """A batch in one tensor, which a process writes once, into memory that it shares."""
+    images, rows = _parts(items)
+    return (images if isinstance(images, DataError) else default_collate(images)), rows
 
 
 def _stack_arrays(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[np.ndarray | DataError, np.ndarray]:
     """A batch in one array, which goes through a pipe."""
+    images, rows = _parts(items)
+    return (images if isinstance(images, DataError) else np.stack(images)), rows
+
+
+def _parts(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[list[np.ndarray] | DataError, np.ndarray]:
+    """The images, or the first error, and their rows."""
     rows = np.array([row for _, row in items])
     images: list[np.ndarray] = []
     for image, _ in items:
         if isinstance(image, DataError):
             return image, rows
         images.append(image)
-    return np.stack(images), rows
+    return images, rows

@@ -45,7 +45,11 @@ _ON_THEIR_SIDE = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
 
 
 def open_picture(
-    source: Path | bytes | BinaryIO, *, short_side: int | None = None, opening: Opening = USUAL
+    source: Path | bytes | BinaryIO,
+    *,
+    short_side: int | None = None,
+    enough: int | None = None,
+    opening: Opening = USUAL,
 ) -> Image.Image:
     """Decode a picture: as RGB, and upright, as its EXIF orientation has it. `images.plain` says what becomes of greys.
 
@@ -56,6 +60,7 @@ def open_picture(
     Args:
         source: its file, its encoded bytes, or a stream of these.
         short_side: the largest length of the short side in pixels; a smaller picture is not enlarged. None: as it is.
+        enough: what it is scaled to afterwards: a JPEG file with many times as much may be decoded smaller.
         opening: what shows through where it is transparent (without a colour for that it comes as RGBA), and how many
             pixels it may have before that.
 
@@ -64,6 +69,8 @@ def open_picture(
         DataError: it cannot be read; the message names its file.
     """
     with opened(source, opening.max_pixels) as image:
+        if enough is not None:
+            image.draft("RGB", _final_size(image.size, enough * REDUCED))
         plain = scaled_down(image, short_side, opening.background)
         turn = turn_of(image)  # asked now that it is decoded: some formats name it behind the pixels
         return plain.transpose(turn) if turn is not None else plain

@@ -21,6 +21,7 @@ from backward_search.errors import DataError, MissingError, StaleError
 from backward_search.model.embedding import batches_of, outcomes
 from backward_search.model.network import Model
 from backward_search.model.passes import fill
+from backward_search.model.precision import precision_of
 from backward_search.storage.atomic import write_csv
 from backward_search.storage.keys import read_keys
 from backward_search.storage.manifest import Stage, refuse_changed
@@ -134,7 +135,7 @@ class KeptFeatures:
             look: how the images are prepared; features have no augmentation.
         """
         seen = {name: value for name, value in look.in_json.items() if name != "augment"}
-        precision = "bf16" if model.mixed_precision else "fp32"
+        precision = precision_of(model.mixed_precision)
         return cls(data, model, look, {"look": seen, "precision": precision, "encoder": _digest_of(model.encoder)})
 
     @cached_property

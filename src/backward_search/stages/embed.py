@@ -26,6 +26,7 @@ from backward_search.model.embedding import EmbeddingNetwork, batches_of, outcom
 from backward_search.model.features import Features, KeptFeatures, given_features, through
 from backward_search.model.network import Model
 from backward_search.model.passes import Maker, fill
+from backward_search.model.precision import products_in
 from backward_search.readers.folders import walk
 from backward_search.runs.run import Run, find_device, require_encoder
 from backward_search.stages.calibrate_heads import calibrate_heads
@@ -67,7 +68,8 @@ def embed(options: EmbedOptions) -> Path:
         The folder of the embeddings.
     """
     device = find_device(options.device)
-    with working_together(torch.device("cpu"), PATIENCE) as group:  # they wait for each other, and exchange no tensors
+    everybody = working_together(torch.device("cpu"), PATIENCE)  # they wait for each other, and exchange no tensors
+    with products_in(options.precision), everybody as group:
         run = opened_run(options)
         if options.image_folder:
             require_encoder(run)

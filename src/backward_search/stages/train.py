@@ -29,6 +29,7 @@ from backward_search.images.loading import ImageLoader, unreadable_images
 from backward_search.model.embedding import is_mixed
 from backward_search.model.features import Features, HowImagesAreRead, KeptFeatures, given_features
 from backward_search.model.network import Model
+from backward_search.model.precision import precision_of, products_in
 from backward_search.progress import progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
@@ -62,7 +63,8 @@ def train(options: TrainOptions) -> Path:
             raise OptionError(
                 f"--batch_size {options.batch_size} is too small for {group.size} processes: two for each"
             )
-        return _train(options, device, group)
+        with products_in(options.precision):
+            return _train(options, device, group)
 
 
 def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
@@ -94,7 +96,7 @@ def _work(
         tables = {split: _readable(options, table) for split, table in tables.items()}
     all_tables = dict(tables)
     tables["train"], held = _held_out(options, tables["train"])
-    images = {split: _loader(options, table, plan.look, group) for split, table in tables.items()}
+    images = {split: _loader(options, table, plan.look, device, group) for split, table in tables.items()}
     model, features = _model(options, plan, all_tables, device, group)
     loaders: Mapping[str, Loader] = images
     if features:
@@ -118,6 +120,8 @@ def _work(
     checkpoint.resume(trainer, history, paths)
     counts = len(tables["train"]), len(held)
     LOG.info("training on %s, %d images (%d held out), seed %d", _where(device, group), *counts, options.seed)
+    if device.type == "cuda" and precision_of(model.mixed_precision) == "fp32" and not features:
+        LOG.info("in float32, as published; --precision tf32 or bf16 is several times faster, see docs/gpu.md")
     for words in warnings_of_guesses(options.data, options.attributes, tables["test"].keys) if group.leads else ():
         LOG.warning("%s", words)
     with _one_thread() if features and device.type == "cpu" else nullcontext():
@@ -197,7 +201,9 @@ def _kept(options: TrainOptions, table: Table) -> Kept | None:
     return kept
 
 
-def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Group) -> ImageLoader:
+def _loader(
+    options: TrainOptions, table: Table, look: Preprocessing, device: torch.device, group: Group
+) -> ImageLoader:
     return ImageLoader(
         [options.data.image(path) for path in table.paths],
         {name: table.ids[name] for name in options.attributes},
@@ -206,6 +212,7 @@ def _loader(options: TrainOptions, table: Table, look: Preprocessing, group: Gro
         workers=options.n_workers,
         seed=options.seed if table.split == "train" else None,
         group=group,
+        device=device,
     )
 
 

@@ -36,7 +36,8 @@ def make_optimizer(
         return torch.optim.Adam([{"params": [], "scale": 1.0}], lr=lr)
     if not recipe.decoupled:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        return torch.optim.Adam([{"params": trained, "scale": 1.0}], lr=lr, weight_decay=weight_decay)
+        one_kernel = trained[0].is_cuda or None  # on a CPU as PyTorch chooses
+        return torch.optim.Adam([{"params": trained, "scale": 1.0}], lr=lr, weight_decay=weight_decay, fused=one_kernel)
     parts: list[tuple[nn.Module, float]] = [(model.encoder, encoder_rate), (model.projection, 1.0), (model.heads, 1.0)]
     parts += [(beside, 1.0)] if beside is not None else []
     groups = [group for part, scale in parts for group in _groups(part.parameters(), scale, weight_decay)]

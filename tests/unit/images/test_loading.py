@@ -1,5 +1,9 @@
 """The loader: every row once, in batches that suit BatchNorm, shared among processes, and gone on within an epoch."""
 
+import dataclasses
+import gc
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -68,6 +72,25 @@ def test_pixels_kept_from_part_of_an_epoch_do_not_count_as_all(files):
     expected = [batch.pixels for batch in loader(files, seed=None, keep=False).epoch()]
     for _ in range(2):
         assert all(torch.equal(a.pixels, b) for a, b in zip(again.epoch(), expected, strict=True))
+
+
+def test_processes_live_from_epoch_to_epoch_until_they_are_not_needed(files):
+    labels = {"kind": np.arange(len(files))}
+    kept = dataclasses.replace(LOOK, augment=False)
+    ours = {}
+    for look in (LOOK, kept):
+        read = ImageLoader(files, labels, look, batch_size=4, workers=2, seed=0)
+        for epoch in range(3):
+            alone = ImageLoader(files, labels, look, batch_size=4, workers=0, seed=0)
+            for one, other in zip(read.epoch(epoch), alone.epoch(epoch), strict=True):
+                assert torch.equal(one.pixels, other.pixels)
+                assert torch.equal(one.labels["kind"], one.rows)
+            ours[look, epoch] = {child.pid for child in multiprocessing.active_children()}
+        del read
+        gc.collect()
+    assert len(ours[LOOK, 0]) == 2
+    assert ours[LOOK, 0] == ours[LOOK, 1] == ours[LOOK, 2]
+    assert ours[kept, 0] == ours[kept, 2] == set()
 
 
 def test_too_few_images_for_the_processes(files):

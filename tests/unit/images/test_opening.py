@@ -170,3 +170,16 @@ def test_rare_formats_whose_decoders_trip(content):
     """Over an assertion, and over an attribute that only files of one picture have."""
     with pytest.raises(DataError, match="not an image"):
         open_picture(content)
+
+
+def test_a_jpeg_much_larger_than_needed_is_decoded_smaller(tmp_path):
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    whole = Image.fromarray(coarse).resize((1600, 1200), Image.Resampling.BICUBIC)
+    whole.save(tmp_path / "a.jpg", quality=95)
+    whole.save(tmp_path / "a.png")
+    assert open_picture(tmp_path / "a.jpg", enough=64).size == (400, 300)
+    assert open_picture(tmp_path / "a.jpg", enough=76).size == (800, 600)  # 300 are less than four times 76
+    assert open_picture(tmp_path / "a.jpg", enough=600).size == open_picture(tmp_path / "a.png", enough=64).size
+    ways = [open_picture(tmp_path / "a.jpg", enough=enough).resize((64, 48)) for enough in (64, None)]
+    apart = np.abs(np.subtract(*(np.asarray(way).astype(int) for way in ways)))
+    assert apart.mean() < 0.5
