@@ -83,19 +83,19 @@ def _square(pixels: np.ndarray, size: int, generator: np.random.Generator | None
 def normalise(pixels: Tensor, look: Preprocessing, device: torch.device) -> Tensor:
     """Move pixels to the device and normalise them: (B, 3, H, W) uint8 -> float32 of about zero mean, unit variance."""
     mean, std = _moments(look, device)
-    return _moved(pixels, device).float().sub_(mean).div_(std)
+    return moved(pixels, device).float().sub_(mean).div_(std)
 
 
-def _moved(pixels: Tensor, device: torch.device) -> Tensor:
+def moved(pixels: Tensor, device: torch.device) -> Tensor:
     """The pixels on the device; from memory that a GPU can reach they come while it works on those before."""
     if device.type != "cuda" or pixels.is_cuda or not pixels.is_pinned():
         return pixels.to(device, non_blocking=True)
     here, aside = torch.cuda.current_stream(device), _copying(device)
     with torch.cuda.stream(aside):
-        moved = pixels.to(device, non_blocking=True)
+        there = pixels.to(device, non_blocking=True)
     here.wait_stream(aside)
-    moved.record_stream(here)
-    return moved
+    there.record_stream(here)
+    return there
 
 
 @cache

@@ -20,7 +20,10 @@ from backward_search.progress import progress
 
 CPU = torch.device("cpu")
 AHEAD = 4
-"""Batches that each process decodes before they are asked for."""
+"""Pieces that each process decodes before they are asked for."""
+PIECE_BYTES, LEAST_PIECE = 4 * 2**20, 8
+"""How many pixels a process hands over at once, so that the first batch is not the work of one process; and at least
+how many images."""
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,16 @@ class ImageRows(Dataset[tuple[np.ndarray | DataError, int]]):
 
 
 class _Order:
-    """The (epoch, row) of each image of each batch under way; worker processes are told anew at each epoch."""
+    """The (epoch, row) of each image of each piece; worker processes are told anew at each epoch."""
 
-    def __init__(self, length: int) -> None:
-        self.batches: list[list[tuple[int, int]]] = []
-        self._length = length
+    def __init__(self) -> None:
+        self.pieces: list[list[tuple[int, int]]] = []
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        return iter(self.batches)
+        return iter(self.pieces)
 
     def __len__(self) -> int:
-        return self._length
+        return len(self.pieces)
 
 
 class ImageLoader:
@@ -171,7 +173,8 @@ class ImageLoader:
         self._kept = torch.empty(shape, dtype=torch.uint8, device=device) if keep and same and fits else None
         self._filled = False
         self.steps = len(self.batches())
-        self._order = _Order(self.steps)
+        self._piece = max(LEAST_PIECE, PIECE_BYTES // (3 * look.size**2)) if workers else batch_size
+        self._order = _Order()
         self._reader: DataLoader[tuple[np.ndarray | DataError, int]] | None = None
 
     def __len__(self) -> int:
@@ -228,36 +231,52 @@ class ImageLoader:
             yield Batch(pixels, self.labels_of(places), torch.from_numpy(rows), weight)
 
     def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
-        self._order.batches = [[(epoch, row) for row in rows.tolist()] for rows in shares]
-        self._reader = self._reader or self._new_reader(shares)
-        for found, rows in watched(self._reader):
-            if isinstance(found, DataError):
-                raise UnreadableError(str(found))
-            pixels = torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+        cut = [rows[start : start + self._piece] for rows in shares for start in range(0, len(rows), self._piece)]
+        self._order.pieces = [[(epoch, row) for row in piece.tolist()] for piece in cut]
+        self._reader = self._reader or self._new_reader(max(map(len, cut), default=0))
+        pieces = self._pieces(watched(self._reader))
+        for rows in shares:
+            pixels = self._put_together(pieces, len(rows))
             if self._kept is not None:
-                self._kept[rows] = pixels.to(self._device, non_blocking=True)
+                self._kept[torch.from_numpy(rows)] = pixels.to(self._device, non_blocking=True)
             yield pixels
 
-    def _new_reader(self, shares: list[np.ndarray]) -> "DataLoader[tuple[np.ndarray | DataError, int]]":
-        """The processes, which start when they are first asked."""
-        workers = min(self._workers, self.steps)
-        shared = not workers or has_room(self._bytes_under_way(shares, workers))
+    @staticmethod
+    def _pieces(read: Iterator[tuple[np.ndarray | Tensor | DataError, np.ndarray]]) -> Iterator[Tensor]:
+        for found, _ in read:
+            if isinstance(found, DataError):
+                raise UnreadableError(str(found))
+            yield torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+
+    def _put_together(self, pieces: Iterator[Tensor], count: int) -> Tensor:
+        """The next `count` images, where a GPU can reach them if there is one."""
+        on_gpu = torch.cuda.is_available()
+        piece = next(pieces)
+        if len(piece) == count:
+            return piece.pin_memory() if on_gpu else piece
+        whole = torch.empty((count, *piece.shape[1:]), dtype=piece.dtype, pin_memory=on_gpu)
+        done = 0
+        while True:
+            whole[done : done + len(piece)] = piece
+            done += len(piece)
+            if done == count:
+                return whole
+            piece = next(pieces)
+
+    def _new_reader(self, images: int) -> "DataLoader[tuple[np.ndarray | DataError, int]]":
+        """The processes, which start when they are first asked; pieces are of so many images at most."""
+        workers = min(self._workers, len(self._order))
+        under_way = min(len(self._order), workers * AHEAD) * self._group.size * images * 3 * self._size**2
         return DataLoader(
             self._rows,
             batch_sampler=self._order,
             num_workers=workers,
             persistent_workers=workers > 0,
             timeout=patience(workers),
-            collate_fn=_stack if shared else _stack_arrays,
-            pin_memory=torch.cuda.is_available(),
+            collate_fn=_stack if not workers or has_room(under_way) else _stack_arrays,
             prefetch_factor=AHEAD if workers else None,
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
-
-    def _bytes_under_way(self, shares: list[np.ndarray], workers: int) -> int:
-        """What has been decoded at most and not yet been taken, in all processes of the group."""
-        batches = min(len(shares), workers * AHEAD) * self._group.size
-        return batches * max(map(len, shares)) * 3 * self._size**2
 
 
 def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:

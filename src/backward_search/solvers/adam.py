@@ -204,7 +204,7 @@ def _advance(objective: Objective, walk: _Walk, config: Adam, share1: float | Te
     loss, gradient = objective.loss_and_gradient(walk.z)
     way = walk.z - walk.start
     gradient.addcmul_(way.sign(), walk.pull)
-    loss = torch.addcmul(loss.unsqueeze(1), way.abs_().sum(1, keepdim=True), walk.pull)
+    loss = torch.addcmul(loss.unsqueeze(1), torch.linalg.vector_norm(way, 1, dim=1, keepdim=True), walk.pull)
     walk.first.lerp_(gradient, share1)
     walk.second.lerp_(gradient.mul_(gradient), share2)
     walk.z.addcdiv_(walk.first, walk.second.sqrt().add_(walk.eps), value=-config.lr)

@@ -13,6 +13,9 @@ from backward_search.model.folding import folded
 from backward_search.model.network import Head
 from backward_search.solvers.recorded import Recordings
 
+threshold_backward = torch.ops.aten.threshold_backward
+"""The slope where a unit is above a threshold, else 0: one pass over the numbers."""
+
 
 class HeadsObjective:
     """The cross entropy of our heads, with the gradient written out."""
@@ -116,8 +119,8 @@ class FrozenHeads:
         (w1, _), (w2, _), (w3, _) = self.layers
         hidden1, hidden2, logits = self._forward(z)
         loss, slope = conditions.loss_and_slope(logits)
-        slope = torch.bmm(slope, w3).mul_(hidden2.sign_())  # the sign of a rectified unit is its derivative
-        slope = torch.bmm(slope, w2).mul_(hidden1.sign_())
+        slope = threshold_backward(torch.bmm(slope, w3), hidden2, 0)  # the derivative of a rectified unit is 0 or 1
+        slope = threshold_backward(torch.bmm(slope, w2), hidden1, 0)
         gradient = torch.bmm(slope, w1)
         return loss, gradient.squeeze(0) if len(w1) == 1 else gradient.sum(0)
 

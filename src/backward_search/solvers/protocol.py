@@ -110,7 +110,7 @@ class GivenGround:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Where the queries went.
+    """Where the queries went; of a single one all but the embedding may lie on the CPU.
 
     Attributes:
         embeddings: the moved queries (B, E).

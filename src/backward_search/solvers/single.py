@@ -271,8 +271,6 @@ def condition_arrays(conditions: Conditions, dtype: np.dtype) -> tuple[np.ndarra
 def _result(
     query: Tensor, z: np.ndarray, steps: int, loss: np.floating, stopped: bool, by: str = "no improvement"
 ) -> SearchResult:
-    """What became of a query (1, E), on its device."""
-    moved, made, least, early = (
-        torch.from_numpy(np.array(value)).to(query.device) for value in ([z], [steps], [loss], [stopped])
-    )
-    return SearchResult(moved, made, least, early, stopped_by=by)
+    """What became of a query (1, E), the embedding on its device."""
+    moved, made, least, early = (torch.from_numpy(np.array(value)) for value in ([z], [steps], [loss], [stopped]))
+    return SearchResult(moved.to(query.device), made, least, early, stopped_by=by)

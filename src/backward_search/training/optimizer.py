@@ -36,12 +36,21 @@ def make_optimizer(
         return torch.optim.Adam([{"params": [], "scale": 1.0}], lr=lr)
     if not recipe.decoupled:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        one_kernel = trained[0].is_cuda or None  # on a CPU as PyTorch chooses
-        return torch.optim.Adam([{"params": trained, "scale": 1.0}], lr=lr, weight_decay=weight_decay, fused=one_kernel)
+        groups = [{"params": trained, "scale": 1.0}]
+        return _recordable(torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay, fused=trained[0].is_cuda or None))
     parts: list[tuple[nn.Module, float]] = [(model.encoder, encoder_rate), (model.projection, 1.0), (model.heads, 1.0)]
     parts += [(beside, 1.0)] if beside is not None else []
     groups = [group for part, scale in parts for group in _groups(part.parameters(), scale, weight_decay)]
-    return torch.optim.AdamW(groups, lr=lr, fused=True)
+    return _recordable(torch.optim.AdamW(groups, lr=lr, fused=True))
+
+
+def _recordable(optimizer: torch.optim.Adam) -> torch.optim.Adam:
+    """Let a GPU record its steps: rates that change are tensors there."""
+    for group in optimizer.param_groups:
+        if group["params"][0].is_cuda:
+            group["capturable"] = True
+            group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
+    return optimizer
 
 
 def _groups(parameters: Iterable[nn.Parameter], scale: float, weight_decay: float) -> list[dict[str, Any]]:

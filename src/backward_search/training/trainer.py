@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
-from backward_search.images.fitting import normalise
+from backward_search.images.fitting import moved, normalise
 from backward_search.images.loading import Batch
 from backward_search.model.network import Model, classification_loss
 from backward_search.training.features import AfterEncoder
 from backward_search.training.keeping import Kept, WithTokens
 from backward_search.training.optimizer import make_optimizer
 from backward_search.training.recipe import RECIPES, cosine
+from backward_search.training.recorded import RecordedStep
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,8 @@ class Trainer:
             self._network = trained if whole else cast(nn.Module, torch.compile(self._network))
         self._parallel = group.parallel(trained, device) if self.learns else trained
         self.epoch, self.step, self.tally = 0, 0, self._new_tally()
+        alone = group.size == 1 and kept is None and not compiled
+        self._recorded = RecordedStep(self._learn, device) if device.type == "cuda" and alone else None
 
     @property
     def learns(self) -> bool:
@@ -217,17 +220,28 @@ class Trainer:
         self.tally.gather(self._group)
         self._group.average_statistics(self.model)
         result = self.tally.result() if self._group.leads else EpochResult(0.0, {})
-        self.epoch, self.step, self.tally = self.epoch + 1, 0, self._new_tally()
+        self.epoch, self.step = self.epoch + 1, 0
+        self.tally.sums.zero_()  # in place: a recorded step adds to them
         return result
 
     def _train_on(self, batch: Batch) -> None:
-        inputs, labels = self._inputs(batch)
-        found = self._parallel(inputs)
+        inputs, labels = self._moved(batch)
+        if self._recorded is not None:
+            self._recorded(inputs, labels)
+        else:
+            self._learn(inputs, labels, batch)
+
+    def _learn(self, inputs: Tensor, labels: dict[str, Tensor], batch: Batch | None = None) -> None:
+        """A step on what lies on the device; of several processes or with tokens to keep, the batch says more."""
+        found = self._parallel(self._seen(inputs))
         logits = found if self._kept is None else found[0]
         loss = classification_loss(logits, labels, self._recipe.label_smoothing)
-        whole = loss if self._kept is None else loss + self._kept.loss(found[1], batch.rows)
+        whole = loss
+        if batch is not None:
+            whole = loss if self._kept is None else loss + self._kept.loss(found[1], batch.rows)
+            whole = whole * batch.weight
         self._optimizer.zero_grad(set_to_none=True)
-        (whole * batch.weight).backward()  # type: ignore[no-untyped-call]
+        whole.backward()  # type: ignore[no-untyped-call]
         if self._recipe.clip is not None:
             torch.nn.utils.clip_grad_norm_(self._parallel.parameters(), self._recipe.clip)
         self._optimizer.step()
@@ -235,7 +249,11 @@ class Trainer:
 
     def _set_rate(self, share: float) -> None:
         for group in self._optimizer.param_groups:
-            group["lr"] = self._config.rate(self.epoch, share) * group["scale"]
+            rate = self._config.rate(self.epoch, share) * group["scale"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     @torch.inference_mode()
     def evaluate(self, loader: Loader) -> EpochResult:
@@ -255,10 +273,17 @@ class Trainer:
         return Tally(self.model.attributes, self._device)
 
     def _inputs(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        inputs, labels = self._moved(batch)
+        return self._seen(inputs), labels
+
+    def _moved(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What a batch holds, on the device."""
         labels = {name: batch.labels[name].to(self._device, non_blocking=True) for name in self.model.attributes}
-        if self._on_features:
-            return batch.pixels.to(self._device, non_blocking=True), labels
-        return normalise(batch.pixels, self._look, self._device), labels
+        return moved(batch.pixels, self._device), labels
+
+    def _seen(self, inputs: Tensor) -> Tensor:
+        """What the network is given: features as they are, pixels normalised."""
+        return inputs if self._on_features else normalise(inputs, self._look, self._device)
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, as named tensors; every process of the group has to ask for it."""
