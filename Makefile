@@ -8,7 +8,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures photos explore test test-quick test-extras test-browser test-lowest fuzz lint types check audit lock clean
+.PHONY: help demo figures photos explore test test-quick test-gpu test-extras test-browser test-lowest fuzz lint types check audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +53,9 @@ test: .venv/installed-dev ## run the tests (a few minutes)
 
 test-quick: .venv/installed-dev ## run the quick tests, while working (a minute)
 	$(PYTEST) -m "not slow and not browser" tests/unit src
+
+test-gpu: .venv/installed-dev ## run the tests that need a CUDA device (two minutes)
+	$(BIN)/python -m pytest -m gpu tests/gpu
 
 test-extras: .venv/installed-dev .venv/installed-all .venv/installed-release ## run the tests that need extras; none may be left out
 	BACKWARD_SEARCH_EXTRAS=all $(PYTEST) -m "not browser" $$(grep -rlE '\bneeds\(|\bmissing\(' tests --include='test_*.py')

@@ -1,7 +1,7 @@
 """Raw folders of the full size of CUB and WikiArt, in their owners' formats, with made-up content.
 
-Their sizes, the skew of their classes and tags, and their known flaws are like those of the real ones. All images are
-the same tiny JPEG file under hard links, since nothing here looks at pixels.
+Their sizes, the skew of their classes and tags, and their known flaws are like those of the real ones. Images are hard
+links to a few JPEG files: one tiny one where nothing looks at pixels, 64 of smooth noise where a network does.
 """
 
 import csv
@@ -66,7 +66,7 @@ def _attribute_lines(kinds: np.ndarray, rng: np.random.Generator) -> Iterator[st
             yield f"{image} {place} {values[0]} {values[1]} {extra}{values[2]:.3f}\n"
 
 
-def write_wikiart(folder: Path, seed: int = 0) -> int:
+def write_wikiart(folder: Path, seed: int = 0, images: int = WIKIART_IMAGES, side: int = 0) -> int:
     """Write WikiArt as folders with wclasses.csv and wikiart_attributions.csv: 81,444 images of 27 styles.
 
     The images lie in `images/`, where they count as resized.
@@ -74,16 +74,18 @@ def write_wikiart(folder: Path, seed: int = 0) -> int:
     Args:
         folder: becomes `data/wikiart`.
         seed: of labels and tags.
+        images: how many.
+        side: of the images in pixels; 0 for a tiny one.
 
     Returns:
         The number of images.
     """
     rng = np.random.default_rng(seed)
-    styles = rng.choice(len(STYLES), WIKIART_IMAGES, p=_skewed(len(STYLES), 130))
+    styles = rng.choice(len(STYLES), images, p=_skewed(len(STYLES), 130))
     genres = _genres(styles, rng)
-    artists = rng.choice(ARTISTS, WIKIART_IMAGES, p=_skewed(ARTISTS, 100))
-    titles = np.arange(WIKIART_IMAGES)
-    first, again = slice(RECURRING), slice(RECURRING, 2 * RECURRING)
+    artists = rng.choice(ARTISTS, images, p=_skewed(ARTISTS, 100))
+    titles, recurring = np.arange(images), RECURRING * images // WIKIART_IMAGES
+    first, again = slice(recurring), slice(recurring, 2 * recurring)
     styles[again] = (styles[first] + 1) % len(STYLES)
     artists[again], titles[again] = artists[first], titles[first]
     keys = [_key(*row) for row in zip(styles.tolist(), artists.tolist(), titles.tolist(), strict=True)]
@@ -91,8 +93,8 @@ def write_wikiart(folder: Path, seed: int = 0) -> int:
     _write_csv(folder / "attributes" / "wclasses.csv", ("file", "artist", "genre", "style"), ids)
     header = ("path", "Genre", "Style", "Media", "tag")
     _write_csv(folder / "attributes" / "wikiart_attributions.csv", header, _attributions(keys, genres, styles, rng))
-    _write_images(folder / "images", keys)
-    return WIKIART_IMAGES
+    _write_images(folder / "images", keys, side)
+    return images
 
 
 def _skewed(count: int, ratio: float) -> np.ndarray:
@@ -140,14 +142,23 @@ def _write_csv(file: Path, header: Sequence[str], rows: Iterable[Sequence[object
         csv.writer(stream).writerows(rows)
 
 
-def _write_images(home: Path, keys: Sequence[str]) -> None:
-    """Write one image into each folder and give it the other names as hard links, which spares 360 MB of disk."""
-    first: dict[str, Path] = {}
-    for key in progress(keys, "images", "image"):
+def _write_images(home: Path, keys: Sequence[str], side: int = 0) -> None:
+    """Write a few images into each folder and give them the other names as hard links, which spares the disk."""
+    made: dict[str, list[Path]] = {}
+    many = 64 if side else 1
+    for number, key in enumerate(progress(keys, "images", "image")):
         folder, file = key.split("/")[0], home / key
-        if folder in first:
-            file.hardlink_to(first[folder])
-        else:
-            file.parent.mkdir(parents=True)
-            Image.new("RGB", (32, 24), (90, 120, 60)).save(file, "JPEG")
-            first[folder] = file
+        contents = made.setdefault(folder, [])
+        if len(contents) == many:
+            file.hardlink_to(contents[number % many])
+            continue
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _picture(side, len(contents)).save(file, "JPEG", quality=95 if side else 75)
+        contents.append(file)
+
+
+def _picture(side: int, number: int) -> Image.Image:
+    if not side:
+        return Image.new("RGB", (32, 24), (90, 120, 60))
+    coarse = np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)
