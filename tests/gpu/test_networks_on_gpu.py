@@ -90,7 +90,7 @@ def test_bfloat16_embeds_like_float32(files):
     assert cosine.mean() > 0.999
 
 
-@pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda")])
+@pytest.mark.parametrize(("first", "then"), [("cuda", "cpu"), ("cpu", "cuda"), ("cuda", "cuda")])
 def test_a_training_goes_on_on_another_device(data, first, then, monkeypatch):
     where = f"{first}-{then}"
     whole = script("B1")(words(data, f"{where}-whole", "--device", then))

@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 from backward_search.context.network import ContextConfig, ContextMap
 from backward_search.context.relation import Relation, tasks_of
 from backward_search.progress import progress
+from backward_search.pytorch import AdamW
 
 NEAREST, JUDGED, TASKS = 10, 4096, 10
 """How many neighbours of a held-out image are judged, among how many images, and for how many tasks at most."""
@@ -83,7 +84,7 @@ class Learner:
         own = embeddings[self._rows.to(embeddings.device)]
         self.map.mean.copy_(own.mean(0))
         self.map.scale.copy_(own.std(0, correction=0).clamp(min=1e-6))
-        self._optimizer = torch.optim.AdamW(self.map.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+        self._optimizer = AdamW(self.map.parameters(), lr=config.lr, weight_decay=config.weight_decay)
         self.step = 0
 
     def advance(self) -> float:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from backward_search.data.registry import Preprocessing
+from backward_search.pytorch import stream_aside
 
 LONGEST = 16
 """A picture this many times longer than wide is cut to its middle part before it is scaled: the rest is never seen."""
@@ -90,17 +91,12 @@ def moved(pixels: Tensor, device: torch.device) -> Tensor:
     """The pixels on the device; from memory that a GPU can reach they come while it works on those before."""
     if device.type != "cuda" or pixels.is_cuda or not pixels.is_pinned():
         return pixels.to(device, non_blocking=True)
-    here, aside = torch.cuda.current_stream(device), _copying(device)
+    here, aside = torch.cuda.current_stream(device), stream_aside(device, "images")
     with torch.cuda.stream(aside):
         there = pixels.to(device, non_blocking=True)
     here.wait_stream(aside)
     there.record_stream(here)
     return there
-
-
-@cache
-def _copying(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 @cache  # made anew for every batch, they would make the GPU wait for the copy

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeGuard, TypeVar, runtime_che
 import torch
 from torch import Tensor
 
+from backward_search.pytorch import stream_aside
 from backward_search.solvers.protocol import Objective, SearchResult
 
 LOOK_EVERY = 5
@@ -180,7 +181,7 @@ class _Recording:
     def _captured(self) -> torch.cuda.CUDAGraph:
         """The step as a graph; it runs a few times before, so that libraries set themselves up."""
         here = torch.cuda.current_stream(self.walk.z.device)
-        aside = torch.cuda.Stream(self.walk.z.device)  # type: ignore[no-untyped-call]
+        aside = stream_aside(self.walk.z.device, "search")
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(2):

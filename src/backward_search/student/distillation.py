@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from backward_search.conditions.batch import Conditions
 from backward_search.distributed import ALONE, Group
+from backward_search.pytorch import Adam
 from backward_search.solvers.protocol import Ground, Solver, knob_value
 from backward_search.student.network import Student
 
@@ -77,7 +78,7 @@ class Distiller:
         self.student, self._embeddings, self._config = student, embeddings, config
         self._lambdas = embeddings.new_tensor(_levels(student, solver))
         self._teacher = _Teacher(ground, embeddings, solver, student.classes, self._lambdas, group)
-        self._optimizer = torch.optim.Adam(student.parameters(), lr=config.lr)
+        self._optimizer = Adam(student.parameters(), lr=config.lr)
 
     def train_epoch(self, epoch: int) -> float:
         """Train on the pairs of one epoch, counted from 0, and return its mean loss."""

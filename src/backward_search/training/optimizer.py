@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from backward_search.model.network import Model
+from backward_search.pytorch import Adam, AdamW
 from backward_search.training.recipe import Recipe
 
 
@@ -33,15 +34,15 @@ def make_optimizer(
         Adam over one group, or AdamW over up to eight; each group's `scale` is its share of the rate.
     """
     if not any(parameter.requires_grad for parameter in model.parameters()):
-        return torch.optim.Adam([{"params": [], "scale": 1.0}], lr=lr)
+        return Adam([{"params": [], "scale": 1.0}], lr=lr)
     if not recipe.decoupled:
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         groups = [{"params": trained, "scale": 1.0}]
-        return _recordable(torch.optim.Adam(groups, lr=lr, weight_decay=weight_decay, fused=trained[0].is_cuda or None))
+        return _recordable(Adam(groups, lr=lr, weight_decay=weight_decay, fused=trained[0].is_cuda or None))
     parts: list[tuple[nn.Module, float]] = [(model.encoder, encoder_rate), (model.projection, 1.0), (model.heads, 1.0)]
     parts += [(beside, 1.0)] if beside is not None else []
     groups = [group for part, scale in parts for group in _groups(part.parameters(), scale, weight_decay)]
-    return _recordable(torch.optim.AdamW(groups, lr=lr, fused=True))
+    return _recordable(AdamW(groups, lr=lr, fused=True))
 
 
 def _recordable(optimizer: torch.optim.Adam) -> torch.optim.Adam:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from backward_search.pytorch import stream_aside
+
 LOG = logging.getLogger(__name__)
 WARM = 3
 """Steps that are made one kernel at a time before, in which libraries set themselves up."""
@@ -28,7 +30,7 @@ class RecordedStep:
             device: a GPU.
         """
         self._learn, self._device = learn, device
-        self._aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self._aside = stream_aside(device, "training")
         self._made: dict[torch.Size, int] = {}
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs = torch.empty(0)

@@ -311,6 +311,9 @@ class Trainer:
             index, key = name.split(".", 1)
             stored["state"].setdefault(int(index), {})[key] = value
         self._optimizer.load_state_dict(stored)
+        for parameter, values in self._optimizer.state.items():
+            for name in values.keys() - {"step"}:  # in the parameter's layout, which files do not keep
+                values[name] = torch.empty_like(parameter).copy_(values[name])
         self.epoch, self.step = tensors["position"].tolist()
         if self._group.leads:
             self.tally.sums.copy_(tensors["tally"])

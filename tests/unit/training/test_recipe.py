@@ -40,7 +40,8 @@ def model(frozen: bool = False) -> Model:
 def test_the_paper_has_one_group_with_everything_in_order():
     network = model()
     optimizer = make_optimizer(network, RECIPES["paper"], lr=0.01, weight_decay=1e-6, encoder_rate=1.0)
-    assert type(optimizer) is torch.optim.Adam
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert not isinstance(optimizer, torch.optim.AdamW)
     (group,) = optimizer.param_groups
     assert [id(p) for p in group["params"]] == [id(p) for p in network.parameters()]
     assert (group["lr"], group["scale"], group["weight_decay"]) == (0.01, 1.0, 1e-6)
