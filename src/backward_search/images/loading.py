@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset
 
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.registry import Preprocessing
@@ -108,11 +109,33 @@ class _Order:
     def __init__(self) -> None:
         self.pieces: list[list[tuple[int, int]]] = []
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        return iter(self.pieces)
+    def __iter__(self) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        return enumerate(self.pieces)
 
     def __len__(self) -> int:
         return len(self.pieces)
+
+
+class _Pieces(Dataset["np.ndarray | DataError | int"]):
+    """Pieces by (number, places): written into a ring of shared memory, which is made once; or handed over.
+
+    A slot of the ring is written to again when its piece has been taken: more pieces are never under way.
+    """
+
+    def __init__(self, rows: ImageRows, ring: Tensor | None) -> None:
+        self._rows, self._ring = rows, ring
+
+    def __getitem__(self, piece: tuple[int, list[tuple[int, int]]]) -> "np.ndarray | DataError | int":
+        number, places = piece
+        images: list[np.ndarray] = []
+        for place in places:
+            image, _ = self._rows[place]
+            if isinstance(image, DataError):
+                return image
+            if self._ring is not None:
+                self._ring[number % len(self._ring), len(images)] = torch.from_numpy(image)
+            images.append(image)
+        return np.stack(images) if self._ring is None else number
 
 
 class ImageLoader:
@@ -175,7 +198,8 @@ class ImageLoader:
         self.steps = len(self.batches())
         self._piece = max(LEAST_PIECE, PIECE_BYTES // (3 * look.size**2)) if workers else batch_size
         self._order = _Order()
-        self._reader: DataLoader[tuple[np.ndarray | DataError, int]] | None = None
+        self._reader: DataLoader[np.ndarray | DataError | int] | None = None
+        self._ring: Tensor | None = None
 
     def __len__(self) -> int:
         """The number of images."""
@@ -207,7 +231,7 @@ class ImageLoader:
             places = torch.from_numpy(share)
             yield Batch(next(pixels).permute(0, 3, 1, 2), self.labels_of(places), places, weight)
         if self._kept is not None and skip == 0:
-            self._filled, self._reader = True, None
+            self._filled, self._reader, self._ring = True, None, None
             self._labels = {name: ids.to(self._device) for name, ids in self._labels.items()}
 
     def shares(self, epoch: int = 0, skip: int = 0) -> list[tuple[np.ndarray, float]]:
@@ -241,18 +265,21 @@ class ImageLoader:
                 self._kept[torch.from_numpy(rows)] = pixels.to(self._device, non_blocking=True)
             yield pixels
 
-    @staticmethod
-    def _pieces(read: Iterator[tuple[np.ndarray | Tensor | DataError, np.ndarray]]) -> Iterator[Tensor]:
-        for found, _ in read:
+    def _pieces(self, read: Iterator[np.ndarray | DataError | int]) -> Iterator[Tensor]:
+        """What the processes have read, in order; a piece of the ring is to be copied before the next is asked for."""
+        for number, (found, places) in enumerate(zip(read, self._order.pieces, strict=True)):
             if isinstance(found, DataError):
                 raise UnreadableError(str(found))
-            yield torch.from_numpy(found) if isinstance(found, np.ndarray) else found
+            if isinstance(found, np.ndarray):
+                yield torch.from_numpy(found)
+            elif self._ring is not None:
+                yield self._ring[number % len(self._ring), : len(places)]
 
     def _put_together(self, pieces: Iterator[Tensor], count: int) -> Tensor:
         """The next `count` images, where a GPU can reach them if there is one."""
         on_gpu = torch.cuda.is_available()
         piece = next(pieces)
-        if len(piece) == count:
+        if len(piece) == count and self._ring is None:
             return piece.pin_memory() if on_gpu else piece
         whole = torch.empty((count, *piece.shape[1:]), dtype=piece.dtype, pin_memory=on_gpu)
         done = 0
@@ -263,40 +290,25 @@ class ImageLoader:
                 return whole
             piece = next(pieces)
 
-    def _new_reader(self, images: int) -> "DataLoader[tuple[np.ndarray | DataError, int]]":
+    def _new_reader(self, images: int) -> "DataLoader[np.ndarray | DataError | int]":
         """The processes, which start when they are first asked; pieces are of so many images at most."""
         workers = min(self._workers, len(self._order))
-        under_way = min(len(self._order), workers * AHEAD) * self._group.size * images * 3 * self._size**2
+        slots = workers * AHEAD + 1
+        if workers and has_room(slots * images * 3 * self._size**2 * self._group.size):
+            ring = torch.empty((slots, images, self._size, self._size, 3), dtype=torch.uint8)
+            self._ring = ring.share_memory_()  # type: ignore[no-untyped-call]
         return DataLoader(
-            self._rows,
-            batch_sampler=self._order,
+            _Pieces(self._rows, self._ring),
+            batch_size=None,
+            sampler=self._order,
             num_workers=workers,
             persistent_workers=workers > 0,
             timeout=patience(workers),
-            collate_fn=_stack if not workers or has_room(under_way) else _stack_arrays,
+            collate_fn=_as_it_is,  # nothing is to be put together
             prefetch_factor=AHEAD if workers else None,
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )
 
 
-def _stack(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[Tensor | DataError, np.ndarray]:
-    """A batch in one tensor, which a process writes once, into memory that it shares."""
-    images, rows = _parts(items)
-    return (images if isinstance(images, DataError) else default_collate(images)), rows
-
-
-def _stack_arrays(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[np.ndarray | DataError, np.ndarray]:
-    """A batch in one array, which goes through a pipe."""
-    images, rows = _parts(items)
-    return (images if isinstance(images, DataError) else np.stack(images)), rows
-
-
-def _parts(items: Sequence[tuple[np.ndarray | DataError, int]]) -> tuple[list[np.ndarray] | DataError, np.ndarray]:
-    """The images, or the first error, and their rows."""
-    rows = np.array([row for _, row in items])
-    images: list[np.ndarray] = []
-    for image, _ in items:
-        if isinstance(image, DataError):
-            return image, rows
-        images.append(image)
-    return images, rows
+def _as_it_is(found: Any) -> Any:
+    return found

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import multiprocessing
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError
+from backward_search.images import loading
 from backward_search.images.loading import ImageLoader, unreadable_images
 
 LOOK = Preprocessing(size=8)
@@ -91,6 +93,21 @@ def test_processes_live_from_epoch_to_epoch_until_they_are_not_needed(files):
     assert len(ours[LOOK, 0]) == 2
     assert ours[LOOK, 0] == ours[LOOK, 1] == ours[LOOK, 2]
     assert ours[kept, 0] == ours[kept, 2] == set()
+
+
+@pytest.mark.parametrize("pace", ["quick", "slow"])
+def test_pieces_of_one_image_come_whole_through_few_slots(files, monkeypatch, pace):
+    monkeypatch.setattr(loading, "PIECE_BYTES", 0)
+    monkeypatch.setattr(loading, "LEAST_PIECE", 1)
+    many = files * 6
+    labels = {"kind": np.arange(len(many))}
+    ours, alone = (ImageLoader(many, labels, LOOK, batch_size=7, workers=n, seed=0, keep=False) for n in (2, 0))
+    for epoch in range(2):
+        for one, other in zip(ours.epoch(epoch), alone.epoch(epoch), strict=True):
+            assert torch.equal(one.pixels, other.pixels)
+            assert torch.equal(one.rows, other.rows)
+            time.sleep(0.02 if pace == "slow" else 0)
+    assert len(ours._ring) == 9  # far fewer than there are pieces
 
 
 def test_too_few_images_for_the_processes(files):
