@@ -87,6 +87,8 @@ class Coarse:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
+NEIGHBOURS = 64
+"""Of so many rows one is taken for a start."""
 FORBIDDEN = -128
 """Minus infinity in bfloat16, as the whole number of the same bits."""
 
@@ -116,6 +118,19 @@ class Rough:
         """Put the rows that are not allowed, (N,) bool, below all others."""
         for bits in self._bits:
             np.copyto(bits, FORBIDDEN, where=~allowed)
+
+    def best(self, count: int) -> Tensor | None:
+        """Allowed rows with scores among the best, (B, count), each the best of neighbouring rows; None if too few."""
+        near = min(NEIGHBOURS, self.scores.shape[1] // count)
+        if not near:
+            return None
+        each = self._bits[:, : self.scores.shape[1] // near * near].reshape(len(self.scores), -1, near)
+        tops = each.max(axis=2)
+        chosen = np.argpartition(tops, -count, axis=1)[:, -count:]
+        if (np.take_along_axis(tops, chosen, 1) <= 0).any():  # the order is that of positive ones
+            return None
+        inside = np.take_along_axis(each, chosen[..., None], 1).argmax(axis=2)
+        return torch.from_numpy(chosen * near + inside)
 
     def reaching(self, query: int, bar: float) -> np.ndarray:
         """The allowed rows (n,), in order, whose true cosine with one of the queries can be `bar` or more.

@@ -142,17 +142,17 @@ class ExactEngine:
     def _not_ruled_out(self, scorer: Scorer, count: int, rough: Rough) -> Tensor | None:
         """The rows that can be among the `count` best.
 
-        `count` rows that seem best have exact scores of at least some bar: a row that cannot reach it is none of them.
+        `count` rows that seem good have exact scores of at least some bar: what cannot reach it is none of the best.
 
         Returns:
-            The rows (B, n), -1 in the gaps; None where they are too many, or fewer than `count` are allowed.
+            The rows (B, n), -1 in the gaps; None where they are too many, or too few seem good.
         """
         if self._allowed is not None:
             rough.forbid(self._allowed.numpy())
-        best = rough.scores.topk(count)
-        if not bool(best.values.isfinite().all()):
+        best = rough.best(count)
+        if best is None:
             return None
-        bars = scorer.pairs(best.indices).double().amin(dim=1) - ROUNDING  # scores are rounded to single precision
+        bars = scorer.pairs(best).double().amin(dim=1) - ROUNDING  # scores are rounded to single precision
         left = [torch.from_numpy(rough.reaching(query, bar)) for query, bar in enumerate(bars.tolist())]
         return pad_sequence(left, True, -1.0) if max(map(len, left)) <= COARSE_HITS else None
 
