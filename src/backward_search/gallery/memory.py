@@ -50,6 +50,9 @@ class Hits:
 class Scorer(Protocol):
     """A way to score the gallery's images for B queries; larger is better."""
 
+    def __len__(self) -> int:
+        """The number of queries B."""
+
     @property
     def guide(self) -> Tensor:
         """The vectors (B, E) by whose cosine an approximate engine looks for candidates."""
@@ -71,17 +74,26 @@ class Engine(Protocol):
 class CosineScorer:
     """Cosine similarity to the queries."""
 
-    def __init__(self, queries: Tensor, vectors: Vectors, guide: Tensor | None = None) -> None:
+    def __init__(self, queries: Tensor, vectors: Vectors, guide: Callable[[], Tensor] | None = None) -> None:
         """Score `vectors` (N, D) for queries (B, D).
 
         Args:
             queries: to which cosines are taken.
             vectors: one for each image.
-            guide: what an engine looks by (B, E), where the vectors are not the embeddings that it knows.
+            guide: gives what an engine looks by (B, E), where the vectors are not the embeddings that it knows.
         """
         exact = normalize(queries.to(vectors.device).double(), dim=1)
         self._unit, self._exact, self._vectors = exact.float(), exact, vectors
-        self.guide = self._unit if guide is None else guide
+        self._guide = guide
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._exact)
+
+    @property
+    def guide(self) -> Tensor:
+        """What an engine looks by; made when one asks, which the exact one never does."""
+        return self._unit if self._guide is None else self._guide()
 
     def block(self, rows: slice) -> Tensor:
         """The similarities to a slice of the gallery."""
@@ -158,7 +170,7 @@ class ExactEngine:
 
     def _of_all(self, scorer: Scorer, count: int) -> Tensor:
         """The same by scoring every row."""
-        asked = max(len(scorer.guide), 1)
+        asked = max(len(scorer), 1)
         size = min(self._block_rows, SCORES_AT_ONCE // asked, max(1024 * asked, ROWS_AT_ONCE // asked))
         size = max(size, 1)  # few queries: blocks that are few, too; many: one that keeps the product busy
         spare = SPARE
