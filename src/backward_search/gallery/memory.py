@@ -20,6 +20,8 @@ VALUES_AT_ONCE = 2**18
 """Gathered numbers of one pass of the exact scores, 2 MB in double precision, which a core's cache holds."""
 ROWS_AT_ONCE = 2**20
 """Rows of one block for a single query; of several, the fewer."""
+BUSY_ROWS = 65536
+"""Rows of one block for many queries: more keep the product no busier."""
 COARSE_QUERIES = 4
 """Queries at once, at most, for which the copy in 8 bits is quicker than the embeddings."""
 COARSE_BYTES = 2**30
@@ -171,8 +173,8 @@ class ExactEngine:
     def _of_all(self, scorer: Scorer, count: int) -> Tensor:
         """The same by scoring every row."""
         asked = max(len(scorer), 1)
-        size = min(self._block_rows, SCORES_AT_ONCE // asked, max(1024 * asked, ROWS_AT_ONCE // asked))
-        size = max(size, 1)  # few queries: blocks that are few, too; many: one that keeps the product busy
+        busy = min(1024 * asked, BUSY_ROWS)
+        size = max(min(self._block_rows, SCORES_AT_ONCE // asked, max(busy, ROWS_AT_ONCE // asked)), 1)
         spare = SPARE
         while True:
             hits = best_of(lambda rows: self._scores(scorer, rows), self._total, count + spare, size)
