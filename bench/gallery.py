@@ -29,8 +29,8 @@ import torch
 from backward_search.errors import UserError
 from backward_search.gallery.engines.index import BuildSettings, EngineSettings, Fields, Place, Segment
 from backward_search.gallery.engines.registry import ENGINES as INDEXED
-from backward_search.gallery.memory import Gallery, recall
-from backward_search.gallery.vectors import Vectors
+from backward_search.gallery.memory import SPARE, ExactEngine, Gallery, best_of, recall
+from backward_search.gallery.vectors import COARSE_AFTER, Vectors
 from backward_search.storage.atomic import write_json
 
 SIZE, CLASSES, DIMENSIONS = 256, 1000, 32
@@ -108,15 +108,25 @@ def measure(
 
 
 def _exact(vectors: Vectors, queries: torch.Tensor) -> dict[str, float]:
-    gallery = Gallery(vectors)
+    gallery, whole = Gallery(vectors), Gallery(vectors, ExactEngine(len(vectors), coarse_bytes=0))
     with Memory() as memory:
         gallery.search(queries, K)
     rates = []
     for _ in range(7):  # in turn, so that both meet the same load
         rates.append((*timed(lambda: gallery.search(queries, K)), *timed(lambda: _product(vectors, queries))))
     search, search_cpu, product, product_cpu = (min(times) for times in zip(*rates, strict=True))
-    one = seconds(lambda: gallery.search(queries[:1], K), 3)
+    with Memory() as copying:
+        for _ in range(COARSE_AFTER):
+            gallery.search(queries[:1], K)
+        copied = timed(lambda: gallery.search(queries[:1], K))[0]
+    ways = (gallery.search, whole.search, lambda query, k: _blocks(vectors, query, k))
+    each = [[timed(lambda way=way: way(queries[:1], K))[0] for way in ways] for _ in range(9)]  # type: ignore[misc]
+    one, plain, blocks = (min(times) for times in zip(*each, strict=True))
     return {
+        "one_query_ms_without_copy": 1000 * plain,
+        "one_query_ms_in_blocks": 1000 * blocks,
+        "copy_s": copied,
+        "copy_mb": copying.peak,
         "build_s": 0.0,
         "open_s": 0.0,
         "file_mb": 0.0,
@@ -134,6 +144,16 @@ def _product(vectors: Vectors, queries: torch.Tensor) -> None:
     """Nothing but the matrix products of all queries and images, in the block size that is the fastest here."""
     for start in range(0, len(vectors), 65536):
         torch.mm(queries, vectors.block(slice(start, min(start + 65536, len(vectors)))).T)
+
+
+def _blocks(vectors: Vectors, query: torch.Tensor, k: int) -> torch.Tensor:
+    """One query as it used to be searched: it stands before each block of 8,192 images, and each block is ranked."""
+    unit = torch.nn.functional.normalize(query, dim=1)
+
+    def scores(rows: slice) -> torch.Tensor:
+        return (unit @ vectors.block(rows).T).div_(vectors.lengths(rows))
+
+    return best_of(scores, len(vectors), k + SPARE, 8192).rows[:, :k]
 
 
 def _index(
@@ -191,6 +211,7 @@ def main() -> None:
                 if options.json:
                     write_json(options.json, {"machine": _machine(), "results": rows})
             file.unlink()
+    print("\n".join(["", *(_of_one(row) for row in rows if "copy_s" in row)]))
 
 
 def _in_a_process(arguments: tuple[str, Path, Path, BuildSettings], limit: float) -> dict[str, Any]:
@@ -223,6 +244,15 @@ def _line(row: dict[str, Any]) -> str:
     size = f"{row['build_s']:.1f} | {row['open_s']:.1f} | {row['file_mb']:.0f} | {row['memory_mb']:.0f}"
     speed = f"{row['queries_per_s']:.0f}{share} | {row['one_query_ms']:.1f}"
     return f"| {row['count']:,} | {row['engine']} | {size} | {speed} | {row['recall_at_10']:.3f} |"
+
+
+def _of_one(row: dict[str, Any]) -> str:
+    """How long one query takes by each way, for the exact engine."""
+    return (
+        f"one query of {row['count']:,}: {row['one_query_ms_in_blocks']:.1f} ms in blocks as it used to be, "
+        f"{row['one_query_ms_without_copy']:.1f} ms by all embeddings, {row['one_query_ms']:.1f} ms with the copy in "
+        f"8 bits, where there is one ({row['copy_mb']:.0f} MB while made; made and asked in {row['copy_s']:.1f} s)"
+    )
 
 
 def _machine() -> dict[str, Any]:

@@ -7,14 +7,27 @@ from typing import Protocol
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
+from torch.nn.utils.rnn import pad_sequence
 
 from backward_search.errors import OptionError
+from backward_search.gallery.coarse import Rough
+from backward_search.gallery.products import products
 from backward_search.gallery.vectors import Vectors
 
 SCORES_AT_ONCE = 2**23
 """Scores of one block, 32 MB: all queries against so many rows as this admits."""
 VALUES_AT_ONCE = 2**18
 """Gathered numbers of one pass of the exact scores, 2 MB in double precision, which a core's cache holds."""
+ROWS_AT_ONCE = 2**20
+"""Rows of one block for a single query; of several, the fewer."""
+BUSY_ROWS = 65536
+"""Rows of one block for many queries: more keep the product no busier."""
+COARSE_QUERIES = 4
+"""Queries at once, at most, for which the copy in 8 bits is quicker than the embeddings."""
+COARSE_BYTES = 2**30
+"""Memory that the copy may take, unless something else is said."""
+COARSE_HITS = 8192
+"""Where more rows than this cannot be ruled out, all are scored."""
 SPARE = 16
 """Rows that the exact engine proposes beyond those asked for, so that rounding in a block decides nothing."""
 ROUNDING = 1e-5
@@ -39,6 +52,9 @@ class Hits:
 class Scorer(Protocol):
     """A way to score the gallery's images for B queries; larger is better."""
 
+    def __len__(self) -> int:
+        """The number of queries B."""
+
     @property
     def guide(self) -> Tensor:
         """The vectors (B, E) by whose cosine an approximate engine looks for candidates."""
@@ -60,22 +76,43 @@ class Engine(Protocol):
 class CosineScorer:
     """Cosine similarity to the queries."""
 
-    def __init__(self, queries: Tensor, vectors: Vectors, guide: Tensor | None = None) -> None:
+    def __init__(self, queries: Tensor, vectors: Vectors, guide: Callable[[], Tensor] | None = None) -> None:
         """Score `vectors` (N, D) for queries (B, D).
 
         Args:
             queries: to which cosines are taken.
             vectors: one for each image.
-            guide: what an engine looks by (B, E), where the vectors are not the embeddings that it knows.
+            guide: gives what an engine looks by (B, E), where the vectors are not the embeddings that it knows.
         """
         exact = normalize(queries.to(vectors.device).double(), dim=1)
         self._unit, self._exact, self._vectors = exact.float(), exact, vectors
-        self.guide = self._unit if guide is None else guide
+        self._guide = guide
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._exact)
+
+    @property
+    def guide(self) -> Tensor:
+        """What an engine looks by; made when one asks, which the exact one never does."""
+        return self._unit if self._guide is None else self._guide()
 
     def block(self, rows: slice) -> Tensor:
         """The similarities to a slice of the gallery."""
         block = self._vectors.block(rows).to(self._unit.dtype)
-        return (self._unit @ block.T).div_(self._vectors.lengths(rows).clamp(min=1e-12))
+        return products(self._unit, block).div_(self._vectors.lengths(rows))
+
+    def rough(self, most: int) -> Rough | None:
+        """The similarities to the whole gallery, roughly.
+
+        Args:
+            most: bytes of memory that a copy of the gallery in 8 bits may take.
+
+        Returns:
+            None where there is no such copy: it is made when few queries have been asked for some times.
+        """
+        coarse = self._vectors.coarse(most) if len(self._exact) <= COARSE_QUERIES else None
+        return None if coarse is None else coarse.cosines(self._exact)
 
     def pairs(self, rows: Tensor) -> Tensor:
         """The similarities to each query's own rows, summed in double precision."""
@@ -93,21 +130,51 @@ class CosineScorer:
 class ExactEngine:
     """Scores every image, block by block; nothing but a block's scores is held."""
 
-    def __init__(self, total: int, allowed: Tensor | None = None, block_rows: int = 65536) -> None:
+    def __init__(
+        self,
+        total: int,
+        allowed: Tensor | None = None,
+        block_rows: int = ROWS_AT_ONCE,
+        coarse_bytes: int = COARSE_BYTES,
+    ) -> None:
         """Search `total` rows.
 
         Args:
             total: rows of the gallery.
             allowed: which rows may be proposed, (total,) bool; all by default.
             block_rows: most rows scored at once.
+            coarse_bytes: memory that a copy of a large gallery may take, by which rows are ruled out for few queries.
         """
-        self._total, self._allowed, self._block_rows = total, allowed, block_rows
+        self._total, self._allowed, self._block_rows, self._coarse_bytes = total, allowed, block_rows, coarse_bytes
 
     def shortlist(self, scorer: Scorer, count: int) -> Tensor:
         """Propose every row that can be among the `count` best once scores are exact."""
-        asked = max(len(scorer.guide), 1)
-        size = min(self._block_rows, SCORES_AT_ONCE // asked, max(1024 * asked, 8192))
-        size = max(size, 1)  # few queries: a block that stays in the cache; many: one that keeps the product busy
+        rough = scorer.rough(self._coarse_bytes) if isinstance(scorer, CosineScorer) else None
+        rows = None if rough is None else self._not_ruled_out(scorer, count, rough)
+        return self._of_all(scorer, count) if rows is None else rows
+
+    def _not_ruled_out(self, scorer: Scorer, count: int, rough: Rough) -> Tensor | None:
+        """The rows that can be among the `count` best.
+
+        `count` rows that seem good have exact scores of at least some bar: what cannot reach it is none of the best.
+
+        Returns:
+            The rows (B, n), -1 in the gaps; None where they are too many, or too few seem good.
+        """
+        if self._allowed is not None:
+            rough.forbid(self._allowed.numpy())
+        best = rough.best(count)
+        if best is None:
+            return None
+        bars = scorer.pairs(best).double().amin(dim=1) - ROUNDING  # scores are rounded to single precision
+        left = [torch.from_numpy(rough.reaching(query, bar)) for query, bar in enumerate(bars.tolist())]
+        return pad_sequence(left, True, -1.0) if max(map(len, left)) <= COARSE_HITS else None
+
+    def _of_all(self, scorer: Scorer, count: int) -> Tensor:
+        """The same by scoring every row."""
+        asked = max(len(scorer), 1)
+        busy = min(1024 * asked, BUSY_ROWS)
+        size = max(min(self._block_rows, SCORES_AT_ONCE // asked, max(busy, ROWS_AT_ONCE // asked)), 1)
         spare = SPARE
         while True:
             hits = best_of(lambda rows: self._scores(scorer, rows), self._total, count + spare, size)

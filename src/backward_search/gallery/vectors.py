@@ -1,5 +1,6 @@
 """Many embeddings as one matrix: in memory or memory-mapped, in one file or in the shards of a growing gallery."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import torch
 from torch import Tensor
 
 from backward_search.errors import DataError
+from backward_search.gallery.coarse import LEAST, TRIED, Coarse, bytes_of, has_kernel, is_right
 from backward_search.storage.mapped import mapped
+
+COARSE_FROM, COARSE_AFTER = 200_000, 8
+"""Rows from which a copy in 8 bits saves time, and how often it is asked for before it is made: a process of a few
+queries is done sooner without one."""
+COPIED = 65536
+"""Rows that are read at a time to be copied."""
+COPYING = threading.Lock()
+"""One copy is made at a time; who asks meanwhile does without."""
 
 
 class Vectors:
@@ -27,6 +37,8 @@ class Vectors:
         self._measured = np.zeros(len(self), dtype=bool)
         with torch.inference_mode(False):  # filled in whatever mode the searches are made
             self._lengths = torch.empty(len(self), device=self._device)
+        self._coarse: Coarse | None = None
+        self._coarse_asked = 0
 
     @classmethod
     def open(cls, files: Sequence[Path], device: torch.device | None = None) -> "Vectors":
@@ -67,11 +79,43 @@ class Vectors:
         return whole.to(self._device)
 
     def lengths(self, rows: slice) -> Tensor:
-        """The lengths of a slice's rows in single precision, (stop - start,); taken once, for no query changes them."""
+        """The lengths of a slice's rows in single precision, (stop - start,), `LEAST` or more; taken once."""
         if not self._measured[rows].all():  # threads that both find it so write the same
-            self._lengths[rows] = torch.linalg.vector_norm(self.block(rows).float(), dim=1)
+            self._lengths[rows] = _lengths(self.block(rows))
             self._measured[rows] = True
         return self._lengths[rows]
+
+    def coarse(self, most: int) -> Coarse | None:
+        """A copy in 8 bits a number, of E + 6 bytes a row, which is kept.
+
+        Args:
+            most: bytes that it may take.
+
+        Returns:
+            None where there are few rows, or they lie on another device; where it would take more, or torch has no
+            quick kernel for it; and before it has been asked for `COARSE_AFTER` times.
+        """
+        if self._coarse is not None:
+            return self._coarse
+        fits = len(self) >= COARSE_FROM and self.device.type == "cpu" and bytes_of(len(self), self.size) <= most
+        if fits and self._coarse_asked <= COARSE_AFTER and COPYING.acquire(blocking=False):
+            try:
+                self._coarse_asked += 1
+                if self._coarse_asked > COARSE_AFTER:
+                    self._coarse = self._made_coarse()
+            finally:
+                COPYING.release()
+        return self._coarse
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def _made_coarse(self) -> Coarse | None:
+        if not has_kernel():
+            return None
+        starts = range(0, len(self), COPIED)
+        blocks = (self.block(slice(start, min(start + COPIED, len(self)))) for start in starts)
+        made = Coarse.of(blocks, len(self), self.size)
+        return made if is_right(made, self.block(slice(0, TRIED))) else None
 
     def whole(self) -> Tensor:
         """All rows (N, E); of one part they are a view."""
@@ -87,6 +131,14 @@ class Vectors:
             inside = (wanted >= start) & (wanted < start + len(part))
             taken[inside] = part[wanted[inside] - start]
         return taken.reshape(*rows.shape, self.size).to(self._device)
+
+
+def _lengths(block: Tensor) -> Tensor:
+    """Those of rows (b, E) in single precision, (b,), `LEAST` or more."""
+    lengths: Tensor = torch.linalg.vector_norm(block.float(), dim=1)
+    if not bool(lengths.isfinite().all()):  # a sum of squares is too large
+        lengths = torch.linalg.vector_norm(block.double(), dim=1).float()
+    return lengths.clamp(min=LEAST)
 
 
 def map_array(file: Path) -> Tensor:

@@ -90,7 +90,16 @@ class AboveLeast:
         """Normalise a score for B queries; least, gain and shift are (B, 1)."""
         size = least.abs().clamp(min=TINY)
         self._gain, self._shift = (gain / size).float(), ((shift - least) / size).float()
-        self._scorer, self.guide = scorer, self._gain * scorer.guide
+        self._scorer = scorer
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._scorer)
+
+    @property
+    def guide(self) -> Tensor:
+        """That of the score, by its gain."""
+        return self._gain * self._scorer.guide
 
     def block(self, rows: slice) -> Tensor:
         """The scores of a slice of the gallery."""
@@ -111,7 +120,15 @@ class Harris:
     def __init__(self, likeness: Scorer, fit: Scorer, weight: float) -> None:
         """Join v and t by w."""
         self._both, self._weight = (likeness, fit), weight
-        self.guide = likeness.guide + fit.guide
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._both[0])
+
+    @property
+    def guide(self) -> Tensor:
+        """The sum of theirs."""
+        return self._both[0].guide + self._both[1].guide
 
     def block(self, rows: slice) -> Tensor:
         """The scores of a slice of the gallery."""

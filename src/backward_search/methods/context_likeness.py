@@ -32,5 +32,5 @@ class ContextLikeness:
 
     def of(self, queries: Tensor) -> CosineScorer:
         """What scores images by what they share with each query (B, E), in [-1, 1]."""
-        guide = self._map.guide(queries, self._conditioned)
-        return CosineScorer(self._map(queries, self._conditioned), self._images, guide)
+        shared = self._map(queries, self._conditioned)
+        return CosineScorer(shared, self._images, lambda: self._map.guide(queries, self._conditioned))

@@ -161,11 +161,11 @@ class Knowledge:
 
     def likelihood(self, ask: Ask) -> Likelihood:
         """What scores images by the log-probability that they meet the condition."""
-        return Likelihood(ask.conditions, self.log_p, self._direction(ask))
+        return Likelihood(ask.conditions, self.log_p, lambda: self._direction(ask))
 
     def probability(self, ask: Ask) -> Probability:
         """What scores images by the geometric mean of the probabilities of the conditions."""
-        return Probability(ask.conditions, self.log_p, self._direction(ask))
+        return Probability(ask.conditions, self.log_p, lambda: self._direction(ask))
 
     def labelled(self, conditions: Conditions) -> Tensor:
         """Which gallery images meet each condition by their labels, (B, N) bool."""

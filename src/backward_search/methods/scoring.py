@@ -1,6 +1,6 @@
 """What a method ranks by, as a scorer: over the whole gallery block by block, or over the rows an engine proposes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -24,15 +24,24 @@ class Likelihood:
 
     pull = 3.0
 
-    def __init__(self, conditions: Conditions, log_p: Tensor, direction: Tensor) -> None:
+    def __init__(self, conditions: Conditions, log_p: Tensor, direction: Callable[[], Tensor]) -> None:
         """Score images.
 
         Args:
             conditions: of B queries.
             log_p: log-probabilities of the gallery's classes (A, N, K).
-            direction: where images that meet the conditions lie, unit vectors (B, E).
+            direction: gives the way to where images that meet the conditions lie, unit vectors (B, E).
         """
-        self._conditions, self._log_p, self.guide = conditions, log_p, self.pull * direction
+        self._conditions, self._log_p, self._direction = conditions, log_p, direction
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._conditions)
+
+    @property
+    def guide(self) -> Tensor:
+        """The way to where images lie that meet the conditions (B, E); made when an engine asks."""
+        return self.pull * self._direction()
 
     def block(self, rows: slice) -> Tensor:
         """The log-probabilities of a slice of the gallery."""
@@ -76,6 +85,10 @@ class Passed:
         """
         self._conditions, self._ids, self.guide = conditions, ids, guide
 
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._conditions)
+
     def block(self, rows: slice) -> Tensor:
         """Which images of a slice pass."""
         return self._conditions.met_by(self._ids[:, rows]).to(self.guide.dtype)
@@ -91,6 +104,10 @@ class WeightedSum:
     def __init__(self, terms: Sequence[tuple[float, Scorer]]) -> None:
         """Add up at least one term: (weight, scorer)."""
         self._terms = list(terms)
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return len(self._terms[0][1])
 
     @property
     def guide(self) -> Tensor:

@@ -113,7 +113,7 @@ def test_the_guide_of_a_condition_leads_to_its_images():
     wanted = Conditions.of_ids((labels[:B, None] + 1) % 4, 4, torch.float32)
     way = torch.nn.functional.normalize(known.means[0][(labels[:B] + 1) % 4], dim=1)
     likeness = CosineScorer(embeddings[:B], Vectors([embeddings]))
-    scorer = WeightedSum([(1.0, likeness), (0.2, Likelihood(wanted, known.log_p, way))])
+    scorer = WeightedSum([(1.0, likeness), (0.2, Likelihood(wanted, known.log_p, lambda: way))])
     exact = Gallery(embeddings).best(scorer, 10).rows
     assert (labels[exact] == (labels[:B, None] + 1) % 4).all()
     by_likeness, by_guide = (recall(ByGuide(embeddings).shortlist(one, 60), exact) for one in (likeness, scorer))
