@@ -25,7 +25,7 @@ RAW_SUFFIXES = (
 )
 _HEAD = 4096  # bytes; comments may stand before what tells a drawing
 _MARKS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
-_NO_PICTURES = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "EPS", "PDF")  # which Pillow recognises, and cannot decode
+NO_PICTURES = ("BUFR", "GRIB", "HDF5", "MPEG", "WMF", "EPS", "PDF")  # which Pillow recognises, and cannot decode
 _VAGUE = ("TGA", "SPIDER", "IMT", "IPTC", "MCIDAS", "PCX", "PCD", "XVTHUMB", "IM")  # other files pass for these
 _DNG_VERSION = 50706  # a tag
 _PLUGINS = {"pillow_heif": "register_heif_opener", "pillow_avif": "", "pillow_jxl": ""}
@@ -149,7 +149,7 @@ def _opened(source: Path | bytes, suffix: str) -> bool | None:
     """Whether Pillow finds a picture; None for the thumbnail of a raw photograph."""
     load_plugins()
     Image.init()
-    unsure = {*_NO_PICTURES, *(name for name in _VAGUE if Image.EXTENSION.get(suffix) != name)}
+    unsure = {*NO_PICTURES, *(name for name in _VAGUE if Image.EXTENSION.get(suffix) != name)}
     try:
         with warnings.catch_warnings(action="ignore"):  # on damaged tags, and on sizes that are looked at later
             formats = [name for name in Image.ID if name not in unsure]

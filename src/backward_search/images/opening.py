@@ -16,9 +16,12 @@ from PIL import ExifTags, Image
 
 from backward_search.data.opening import MAX_PIXELS, USUAL, WHITE, Opening
 from backward_search.errors import DataError, TooLargeError
-from backward_search.images.kinds import OTHER, Kind, is_raw, kind_of, load_plugins
+from backward_search.images.kinds import NO_PICTURES, OTHER, Kind, is_raw, kind_of, load_plugins
 from backward_search.images.plain import as_rgb
+from backward_search.storage.swelling import swells
 
+CHANNELS = 3
+"""Bytes of a decoded pixel."""
 REDUCED = 4
 """A JPEG file may be decoded at 1/2, 1/4 or 1/8 as long as it stays this many times larger than its target.
 
@@ -90,8 +93,12 @@ def opened(source: Path | bytes | BinaryIO, most: int = MAX_PIXELS) -> Iterator[
         if isinstance(source, Path) and not stat.S_ISREG(source.stat().st_mode):
             raise OSError  # a pipe would be read for ever
         with _LargeAllowed(most), Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.format in NO_PICTURES:
+                raise OSError  # Pillow would start another program for it
             if image.width * image.height > most:
                 raise TooLargeError(f"{name} has {image.width} x {image.height} pixels: {_remedy(most)}")
+            if swells(_size_of(source), image.width * image.height * CHANNELS):
+                raise DataError(f"{name} unpacks to far more than it holds: save it again, smaller")
             if is_raw(image, source.suffix.lower() if isinstance(source, Path) else ""):
                 raise OSError  # the kind is found below
             yield image
@@ -101,6 +108,18 @@ def opened(source: Path | bytes | BinaryIO, most: int = MAX_PIXELS) -> Iterator[
         raise TooLargeError(f"{name} has more than {2 * most} pixels: {_remedy(most)}") from None
     except _DAMAGE as error:
         raise DataError(_in_words(source, name, error)) from None
+
+
+def _size_of(source: Path | bytes | BinaryIO) -> int:
+    """The bytes of an encoded picture."""
+    if isinstance(source, Path):
+        return source.stat().st_size
+    if isinstance(source, bytes):
+        return len(source)
+    here = source.tell()
+    size = source.seek(0, os.SEEK_END)
+    source.seek(here)
+    return size
 
 
 def left_out_as(source: object, error: DataError) -> str:

@@ -9,13 +9,22 @@ FREE, RATIO = 2**30, 200
 """Bytes that any file may unpack to, and how many times its own size a larger one may; tables reach 20, zeros 1,000."""
 
 
+def swells(size: int, unpacked: int) -> bool:
+    """Whether so many bytes that unpack to so many others are made to fill memory.
+
+    >>> swells(1000, 2**30), swells(1000, 2**31), swells(2**24, 2**31)
+    (False, True, False)
+    """
+    return unpacked > FREE and unpacked > RATIO * size
+
+
 def refuse_swollen(file: Path, unpacked: int) -> None:
     """Refuse a file that unpacks, as far as is known, to so many bytes.
 
     Raises:
         DataError: data are not packed so densely.
     """
-    if unpacked > FREE and unpacked > RATIO * file.stat().st_size:
+    if swells(file.stat().st_size, unpacked):
         sizes = f"{file.stat().st_size / 1e6:.1f} MB and unpacks to more than {unpacked / 1e9:.1f} GB"
         raise DataError(f"{file} has {sizes}, as no data does: get it again from where it came, or unpack it yourself")
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from backward_search.errors import DataError, MissingError
-from backward_search.storage.growth import most_of
 from backward_search.storage.pickle_weight import TooHeavyError, weigh
+from backward_search.storage.swelling import swells
 
 WRAPPINGS = ("module.", "_orig_mod.")
 _DAMAGE = (
@@ -67,7 +67,7 @@ def is_dense(value: Any) -> bool:
     """Whether a value is a tensor of which each number stands in memory; others may stand for more than fits there."""
     if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.device.type != "cpu":
         return False
-    return value.numel() * value.element_size() <= most_of(value.untyped_storage().nbytes())
+    return not swells(value.untyped_storage().nbytes(), value.numel() * value.element_size())
 
 
 def load_plain(path: Path) -> Any:

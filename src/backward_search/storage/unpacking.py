@@ -17,6 +17,7 @@ from typing import IO
 from backward_search.errors import DataError
 from backward_search.progress import byte_progress
 from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.naming import folded
 from backward_search.storage.swelling import refuse_swollen
 
 LOG = logging.getLogger(__name__)
@@ -33,7 +34,13 @@ _DAMAGE = (
     RuntimeError,  # an encrypted zip file, or one in a form that the standard library does not know
     IndexError,  # a member of a zip file without a name
     MemoryError,  # a packed one that announces more than any machine has
+    ValueError,  # names that are no text, or hold a character 0
+    OverflowError,
 )
+ENTRY = 4096
+"""What an entry counts for beside its content, as it takes as much of a disk: there could be millions in a small file."""
+LONG_NAME = 2**20
+"""Bytes of the longest name, or of what else a tar archive says of an entry."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,40 @@ class Member:
 def is_archive(path: Path) -> bool:
     """Whether the file is a tar archive, packed or not, or a zip archive."""
     try:
-        return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
+        with path.open("rb") as file:
+            return _is_tape(file) or zipfile.is_zipfile(file)
     except (EOFError, MemoryError):  # a gzip file that ends within its first block, an xz file that asks for too much
         return False
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry of a tar archive whose description is not read where it is as large as no description is."""
+
+    def _proc_gnulong(self, tape: tarfile.TarFile) -> tarfile.TarInfo:
+        self._refuse_long()
+        return super()._proc_gnulong(tape)  # type: ignore[misc,no-any-return]
+
+    def _proc_pax(self, tape: tarfile.TarFile) -> tarfile.TarInfo:
+        self._refuse_long()
+        return super()._proc_pax(tape)  # type: ignore[misc,no-any-return]
+
+    def _refuse_long(self) -> None:
+        if self.size > LONG_NAME:
+            raise tarfile.ExtractError(f"it describes an entry by {self.size:,} bytes")
+
+
+def _is_tape(file: IO[bytes]) -> bool:
+    """Whether a file is a tar archive, packed or not."""
+    try:
+        file.seek(0)
+        with tarfile.open(fileobj=file, tarinfo=_Entry):
+            return True
+    except tarfile.ExtractError:
+        return True  # which its reader will not like
+    except tarfile.TarError:
+        return False
+    finally:
+        file.seek(0)
 
 
 def is_unpacked(archive: Path) -> bool:
@@ -97,9 +135,10 @@ def unpack(archive: Path) -> None:
         for entry in entries:  # single files first: a folder that appears is then the last thing that was missing
             _settle(entry, archive.parent / entry.name)
     except _DAMAGE as error:
-        raise DataError(f"{archive} is damaged ({error}): delete it and run the command again") from None
+        raise DataError(f"{archive} is damaged ({_short(error)}): delete it and run the command again") from None
     except OSError as error:
-        raise DataError(f"{archive} cannot be unpacked: {error.strerror or error} ({error.filename})") from None
+        where = _short(Path(str(error.filename)).name)
+        raise DataError(f"{archive} cannot be unpacked: {error.strerror or error} ({where})") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     write_json(_marker(archive), {"bytes": archive.stat().st_size, "entries": [entry.name for entry in entries]})
@@ -114,9 +153,15 @@ def _extract(archive: Path, folder: Path) -> int:
     """Write the archive's files below `folder` and return their number."""
     folder.mkdir(parents=True)
     count, unpacked = 0, 0
+    spelt: dict[str, tuple[str, ...]] = {}
     with archive.open("rb") as file, byte_progress(f"unpacking {archive.name}", archive.stat().st_size) as bar:
         for member in _members(file):
-            place = folder.joinpath(*_parts(member, archive))
+            parts = _parts(member, archive)
+            place = folder.joinpath(*parts)
+            unpacked += ENTRY
+            refuse_swollen(archive, unpacked)
+            if spelt.setdefault(folded("/".join(parts)), parts) != parts:
+                raise DataError(f"{archive} holds {_short(member.name)!r} twice, spelt in two ways: unpack it yourself")
             if member.kind == "folder":
                 place.mkdir(parents=True, exist_ok=True)
             else:
@@ -149,14 +194,21 @@ def _parts(member: Member, archive: Path) -> tuple[str, ...]:
     path = PureWindowsPath(member.name)
     if member.kind == "other" or path.anchor or ".." in path.parts:
         problem = "a link or a device" if member.kind == "other" else "a path that leads out of the folder"
-        raise DataError(f"{archive} is not safe to unpack: {member.name!r} is {problem}, only files and folders belong")
+        name = _short(member.name)
+        raise DataError(f"{archive} is not safe to unpack: {name!r} is {problem}, only files and folders belong")
     return path.parts
 
 
+def _short(said: object) -> str:
+    """The beginning of a name or a message of an archive."""
+    text = str(said)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
 def _members(file: IO[bytes]) -> Iterator[Member]:
-    if tarfile.is_tarfile(file):  # asked first: a tar archive that holds a zip archive can look like one
+    if _is_tape(file):  # asked first: a tar archive that holds a zip archive can look like one
         # read by hand rather than with extractall: not every Python 3.11 has its safe filter (Ubuntu 22.04's has not)
-        with tarfile.open(fileobj=file) as tape:
+        with tarfile.open(fileobj=file, tarinfo=_Entry) as tape:
             for entry in tape:
                 kind = "file" if entry.isfile() else "folder" if entry.isdir() else "other"
                 yield Member(entry.name, kind, partial(tape.extractfile, entry))

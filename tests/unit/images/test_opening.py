@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageOps, features
+from PIL import EpsImagePlugin, ExifTags, Image, ImageOps, features
 
 from backward_search.data.opening import Opening
 from backward_search.data.registry import Preprocessing
@@ -183,3 +183,13 @@ def test_a_jpeg_much_larger_than_needed_is_decoded_smaller(tmp_path):
     ways = [open_picture(tmp_path / "a.jpg", enough=enough).resize((64, 48)) for enough in (64, None)]
     apart = np.abs(np.subtract(*(np.asarray(way).astype(int) for way in ways)))
     assert apart.mean() < 0.5
+
+
+def test_a_drawing_that_calls_itself_a_jpeg_starts_no_program(tmp_path, monkeypatch):
+    drawing = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    (tmp_path / "a.jpg").write_bytes(drawing)
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("a program was started"))
+    with pytest.raises(DataError, match="PostScript or Windows drawing: export as PNG"):
+        open_picture(tmp_path / "a.jpg")
+    with pytest.raises(DataError):
+        open_picture(drawing)

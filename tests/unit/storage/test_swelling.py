@@ -8,9 +8,11 @@ import zipfile
 import numpy as np
 import pytest
 from extras import needs
+from PIL import Image
 
 from backward_search.data.class_vectors import ClassVectors
 from backward_search.errors import DataError
+from backward_search.images.opening import open_picture
 from backward_search.readers.columnar import opened_parquet
 from backward_search.readers.custom.forms import read_listing
 from backward_search.readers.custom.listing import Reading, Roles
@@ -87,3 +89,26 @@ def test_rows_without_end_are_stopped(tmp_path, monkeypatch):
     pyarrow.parquet.write_table(pyarrow.table({"label": ["a"] * 10**6}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="rows, as no table"), opened_parquet(tmp_path / "a.parquet", "get it again"):
         pass
+
+
+def test_a_flood_of_empty_entries_is_stopped(tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz", compresslevel=9) as tape:
+        for number in range(12_000):
+            tape.addfile(tarfile.TarInfo(f"{number:05d}"))
+    with pytest.raises(DataError, match="unpacks to more than"):
+        unpack(tmp_path / "a.tar.gz")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_small_picture_of_many_pixels_is_not_decoded(tmp_path):
+    for kind in ("png", "gif", "webp", "tiff", "bmp"):
+        how = {"compression": "tiff_deflate"} if kind == "tiff" else {"lossless": True} if kind == "webp" else {}
+        Image.new("P" if kind == "gif" else "RGB", (2000, 1500)).save(tmp_path / f"a.{kind}", **how)
+        small = (tmp_path / f"a.{kind}").stat().st_size < 9 * 10**6 // swelling.RATIO
+        assert small == (kind != "bmp")
+        for source in (tmp_path / f"a.{kind}", (tmp_path / f"a.{kind}").read_bytes()):
+            if small:
+                with pytest.raises(DataError, match="unpacks to far more than it holds"):
+                    open_picture(source)
+            else:
+                assert open_picture(source).size == (2000, 1500)

@@ -224,3 +224,44 @@ def test_a_tape_that_holds_a_zip_archive_is_a_tape(folder, tmp_path):
     unpack(archive)
     assert (folder / "inner.zip").read_bytes() == inner
     assert not (folder / "x.txt").exists()
+
+
+@pytest.mark.parametrize("make", [tape, packed])
+def test_names_that_some_disks_take_for_one_are_refused(tmp_path, make):
+    archive = make(tmp_path / "a", {"birds/A.jpg": b"1", "birds/a.jpg": b"2"})
+    with pytest.raises(DataError, match=r"'birds/a.jpg' twice, spelt in two ways"):
+        unpack(archive)
+    assert not (tmp_path / "birds").exists()
+
+
+@pytest.mark.parametrize("name", ["../" * 3000 + "a", "a" * 5000, "/".join(["b" * 250] * 30)])
+@pytest.mark.parametrize("make", [tape, packed])
+def test_a_line_about_a_long_name_is_short(tmp_path, make, name):
+    with pytest.raises(DataError) as caught:
+        unpack(make(tmp_path / "a", {name: b""}))
+    said = str(caught.value)
+    assert len(said) < 400 + len(str(tmp_path))
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_huge_description_of_an_entry_is_not_read(tmp_path, place, monkeypatch):
+    monkeypatch.setattr(unpacking, "LONG_NAME", 4000)
+    entries = [tarfile.TarInfo("a"), tarfile.TarInfo("b")]
+    entries[place].pax_headers = {"comment": "c" * 5000}
+    archive = tape(tmp_path / "a.tar", {}, extra=entries)
+    assert is_archive(archive)
+    with pytest.raises(DataError, match=r"is damaged \(it describes an entry by 5,\d+ bytes\)"):
+        unpack(archive)
+
+
+@pytest.mark.parametrize("at", ["local", "central"])
+def test_a_zip_file_whose_names_are_no_text(tmp_path, at):
+    archive = packed(tmp_path / "a.zip", {"caf\u00e9.jpg": b"x"})
+    content = bytearray(archive.read_bytes())
+    name = "caf\u00e9".encode()
+    where = content.index(name) if at == "local" else content.rindex(name)
+    content[where + 3] = 0x97
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match="is damaged"):
+        unpack(archive)

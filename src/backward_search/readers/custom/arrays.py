@@ -99,9 +99,13 @@ def _load_arrays(source: Path) -> Arrays:
     refuse_swollen_zip(source)
     try:
         with np.load(source, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            arrays = {name: file[name] for name in file.files}
     except FAULTS as error:  # a single array has no names
         raise DataError(f"{source} cannot be read ({error}), expected an .npz file without Python objects") from None
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{source} holds {name!r}, which is no array: save arrays alone by numpy.savez")
+    return arrays
 
 
 def _joined(source: Path, arrays: Mapping[str, np.ndarray]) -> tuple[Arrays, list[str]]:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -591,6 +592,14 @@ def test_several_named_arrays(source, root):
 def test_arrays_that_cannot_be_used(arrays, message, source, root):
     np.savez(source / "a.npz", **arrays)
     with pytest.raises(DataError, match=message):
+        prepare(root, source / "a.npz")
+
+
+def test_an_npz_file_with_something_else_in_it(source, root):
+    np.savez(source / "a.npz", images=np.zeros((3, 4, 4, 3), np.uint8))
+    with zipfile.ZipFile(source / "a.npz", "a") as packed:
+        packed.writestr("readme.txt", "hello")
+    with pytest.raises(DataError, match=r"holds 'readme.txt', which is no array"):
         prepare(root, source / "a.npz")
 
 
