@@ -164,6 +164,7 @@ def _started(job: dict) -> int:
 
         traceback.print_exc()
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do is the workshop's own
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

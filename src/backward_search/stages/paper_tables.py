@@ -19,7 +19,8 @@ from backward_search.paper.tasks import PaperTask, tasks_of
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
 from backward_search.stages.paper_settings import Settings
-from backward_search.storage.atomic import read_json, write_csv
+from backward_search.storage.atomic import read_json, remove_leftovers, write_csv
+from backward_search.storage.lock import locked
 from backward_search.storage.paths import DataPaths, TablePaths
 from backward_search.visible import LINES
 
@@ -45,6 +46,9 @@ def make_tables(options: PaperTableOptions) -> Path:
 
     Returns:
         Their folder.
+
+    Raises:
+        DataError: another process is making them.
     """
     makers: dict[str, Callable[[PaperTableOptions], PaperTable]] = {
         "1": _datasets,
@@ -55,10 +59,12 @@ def make_tables(options: PaperTableOptions) -> Path:
         "6": _students,
     }
     paths = TablePaths.of(options.table_root)
-    made = [makers[number](options) for number in options.numbers]
-    for table in made:
-        write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
-        LOG.info("%s", "\n" + markdown(table), extra=LINES)
+    with locked(paths.lock, f"another process is making tables in {paths.folder}"):
+        remove_leftovers(paths.folder)
+        made = [makers[number](options) for number in options.numbers]
+        for table in made:
+            write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
+            LOG.info("%s", "\n" + markdown(table), extra=LINES)
     LOG.info("wrote %s; %s", paths.folder, _left(made))
     return paths.folder
 
