@@ -57,7 +57,7 @@ class Stage:
         inputs: the files on which the outputs depend; their content is hashed.
         outputs: the files that have to exist for the stage to count as done.
         hashes: the SHA-256 of each input.
-        _seen: the manifest as it was when this process began to look.
+        _seen: the manifest as this process last saw it.
     """
 
     name: str
@@ -92,7 +92,8 @@ class Stage:
             StaleError: there are outputs, but of other settings or inputs, or changed since they were written, and
                 `overwrite` is False.
         """
-        if overwrite or not self.manifest.exists():
+        self._seen = self._record
+        if overwrite or self._seen is None:
             return False
         stored = read_manifest(self.manifest)
         changed = _differences(stored["settings"], self.settings)
@@ -172,7 +173,7 @@ class Stage:
             facts: further things worth knowing, such as seed and shapes.
         """
         outputs = [*self.outputs, *(path for path in beside if path.exists())]
-        return write_json(
+        written = write_json(
             self.manifest,
             {
                 "stage": self.name,
@@ -184,6 +185,8 @@ class Stage:
                 "seconds": round(time.perf_counter() - self._start, 3),
             },
         )
+        self._seen = self._record
+        return written
 
     def _differs(self, name: str, value: str) -> bool:
         """Whether a file that is there is not the one that was recorded; what was made beside may have gone."""
