@@ -86,7 +86,10 @@ def test_what_was_done_meanwhile_is_not_done_again(stage):
     with other.alone():
         other.begin()
         finished(other)
-    with pytest.raises(DataError, match="another process has just done X1 .* run the same command again"), stage.alone():
+    with (
+        pytest.raises(DataError, match=r"another process has just done X1 .* run the same command again"),
+        stage.alone(),
+    ):
         pytest.fail("it works")
     assert stage.is_done(overwrite=False)
     with stage.alone():
