@@ -1,5 +1,6 @@
 """For the tests of faults: a workshop, the small run, and how thorough they are."""
 
+import importlib.util
 import random
 import shutil
 from dataclasses import dataclass
@@ -16,8 +17,7 @@ class Laid:
 
     Attributes:
         workshop: that made it.
-        before: by stage the folder as it was before.
-        end: the whole, by "end"; of another seed by "other".
+        places: by stage the folder as it was before it; the whole by "end".
     """
 
     workshop: Workshop
@@ -39,6 +39,15 @@ def laid(tmp_path_factory):
     workshop = Workshop(folder / "jobs")
     yield Laid(workshop, pipeline.lay(workshop, folder))
     workshop.close()
+
+
+@pytest.fixture(scope="session")
+def further(laid, tmp_path_factory):
+    """The small run, with what comes before the further stages too."""
+    faiss = importlib.util.find_spec("faiss") is not None
+    folder = tmp_path_factory.mktemp("further")
+    laid.places.update(pipeline.lay_further(laid.workshop, laid.places["end"], folder, faiss=faiss))
+    return laid
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,56 @@ def _weights(change: Callable) -> Damage:
     return damaged
 
 
+def _torch(change: Callable) -> Damage:
+    """Every tensor of a file of the authors' is another."""
+
+    def damaged(data: bytes) -> bytes:
+        import torch
+
+        def changed(value: object) -> object:
+            if isinstance(value, dict):
+                return {name: changed(each) for name, each in value.items()}
+            return change(value) if isinstance(value, torch.Tensor) else value
+
+        into = io.BytesIO()
+        torch.save(changed(torch.load(io.BytesIO(data), weights_only=True)), into)
+        return into.getvalue()
+
+    return damaged
+
+
+def _pickled(change: Callable[[object], object]) -> Damage:
+    return lambda data: pickle.dumps(change(pickle.loads(data)), 4)
+
+
+def _retyped(value: object) -> object:
+    """Every value is of another type, every key as it was."""
+    if isinstance(value, dict):
+        return {key: _retyped(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_retyped(each) for each in value]
+    return 3 if isinstance(value, str) else "three"
+
+
+def _entries(change: Callable[[dict], object]) -> Damage:
+    """The authors' embeddings with one image's entry changed."""
+
+    def damaged(data: bytes) -> bytes:
+        entries = np.load(io.BytesIO(data), allow_pickle=True).item()
+        entries[3] = change(entries[3])
+        into = io.BytesIO()
+        np.save(into, np.array(entries, dtype=object), allow_pickle=True)
+        return into.getvalue()
+
+    return damaged
+
+
+def _plain(array: np.ndarray) -> Damage:
+    into = io.BytesIO()
+    np.save(into, array)
+    return lambda _: into.getvalue()
+
+
 ANY: dict[str, Damage] = {
     "emptied": lambda _: b"",
     "halved": lambda data: data[: len(data) // 2],
@@ -97,6 +148,45 @@ BY_ENDING: dict[str, dict[str, Damage]] = {
         "one short": _weights(lambda t: t[:-1].clone() if t.ndim and len(t) else t),
     },
 }
+
+
+PUBLISHED: dict[str, dict[str, Damage]] = {
+    ".csv": BY_ENDING[".csv"],
+    ".npy": {
+        "numbers alone": _plain(np.zeros((60, 16), np.float32)),
+        "NaN": _entries(lambda one: one | {"feature": [float("nan")] * len(one["feature"])}),
+        "a column short": _entries(lambda one: one | {"feature": one["feature"][:-1]}),
+        "a text": _entries(lambda one: one | {"feature": ["x"] * len(one["feature"])}),
+        "no feature": _entries(lambda one: {key: value for key, value in one.items() if key != "feature"}),
+        "no entry": _entries(lambda _: None),
+        "another image": _entries(lambda one: one | {"path": "./data/wikiart/images/no/where.jpg"}),
+    },
+    ".pkl": {
+        **{str(value): _pickled(lambda _, value=value: value) for value in (None, [], {}, 5, "text")},
+        "other types": _pickled(_retyped),
+    },
+    ".pth": {
+        "NaN": _torch(lambda t: t * float("nan") if t.is_floating_point() else t),
+        "double": _torch(lambda t: t.double()),
+        "one short": _torch(lambda t: t[:-1].clone() if t.ndim and len(t) else t),
+        "texts": _torch(lambda _: "three"),
+        **{str(value): lambda _, value=value: _saved(value) for value in (None, [], {}, 5)},
+    },
+}
+"""Of the authors' files."""
+
+
+def _saved(value: object) -> bytes:
+    import torch
+
+    into = io.BytesIO()
+    torch.save(value, into)
+    return into.getvalue()
+
+
+def damages_of_published(file: Path) -> dict[str, Damage]:
+    """The ways to damage a file of the authors'."""
+    return ANY | PUBLISHED[file.suffix]
 
 
 def damages_of(file: Path) -> dict[str, Damage]:

@@ -1,6 +1,6 @@
 """Scripts as processes of their own that start at once: each is forked from one that has imported everything.
 
-    python workshop.py PROJECT
+    python workshop.py PROJECT [MODULE ...]
 
 reads jobs as lines of JSON and answers each with a line. `Workshop` is its other end.
 """
@@ -76,11 +76,12 @@ class Job:
 class Workshop:
     """Starts scripts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *modules: str) -> None:
+        """Begin one that has imported further modules too."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._count = folder, 0
         self._log = (folder / "workshop.log").open("w")
-        words = [sys.executable, __file__, str(PROJECT)]
+        words = [sys.executable, __file__, str(PROJECT), *modules]
         self._process = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, env=ENVIRONMENT
         )
@@ -164,12 +165,13 @@ def _started(job: dict) -> int:
 
         traceback.print_exc()
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do is the workshop's own
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def _serve() -> None:
+def _serve(modules: list[str]) -> None:
     names = ("matplotlib.figure", "pandas", "sklearn.model_selection", "scipy.special", "torch.utils.tensorboard")
     for name in (
         *names,
@@ -177,6 +179,7 @@ def _serve() -> None:
         "faiss",
         "backward_search.library.searcher",
         "backward_search.stages.train",
+        *modules,
     ):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -195,4 +198,4 @@ def _serve() -> None:
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(sys.argv[1]) / "src"), str(Path(sys.argv[1]) / "tests")]
-    _serve()
+    _serve(sys.argv[2:])

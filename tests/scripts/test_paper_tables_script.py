@@ -17,7 +17,8 @@ from test_training import script
 
 from backward_search.errors import UserError
 from backward_search.stages import paper_results
-from backward_search.storage.atomic import write_array
+from backward_search.storage.atomic import MACHINE, write_array
+from backward_search.storage.lock import locked
 
 PRECISION = "mAP@10 of the paper (precision@10)"
 
@@ -144,6 +145,31 @@ def test_results_of_other_weights_are_no_number(laid):
         weights.write_bytes(kept)
     assert row["mTS@10"].startswith("not run: python E1.Model-Evaluation.py")
     assert "the weights changed since" in row["mTS@10"]
+
+
+@pytest.mark.parametrize("content", ['{"queries": [1, 2, 3]}', "null", "{"])
+def test_damaged_queries_are_no_number(laid, content):
+    (file,) = laid.glob("data/APY/attributions/query_*.json")
+    kept = file.read_text()
+    file.write_text(content)
+    try:
+        (row, _) = made(laid, "1")
+    finally:
+        file.write_text(kept)
+    assert row["queries"].startswith("not run: python A2.Query-Generating.py --dataset_name APY")
+    assert f"{file.name} is not as A2 left it" in row["queries"]
+    assert row["test images"] == "80"
+
+
+def test_two_do_not_make_tables_in_one_folder(laid):
+    half = laid / "tables" / f".table1_datasets.{MACHINE}-999999999-1.partial.md"
+    half.parent.mkdir(exist_ok=True)
+    half.touch()  # of a process that was killed
+    with locked(laid / "tables" / ".tables.lock", ""), pytest.raises(UserError, match="another process is making"):
+        made(laid, "1")
+    assert half.exists()
+    made(laid, "1")
+    assert not list((laid / "tables").glob(".*"))
 
 
 def test_a_table_that_does_not_exist_is_refused(laid):

@@ -21,7 +21,7 @@ from backward_search.drawing.space import Space, draw_space
 from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
 from backward_search.images.opening import open_picture
 from backward_search.runs.evidence import briefly
-from backward_search.storage.atomic import replacing
+from backward_search.storage.atomic import remove_leftovers, replacing
 
 GREEN, GREY, NONE = "#007a54", "#bbbbbb", "#eeeeee"
 MARGIN, GAP = 0.06, 0.06
@@ -131,7 +131,11 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
 
 
 def save(figure: Figure, place: Path) -> None:
-    """Write a figure; the ending of the name is the format, and the same figure gives the same bytes."""
+    """Write a figure; the ending of the name is the format, and the same figure gives the same bytes.
+
+    What was half written beside it by a process that was killed goes.
+    """
+    remove_leftovers(place.parent)
     stamp: dict[str, dict[str, None]] = {
         "svg": {"Date": None},
         "pdf": {"CreationDate": None},

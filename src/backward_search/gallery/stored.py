@@ -6,7 +6,7 @@ been written, so that whatever interrupts a change leaves the gallery and all it
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backward_search.errors import DataError, MissingError
+from backward_search.errors import DataError, MissingError, UserError
 from backward_search.gallery.contents import Contents, IndexRecord, Shard
 from backward_search.gallery.engines.index import EXACT, BuildSettings, EngineSettings, Fields, Index, Place, Segment
 from backward_search.gallery.engines.registry import ENGINES
@@ -219,9 +219,30 @@ class StoredGallery:
         with locked(self.folder / ".lock", _other(self.folder)):
             self.contents = StoredGallery.open(self.folder).contents
             self.__dict__.pop("keys", None)
-            for left in self.folder.glob(".*.partial*"):  # of whoever was killed while writing
-                left.unlink()
+            self._drop_leftovers()
             yield
+
+    def tidy(self) -> None:
+        """Remove what a killed process left, unless nothing can be written there, or another is changing it."""
+        if (self.folder / ".lock").exists():
+            with suppress(UserError, OSError), self._changing():
+                pass
+
+    def _drop_leftovers(self) -> None:
+        """Remove what was half written, and indexes that do not count: of whoever was killed at building one."""
+        for left in self.folder.glob(".*.partial*"):
+            left.unlink()
+        for folder in sorted(self.folder.glob("*-*/")):
+            kind, _, number = folder.name.rpartition("-")
+            if kind in ENGINES and number.isdecimal() and not self._counts(kind, int(number)):
+                record = self.contents.indexes.get(kind)
+                if record is not None and record.milvus_uri:
+                    self._index(kind, replace(record, generation=int(number))).discard()
+                shutil.rmtree(folder)
+
+    def _counts(self, kind: str, generation: int) -> bool:
+        record = self.contents.indexes.get(kind)
+        return record is not None and record.generation == generation
 
     def _committed(self, contents: Contents) -> "StoredGallery":
         self.contents = replace(contents, files=self._hashes(contents))

@@ -34,6 +34,7 @@ def build_index(options: IndexOptions) -> Path:
         _stands(run, options),
     )
     if stands and stage.is_done(overwrite=options.overwrite):
+        StoredGallery.open(run.paths.gallery(options.split)).tidy()
         return run.paths.gallery(options.split)
     with stage.alone():
         if not stands:

@@ -19,7 +19,9 @@ from backward_search.paper.tasks import PaperTask, tasks_of
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
 from backward_search.stages.paper_settings import Settings
-from backward_search.storage.atomic import read_json, write_csv
+from backward_search.storage.atomic import read_json, remove_leftovers, write_csv
+from backward_search.storage.lock import locked
+from backward_search.storage.manifest import refuse_changed
 from backward_search.storage.paths import DataPaths, TablePaths
 from backward_search.visible import LINES
 
@@ -45,6 +47,9 @@ def make_tables(options: PaperTableOptions) -> Path:
 
     Returns:
         Their folder.
+
+    Raises:
+        DataError: another process is making them.
     """
     makers: dict[str, Callable[[PaperTableOptions], PaperTable]] = {
         "1": _datasets,
@@ -55,10 +60,12 @@ def make_tables(options: PaperTableOptions) -> Path:
         "6": _students,
     }
     paths = TablePaths.of(options.table_root)
-    made = [makers[number](options) for number in options.numbers]
-    for table in made:
-        write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
-        LOG.info("%s", "\n" + markdown(table), extra=LINES)
+    with locked(paths.lock, f"another process is making tables in {paths.folder}"):
+        remove_leftovers(paths.folder)
+        made = [makers[number](options) for number in options.numbers]
+        for table in made:
+            write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
+            LOG.info("%s", "\n" + markdown(table), extra=LINES)
     LOG.info("wrote %s; %s", paths.folder, _left(made))
     return paths.folder
 
@@ -101,12 +108,18 @@ def _counts(settings: Settings) -> list[Cell]:
 def _queries(settings: Settings, evaluation: EvaluateOptions) -> Cell:
     strict = evaluation.protocol == "strict"
     file = evaluation.data.queries(evaluation.conditioned, evaluation.split, strict=strict)
+    draw = commands_for(settings, evaluation, ["A2"])
     if not file.exists():
-        return Cell.not_run(commands_for(settings, evaluation, ["A2"]))
+        return Cell.not_run(draw)
     try:
+        manifest = evaluation.data.manifest(file.stem)
+        if manifest.exists():  # queries of the authors' bundle have none
+            refuse_changed(manifest, [file], "pass --overwrite True")
         return Cell(f"{len(read_json(file)['queries']):,}")
+    except UserError as error:
+        return Cell.not_run(draw, str(error))
     except (TypeError, KeyError):
-        raise DataError(f"{file} is not a query file: run A2 with --overwrite True") from None
+        return Cell.not_run(draw, f"{file} is not a query file: pass --overwrite True")
 
 
 def _regularisation(options: PaperTableOptions) -> PaperTable:

@@ -57,6 +57,7 @@ class Stage:
         inputs: the files on which the outputs depend; their content is hashed.
         outputs: the files that have to exist for the stage to count as done.
         hashes: the SHA-256 of each input.
+        _seen: the manifest as this process last saw it.
     """
 
     name: str
@@ -67,12 +68,22 @@ class Stage:
     hashes: dict[str, str] = field(init=False)
     _start: float = field(init=False)
     _withdrawn: bytes | None = field(init=False, default=None)
+    _seen: bytes | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Hash the inputs as they are now, before any work is done on them."""
         self.settings = json.loads(json.dumps(self.settings))  # compared with what JSON gives back: no tuples
         self.hashes = {name: file_hash(path) for name, path in self.inputs.items()}
         self._start = time.perf_counter()
+        self._seen = self._record
+
+    @property
+    def _record(self) -> bytes | None:
+        """The manifest as it is; None where there is none."""
+        try:
+            return self.manifest.read_bytes()
+        except OSError:
+            return None
 
     def is_done(self, *, overwrite: bool) -> bool:
         """Whether the outputs of exactly these settings and inputs are already there.
@@ -81,7 +92,8 @@ class Stage:
             StaleError: there are outputs, but of other settings or inputs, or changed since they were written, and
                 `overwrite` is False.
         """
-        if overwrite or not self.manifest.exists():
+        self._seen = self._record
+        if overwrite or self._seen is None:
             return False
         stored = read_manifest(self.manifest)
         changed = _differences(stored["settings"], self.settings)
@@ -100,8 +112,19 @@ class Stage:
                 f"{self.manifest.parent} holds {', '.join(damaged)} in another state than {self.name} left it: "
                 "pass --overwrite True to make it again"
             )
+        self._tidy()
         LOG.info("%s: already done with these settings and inputs, nothing to do", self.name)
         return True
+
+    @property
+    def _lock(self) -> Path:
+        return self.manifest.parent / f".{self.manifest.stem}.lock"
+
+    def _tidy(self) -> None:
+        """Remove what a process left that was killed at doing again what was done; nobody else would."""
+        if self._lock.exists():
+            with suppress(UserError, OSError), self.alone():  # where another is at it, or nothing can be written, no
+                pass
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -110,10 +133,12 @@ class Stage:
         Where it fails for what a user can put right, and has changed no output, an older manifest is valid again.
 
         Raises:
-            DataError: another process is at it.
+            DataError: another process is at it, or has done it since this one looked.
         """
         folder = self.manifest.parent
-        with locked(folder / f".{self.manifest.stem}.lock", f"another process is doing {self.name} for {folder}"):
+        with locked(self._lock, f"another process is doing {self.name} for {folder}"):
+            if self._record not in (None, self._seen):
+                raise DataError(f"another process has just done {self.name} for {folder}: run the same command again")
             for each in {folder, *(path.parent for path in self.outputs)}:
                 remove_leftovers(each)
             try:
@@ -148,7 +173,7 @@ class Stage:
             facts: further things worth knowing, such as seed and shapes.
         """
         outputs = [*self.outputs, *(path for path in beside if path.exists())]
-        return write_json(
+        written = write_json(
             self.manifest,
             {
                 "stage": self.name,
@@ -160,6 +185,8 @@ class Stage:
                 "seconds": round(time.perf_counter() - self._start, 3),
             },
         )
+        self._seen = self._record
+        return written
 
     def _differs(self, name: str, value: str) -> bool:
         """Whether a file that is there is not the one that was recorded; what was made beside may have gone."""

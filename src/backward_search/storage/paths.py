@@ -352,6 +352,11 @@ class TablePaths:
         return self.folder / f"{name}{suffix}"
 
     @property
+    def lock(self) -> Path:
+        """Is there while they are made."""
+        return self.folder / ".tables.lock"
+
+    @property
     def from_paper(self) -> Path:
         """Numbers that a user has copied from the paper."""
         return self.folder / "from_paper.csv"

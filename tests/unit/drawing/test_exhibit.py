@@ -1,9 +1,11 @@
 """The figure of a query: what stands beneath its hits."""
 
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from backward_search.drawing.exhibit import Card, Exhibit, Hit, Row, draw
+from backward_search.drawing.exhibit import Card, Exhibit, Hit, Row, draw, save
+from backward_search.storage.atomic import MACHINE
 
 USUAL = ["red", "cos 0.50"]
 
@@ -43,3 +45,10 @@ def test_a_tag_without_room_is_cut():
     assert len(lines) == 5
     assert lines[2].startswith("shares a")
     assert lines[4].endswith("…")
+
+
+def test_what_was_half_drawn_goes(tmp_path):
+    half = tmp_path / f".query_2.{MACHINE}-999999999-1.partial.png"
+    half.touch()  # of a process that was killed
+    save(Figure(), tmp_path / "query_3.png")
+    assert [file.name for file in tmp_path.iterdir()] == ["query_3.png"]

@@ -279,3 +279,22 @@ def test_an_older_gallery_whose_files_have_other_lengths(tmp_path):
     np.save(tmp_path / "embeddings" / "test.npy", np.array(["a"] * COUNT))
     with pytest.raises(DataError, match="holds <U1"):
         stored.vectors()
+
+
+def test_an_index_that_was_never_finished_goes(tmp_path):
+    """A process was killed at building it, or before it could remove the one before."""
+    needs("faiss", "faiss")
+    stored = begin(tmp_path, "faiss-hnsw")
+    for name in ("faiss-hnsw-1", "faiss-ivfpq-0", "notes-1", "faiss-hnsw-old"):
+        (stored.folder / name).mkdir()
+        (stored.folder / name / "rows-0000000000.faiss").write_text("half")
+    stored.tidy()
+    assert (stored.folder / "faiss-hnsw-1").exists()  # nobody was killed
+    (stored.folder / ".lock").touch()
+    stored.tidy()
+    left = sorted(each.name for each in stored.folder.iterdir())
+    assert left == ["faiss-hnsw-0", "faiss-hnsw-old", "gallery.json", "notes-1"]
+    assert found(stored, "faiss-hnsw", images(0, 3)) == keys(0, 3)
+    (stored.folder / "faiss-hnsw-1").mkdir()
+    stored.remove(keys(0, 1))
+    assert not (stored.folder / "faiss-hnsw-1").exists()

@@ -18,6 +18,7 @@ from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import DatasetEntry, EmptyTags
 from backward_search.data.tables import Table
 from backward_search.errors import DataError, MissingError, StaleError
+from backward_search.published.bundle import conversion
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.published.bundle.tags import class_and_tags, four_fields
 from backward_search.readers.wikiart import tags as wikiart_tags
@@ -225,6 +226,23 @@ def test_a2_keeps_the_queries_of_the_bundle(cub: DataPaths, caplog: pytest.LogCa
     assert place.read_bytes() == before
     with pytest.raises(StaleError, match="num_queries"):
         script("A2")(["--dataset_name", "CUB", "--data_root", str(cub.root)])
+
+
+def test_of_two_that_convert_one_does(cub: DataPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second has read the bundle when the first is done, which goes on with what it made."""
+    birds_bundle(cub)
+    read, others = conversion.read, [True]
+
+    def slowly(*words: Any) -> Any:
+        if others:
+            others.clear()
+            assert convert_bundle(cub, BIRDS)
+        return read(*words)
+
+    monkeypatch.setattr(conversion, "read", slowly)
+    assert not convert_bundle(cub, BIRDS)
+    assert not others
+    assert load_table(cub, BIRDS, "train").keys
 
 
 def test_without_a_bundle_nothing_happens(cub: DataPaths) -> None:

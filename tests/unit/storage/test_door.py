@@ -8,6 +8,7 @@ import pytest
 
 from backward_search.errors import DataError, MissingError, StaleError
 from backward_search.storage import hashing
+from backward_search.storage.atomic import MACHINE
 from backward_search.storage.hashing import file_hash
 from backward_search.storage.manifest import Stage, is_there, refuse_changed
 
@@ -78,6 +79,37 @@ def test_one_works_and_the_other_is_told(stage):
     assert not [file for file in stage.manifest.parent.iterdir() if file.suffix == ".lock"]
 
 
+def test_what_was_done_meanwhile_is_not_done_again(stage):
+    other = Stage(stage.name, stage.manifest, stage.settings, stage.inputs, stage.outputs)
+    assert not stage.is_done(overwrite=False)
+    assert not other.is_done(overwrite=False)
+    with other.alone():
+        other.begin()
+        finished(other)
+    with (
+        pytest.raises(DataError, match=r"another process has just done X1 .* run the same command again"),
+        stage.alone(),
+    ):
+        pytest.fail("it works")
+    assert stage.is_done(overwrite=False)
+    with stage.alone():
+        finished(stage)
+
+
+def test_what_is_done_is_rid_of_what_a_killed_process_left(stage, tmp_path):
+    """One was killed at doing it again, and nobody has to do it any more."""
+    finished(stage)
+    lock, half = tmp_path / ".manifest.lock", tmp_path / f".out.{MACHINE}-999999999-1.partial.txt"
+    lock.touch()
+    half.touch()
+    with stage.alone():
+        assert stage.is_done(overwrite=False)  # another is at it
+        assert lock.exists()
+    lock.touch()
+    assert stage.is_done(overwrite=False)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.txt", "manifest.json", "out.txt"]
+
+
 def settled(file, monkeypatch):
     """As if the file had not changed for a while."""
     later = time.time() + 60
@@ -95,6 +127,21 @@ def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path, monkeypatch):
     file.write_text("two")
     os.utime(file, ns=times)
     assert file_hash(file) != first
+
+
+def test_a_file_that_has_just_changed_is_read_again(tmp_path, monkeypatch):
+    """Its times may not tell the next change."""
+    file, note = tmp_path / "a", tmp_path / ".a.sha256.json"
+    file.write_text("one")
+    monkeypatch.setattr(hashing, "LARGE", 1)
+    changed = file.stat().st_ctime
+    read, before = [], hashing.hashlib.file_digest
+    monkeypatch.setattr(hashing.hashlib, "file_digest", lambda *words: read.append(1) or before(*words))
+    for seconds, times in ((0, 1), (1.9, 2), (-60, 3), (2.1, 4), (2.2, 4)):
+        monkeypatch.setattr(hashing.time, "time", lambda now=changed + seconds: now)
+        file_hash(file, noting=True)
+        assert len(read) == times, seconds
+        assert note.exists() == (seconds > 2)
 
 
 def test_the_hash_of_a_large_file_is_noted_and_read_once(tmp_path, monkeypatch):

@@ -56,6 +56,8 @@ def convert_bundle(paths: DataPaths, entry: DatasetEntry, *, check_only: bool = 
         return True
     stage = Stage("A1", paths.manifest("A1"), {"bundle": True, "folder": folder.name}, bundle.files, _outputs(paths))
     with stage.alone():
+        if is_prepared(paths):  # by another process, meanwhile
+            return False
         stage.begin()
         _write(content, paths, stage.settings)
         write_json(paths.report, report)
