@@ -4,6 +4,7 @@ Files are only ever added; `gallery.json` names those that count. It is replaced
 been written, so that whatever interrupts a change leaves the gallery and all its indexes as they were before it.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -266,8 +267,8 @@ class StoredGallery:
             MissingError: it is gone.
         """
         file, recorded = self.folder / name, self.contents.files.get(name)
-        if not file.exists():
-            raise MissingError(f"{file} does not exist: {AGAIN}")
+        if not os.path.isfile(file):  # noqa: PTH113, for it takes names that no disk has
+            raise MissingError(f"{self.folder / name[:200]} is no file: {AGAIN}")
         if recorded is not None and file_hash(file, noting=True) != recorded:
             raise DataError(f"{file} is not as it was written (damaged, changed, or another's): {AGAIN}")
         return file

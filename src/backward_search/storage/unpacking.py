@@ -38,7 +38,7 @@ _DAMAGE = (
     OverflowError,
 )
 ENTRY = 4096
-"""What an entry counts for beside its content, as it takes as much of a disk: there could be millions in a small file."""
+"""What an entry counts for beside its content, as it takes as much of a disk: a small file can hold millions."""
 LONG_NAME = 2**20
 """Bytes of the longest name, or of what else a tar archive says of an entry."""
 

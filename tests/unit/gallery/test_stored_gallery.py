@@ -298,3 +298,16 @@ def test_an_index_that_was_never_finished_goes(tmp_path):
     (stored.folder / "faiss-hnsw-1").mkdir()
     stored.remove(keys(0, 1))
     assert not (stored.folder / "faiss-hnsw-1").exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "a" * 3000, "b/" * 2000])
+@pytest.mark.parametrize("part", ["rows", "embeddings"])
+def test_a_table_that_names_no_file_is_refused(tmp_path, part, name):
+    folder = older(tmp_path)
+    content = json.loads((folder / "gallery.json").read_bytes())
+    content["shards"][0][part] = name
+    (folder / "gallery.json").write_text(json.dumps(content))
+    stored = StoredGallery.open(folder)
+    with pytest.raises(MissingError, match=r"is no file: ") as caught:
+        stored.keys if part == "rows" else stored.vectors()  # noqa: B018
+    assert len(str(caught.value)) < 600 + len(str(folder))
