@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from backward_search.errors import DataError
+from backward_search.storage.swelling import refuse_swollen
 
 FREE_ROWS, DENSEST = 10**7, 10
 """Rows that any Parquet file may have, and how many a larger one has in a byte at most: each image has a name."""
+AT_ONCE, MOST_ROWS = 2**28, 65536
+"""Bytes, and rows, that are read at once."""
 ARROW = (".arrow", ".feather", ".ipc")
 """How the names of Arrow files end."""
 _DAMAGE = (UnicodeDecodeError, MemoryError, OverflowError)
@@ -27,10 +30,6 @@ class _ArrowFile:
 
     def __init__(self, table: Any) -> None:
         self._table, self.schema_arrow, self.metadata = table, table.schema, _Size(table.num_rows)
-
-    def read(self, columns: Sequence[str]) -> Any:
-        """Some columns."""
-        return self._table.select(list(columns))
 
     def iter_batches(self, batch_size: int, columns: Sequence[str]) -> Iterator[Any]:
         """Some columns, batch by batch; for a part of a record, as `image.path`, all of it, which is not copied."""
@@ -64,6 +63,52 @@ def opened_columnar(file: Path, remedy: str) -> Iterator[Any]:
             yield _ArrowFile(table)
     except (OSError, pyarrow.ArrowException, *_DAMAGE) as error:
         raise DataError(f"{file} cannot be read as an Arrow file ({error}): {remedy}") from None
+
+
+def read_columns(file: Any, source: Path, columns: Sequence[str]) -> Any:
+    """Some columns as a table, read piece by piece: a value that is stored once can stand in every row.
+
+    Args:
+        file: opened by `opened_columnar`.
+        source: where it lies.
+        columns: of plain values.
+
+    Raises:
+        DataError: they unpack to far more than the file holds.
+    """
+    import pyarrow
+
+    pieces, unpacked = [], 0
+    for piece in file.iter_batches(_rows_at_once(file.metadata, columns), columns=list(columns)):
+        unpacked += sum(_size_of(values) for values in piece.columns)
+        refuse_swollen(source, unpacked)
+        pieces.append(piece)
+    wanted = pyarrow.schema([file.schema_arrow.field(name) for name in columns])
+    return pyarrow.Table.from_batches(pieces, wanted)
+
+
+def _rows_at_once(metadata: Any, columns: Sequence[str]) -> int:
+    """So many rows that they take at most `AT_ONCE` bytes even if each repeats all that is stored of a column."""
+    if isinstance(metadata, _Size):
+        return MOST_ROWS
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    chunks = (group.column(number) for group in groups for number in range(group.num_columns))
+    stored = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+    return max(1, min(MOST_ROWS, AT_ONCE // max(1, *stored))) if stored else MOST_ROWS
+
+
+def _size_of(values: Any) -> int:
+    """The bytes of an Arrow array once it is written out."""
+    import pyarrow
+    import pyarrow.compute
+
+    if not isinstance(values, pyarrow.DictionaryArray):
+        return int(values.nbytes)
+    kinds = values.dictionary
+    if not (pyarrow.types.is_string(kinds.type) or pyarrow.types.is_large_string(kinds.type)):
+        return int(values.nbytes)
+    each = pyarrow.compute.binary_length(kinds).cast("int64").take(values.indices)
+    return int(pyarrow.compute.sum(each).as_py() or 0)
 
 
 def vector_columns(schema: Any) -> list[str]:

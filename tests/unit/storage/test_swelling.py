@@ -13,7 +13,8 @@ from PIL import Image
 from backward_search.data.class_vectors import ClassVectors
 from backward_search.errors import DataError
 from backward_search.images.opening import open_picture
-from backward_search.readers.columnar import opened_parquet
+from backward_search.readers import columnar
+from backward_search.readers.columnar import opened_columnar, opened_parquet, read_columns
 from backward_search.readers.custom.forms import read_listing
 from backward_search.readers.custom.listing import Reading, Roles
 from backward_search.storage import swelling
@@ -112,3 +113,41 @@ def test_a_small_picture_of_many_pixels_is_not_decoded(tmp_path):
                     open_picture(source)
             else:
                 assert open_picture(source).size == (2000, 1500)
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow", "arrow without its values once"])
+def test_a_value_that_every_row_repeats_is_not_read_for_each(tmp_path, monkeypatch, form):
+    needs("parquet", "pyarrow")
+    import pyarrow.ipc
+    import pyarrow.parquet
+
+    monkeypatch.setattr(columnar, "AT_ONCE", 4 * MB)
+    values = pyarrow.array(["a" * 100_000, "b"]).take(pyarrow.array([0] * 2000))
+    plain = form == "arrow without its values once"
+    table = pyarrow.table({"label": values if plain or form == "parquet" else values.dictionary_encode()})
+    file = tmp_path / f"a.{form.split()[0]}"
+    if form == "parquet":
+        pyarrow.parquet.write_table(table, file, dictionary_pagesize_limit=10**9)
+    else:
+        with pyarrow.ipc.new_file(file, table.schema) as stream:
+            stream.write_table(table)
+    del values, table
+    before = pyarrow.total_allocated_bytes()
+    with opened_columnar(file, "get it again") as opened:
+        if plain:  # the file is as large as what comes out of it
+            assert read_columns(opened, file, ["label"]).num_rows == 2000
+            return
+        with pytest.raises(DataError, match="unpacks to more than"):
+            read_columns(opened, file, ["label"])
+    assert pyarrow.default_memory_pool().bytes_allocated() - before < 64 * MB
+
+
+def test_columns_are_read_as_they_are(tmp_path):
+    needs("parquet", "pyarrow")
+    import pyarrow.parquet
+
+    table = pyarrow.table({"label": [f"{row % 7}" for row in range(1000)], "other": list(range(1000))})
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet", row_group_size=300)
+    with opened_columnar(tmp_path / "a.parquet", "get it again") as opened:
+        assert read_columns(opened, tmp_path / "a.parquet", ["label"]).equals(table.select(["label"]))
+        assert read_columns(opened, tmp_path / "a.parquet", []).num_columns == 0

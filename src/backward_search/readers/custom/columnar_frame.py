@@ -1,21 +1,23 @@
 """What a Parquet or Arrow file of the user's says in columns of plain values, as text."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from backward_search.readers.columnar import class_names, vector_columns
+from backward_search.readers.columnar import class_names, read_columns, vector_columns
 from backward_search.readers.custom.names import column_text
 
 
-def text_columns(file: Any, leave: Collection[str]) -> tuple[pd.DataFrame, list[str]]:
+def text_columns(file: Any, source: Path, leave: Collection[str]) -> tuple[pd.DataFrame, list[str]]:
     """The columns of a file as text, and the names of those that hold no labels: bytes, records and vectors.
 
     Class ids whose names stand in the schema's metadata become those names.
 
     Args:
         file: opened by `columnar.opened_columnar`.
+        source: where it lies.
         leave: columns that are of no interest.
     """
     schema = file.schema_arrow
@@ -25,7 +27,7 @@ def text_columns(file: Any, leave: Collection[str]) -> tuple[pd.DataFrame, list[
         field.name for field in rest if field.name in vectors or holds_bytes(field.type) or "struct<" in str(field.type)
     ]
     plain = [field.name for field in rest if field.name not in ignored]
-    table = file.read(columns=plain)
+    table = read_columns(file, source, plain)
     columns = {name: column_text(pd.Series(table.column(name).to_pylist(), dtype=object)) for name in plain}
     frame = pd.DataFrame(columns, index=range(file.metadata.num_rows))
     for column, names in class_names(schema).items():

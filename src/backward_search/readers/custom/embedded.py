@@ -112,7 +112,7 @@ def _table(source: Path, reading: Reading, count: int = -1) -> pd.DataFrame:
     """All rows of a table as text; of a text empty lines too, where there are then so many as are wanted."""
     if source.suffix.lower() in (".parquet", *ARROW):
         with opened_columnar(source, "replace it") as file:
-            return text_columns(file, leave=())[0]
+            return text_columns(file, source, leave=())[0]
     if source.suffix.lower() not in (".csv", ".tsv", ".tab", ".txt"):
         raise DataError(
             f"--source {source} is no table: beside --vectors goes a .csv, .parquet or .arrow file of labels"

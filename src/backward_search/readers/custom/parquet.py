@@ -173,7 +173,7 @@ def _read(source: Path, roles: Roles, reading: Reading) -> _Read:
         schema = file.schema_arrow
         column = _vector_column(source, schema, roles, reading)
         image = _image_column(source, schema, roles, needed=not column)
-        frame, ignored = text_columns(file, leave=(image, column))
+        frame, ignored = text_columns(file, source, leave=(image, column))
         suffix = _suffix(file, image) if image else ""
         vectors = column_vectors(source, file, column) if column else None
     return _Read(frame, tuple(field.name for field in schema), image, suffix, ignored, vectors)

@@ -10,7 +10,7 @@ import numpy as np
 from backward_search.data.report import Findings
 from backward_search.errors import DataError, MissingError
 from backward_search.images.writing import ImageJob
-from backward_search.readers.columnar import class_names, opened_parquet
+from backward_search.readers.columnar import class_names, opened_parquet, read_columns
 from backward_search.readers.wikiart.labels import STYLES, artist_label, genre_label, style_label
 from backward_search.readers.wikiart.rows import HUB, IMAGES, REMEDY, Form, Rows
 
@@ -87,7 +87,7 @@ def _labels(shard: Path) -> dict[str, list[str]]:
                 f"{shard} does not name the classes of {', '.join(_COLUMNS)} in its metadata ('huggingface'): {_AGAIN}"
             )
         _check_types(shard, schema)
-        table = file.read(columns=list(_COLUMNS))
+        table = read_columns(file, shard, list(_COLUMNS))
         labels = {}
         for column, label in _COLUMNS.items():
             known = [label(name) for name in names[column]]
