@@ -28,11 +28,13 @@ class Console(logging.StreamHandler[TextIO]):
     """Lines above the progress bars; where nobody reads them any more, as behind `| head`, the script ends."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line.
+        """Write a line; how far a bar is, its drawing says already.
 
         Raises:
             BrokenPipeError: nobody reads.
         """
+        if getattr(record, "drawn", False):
+            return
         try:
             tqdm.write(self.format(record), file=self.stream)
             self.flush()

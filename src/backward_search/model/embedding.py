@@ -103,7 +103,10 @@ def batches_of(files: Sequence[Path], look: Preprocessing, batch_size: int, work
     if not files:
         return
     loader = ImageLoader(files, {}, look, batch_size=batch_size, workers=workers, keep=False)
-    yield from progress(loader.epoch(), what, "batch", loader.steps)
+    with progress((), what, "image", len(files)) as bar:
+        for batch in loader.epoch():
+            yield batch
+            bar.update(len(batch.rows))
 
 
 @torch.inference_mode()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
 from backward_search.cli.console import skippable
@@ -30,7 +29,7 @@ from backward_search.model.embedding import is_mixed
 from backward_search.model.features import Features, HowImagesAreRead, KeptFeatures, given_features
 from backward_search.model.network import Model
 from backward_search.model.precision import precision_of, products_in
-from backward_search.progress import progress
+from backward_search.progress import Bar, progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
 from backward_search.stages.describe_heads import describe_heads
@@ -306,9 +305,9 @@ def _take_best(trainer: Trainer, paths: RunPaths, group: Group) -> None:
     trainer.model.load_state_dict(load_tensors(paths.best_weights)[0])
 
 
-def _after_step(bar: "tqdm[int]", trainer: Trainer, options: TrainOptions, keep: Callable[[], None]) -> None:
+def _after_step(bar: Bar, trainer: Trainer, options: TrainOptions, keep: Callable[[], None]) -> None:
     bar.update()
-    if trainer.step % options.verbose_step == 0 and not bar.disable:  # reading the sums waits for the device
+    if trainer.step % options.verbose_step == 0 and bar.shown:  # reading the sums waits for the device
         result = trainer.tally.result()
         bar.set_postfix_str(f"loss {result.loss:.3f}, accuracy: {_listed(result.accuracy)}")
     if trainer.step % options.checkpoint_step == 0:
