@@ -5,13 +5,12 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
 from backward_search.visible import visible
 
-Item = TypeVar("Item")
 LOG = logging.getLogger(__name__)
 EVERY = 30.0
 """Seconds between two lines of the log about the same work."""
@@ -63,7 +62,7 @@ class Bar(tqdm):  # type: ignore[misc]
         return f"{text}, {speed} a second{left}"
 
 
-def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None, done: int = 0) -> Bar:
+def progress(items: Iterable[Any], what: str, unit: str, total: int | None = None, done: int = 0) -> Bar:
     """Iterate under a progress bar.
 
     Args:
@@ -76,6 +75,6 @@ def progress(items: Iterable[Item], what: str, unit: str, total: int | None = No
     return Bar(items, what, unit=unit, total=total, initial=done)
 
 
-def byte_progress(what: str, total: int | None, done: int = 0) -> "tqdm[NoReturn]":
+def byte_progress(what: str, total: int | None, done: int = 0) -> Bar:
     """A progress bar in bytes, moved with `update`."""
     return Bar(None, what, total=total, initial=done, unit="B", unit_scale=True, unit_divisor=1024)
