@@ -5,6 +5,8 @@ Each numbered script has a module of options, named as its stage, made of groups
 of the option. `translation` makes the small values of them that the package works with.
 """
 
+import os
+
 from backward_search.cli.build_index import IndexOptions
 from backward_search.cli.change_gallery import ChangeOptions
 from backward_search.cli.command_line import next_command, parse, parse_each
@@ -20,6 +22,10 @@ from backward_search.cli.photo_search import PhotoOptions
 from backward_search.cli.prepare import ApyOptions, CubOptions, CustomOptions, DownloadOptions, PrepareOptions
 from backward_search.cli.train import TrainOptions
 from backward_search.cli.visualize import VisualizeOptions
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""Threads of PyTorch, which is imported later, sleep while they wait for one another: beside other programs those that
+spin hold the very core that the others need, and small operations take ten times as long."""
 
 __all__ = [
     "ApyOptions",

@@ -1,6 +1,7 @@
 """The options are the interface: each script has those of `interface.txt`, defined once, in groups of depth two."""
 
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -85,3 +86,12 @@ def test_the_room_is_light():
     code = "import sys, backward_search.cli; print('torch' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT / "src", check=True)
     assert said.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("before", [None, "ACTIVE"])
+def test_threads_that_wait_sleep_unless_the_user_says_otherwise(before):
+    program = "import os, sys, backward_search.cli; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    setting = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    setting |= {"OMP_WAIT_POLICY": before} if before else {}
+    done = subprocess.run([sys.executable, "-c", program], env=setting, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [before or "PASSIVE", "False"]
