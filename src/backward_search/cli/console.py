@@ -5,11 +5,14 @@ import errno
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
@@ -156,7 +159,8 @@ def skippable() -> Iterator[None]:
 def run_script(main: Callable[[], object]) -> None:
     """Run a script's `main` and leave with its exit code: 0, or 2 with one line for what a user can cause."""
     try:
-        main()
+        with _interrupts_noted() as interrupted:
+            main()
     except UserError as error:
         sys.exit(_one_line(str(error)))
     except BrokenPipeError:
@@ -169,9 +173,29 @@ def run_script(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         _interrupted()
     except Exception as error:
-        if not _is_of_an_interrupt(error):
+        if not interrupted and not _is_of_an_interrupt(error):
             raise
         _interrupted()
+
+
+@contextmanager
+def _interrupts_noted() -> Iterator[list[int]]:
+    """Note each Ctrl-C: a library's C code may drop it, and fail otherwise for it."""
+    noted: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ours = ours and threading.current_thread() is threading.main_thread()
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        if ours and signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _interrupted() -> NoReturn:

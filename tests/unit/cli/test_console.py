@@ -1,11 +1,15 @@
 """What a script says, and how it ends."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import pytest
 
+from backward_search.cli.console import run_script
 from backward_search.storage.paths import PROJECT
 
 TALKER = """
@@ -44,3 +48,25 @@ def test_a_script_that_is_read_to_its_end_says_all():
     assert len(lines) == 20_003
     assert lines[1] == "word=x"
     assert lines[-1].startswith("finished in ")
+
+
+def test_an_interrupt_that_a_library_drops_still_ends_the_script(capsys):
+    def main():
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+        raise ValueError("could not determine the shape of an object")
+
+    with pytest.raises(SystemExit) as ended:
+        run_script(main)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("interrupted: run the same command again")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_without_an_interrupt_is_shown():
+    def main():
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        run_script(main)
