@@ -257,7 +257,7 @@ class ImageLoader:
     def _decoded(self, shares: list[np.ndarray], epoch: int) -> Iterator[Tensor]:
         cut = [rows[start : start + self._piece] for rows in shares for start in range(0, len(rows), self._piece)]
         self._order.pieces = [[(epoch, row) for row in piece.tolist()] for piece in cut]
-        self._reader = self._reader or self._new_reader(max(map(len, cut), default=0))
+        self._reader = self._reader or self._new_reader()
         pieces = self._pieces(watched(self._reader))
         for rows in shares:
             pixels = self._put_together(pieces, len(rows))
@@ -290,9 +290,11 @@ class ImageLoader:
                 return whole
             piece = next(pieces)
 
-    def _new_reader(self, images: int) -> "DataLoader[np.ndarray | DataError | int]":
-        """The processes, which start when they are first asked; pieces are of so many images at most."""
-        workers = min(self._workers, len(self._order))
+    def _new_reader(self) -> "DataLoader[np.ndarray | DataError | int]":
+        """The processes, as a whole epoch needs them; they start when they are first asked."""
+        sizes = [len(rows) for rows, _ in self.shares()]
+        images = min(self._piece, max(sizes))
+        workers = min(self._workers, sum(-(-size // images) for size in sizes))
         slots = workers * AHEAD + 1
         if workers and has_room(slots * images * 3 * self._size**2 * self._group.size):
             ring = torch.empty((slots, images, self._size, self._size, 3), dtype=torch.uint8)

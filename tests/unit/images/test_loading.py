@@ -110,6 +110,16 @@ def test_pieces_of_one_image_come_whole_through_few_slots(files, monkeypatch, pa
     assert len(ours._ring) == 9  # far fewer than there are pieces
 
 
+@pytest.mark.parametrize("skip", [2, 3])
+def test_an_epoch_that_is_nearly_over_leaves_enough_for_the_next(files, skip):
+    labels = {"kind": np.arange(len(files))}
+    ours, alone = (ImageLoader(files, labels, LOOK, batch_size=5, workers=n, seed=0, keep=False) for n in (2, 0))
+    for epoch, left in ((0, skip), (1, 0)):
+        for one, other in zip(ours.epoch(epoch, left), alone.epoch(epoch, left), strict=True):
+            assert torch.equal(one.pixels, other.pixels)
+    assert len(multiprocessing.active_children()) >= 2
+
+
 def test_too_few_images_for_the_processes(files):
     with pytest.raises(DataError, match="too few"):
         loader(files[:3], group=Group(0, 2))
