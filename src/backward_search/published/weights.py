@@ -68,7 +68,7 @@ def _fitted(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: P
     """The tensors in the order and precision expected.
 
     Raises:
-        DataError: some are missing, too many, or of another shape.
+        DataError: some are missing, too many, of another shape, or hold what is no finite number.
     """
     shapes = {
         name: f"{name} is {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
@@ -86,4 +86,10 @@ def _fitted(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], file: P
             f"{file} does not fit the network that its folder names and the classes of the data set: "
             f"{', '.join(found)}: check the folder's name, and that the data set is prepared from the authors' tables"
         )
-    return {name: state[name].to(tensor.dtype) for name, tensor in expected.items()}
+    state = {name: state[name].to(tensor.dtype) for name, tensor in expected.items()}
+    if unsound := [name for name, tensor in state.items() if not bool(tensor.isfinite().all())]:
+        raise DataError(
+            f"{file} is damaged: {len(unsound)} tensors hold what is no finite number ({unsound[0]}): "
+            "get it again from where it came"
+        )
+    return state

@@ -16,11 +16,12 @@ from scripts_by_name import script
 
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.registry import DatasetEntry, EmptyTags
+from backward_search.data.report import Findings
 from backward_search.data.tables import Table
 from backward_search.errors import DataError, MissingError, StaleError
 from backward_search.published.bundle import conversion
 from backward_search.published.bundle.conversion import convert_bundle
-from backward_search.published.bundle.tags import class_and_tags, four_fields
+from backward_search.published.bundle.tags import class_and_tags, four_fields, read_tags
 from backward_search.readers.wikiart import tags as wikiart_tags
 from backward_search.storage.paths import DataPaths
 
@@ -323,6 +324,16 @@ def test_the_double_commas_of_the_published_strings() -> None:
     assert four_fields([NAN, "s", NAN, "t"])[1] == "t,,s"
     assert four_fields(["g", NAN, NAN, "Nan, finance"])[1] == "nan,fice,g,"
     assert class_and_tags(["c", "a,,b"], []) == ("a,b,c", "a,,b,c")
+
+
+def test_tags_that_are_no_text_are_counted(tmp_path: Path) -> None:
+    file, findings = tmp_path / "tags.pkl", Findings()
+    file.write_bytes(pickle.dumps({"a": ["c", 3], "b": [1, NAN], "c": ["d", "x"]}))
+    assert read_tags(file, ["a", "b", "c"], ["e", "f"], findings)[0] == ["c", "f", "x,d"]
+    assert findings.repaired == {"images with tags that are no text, taken as none": ["a"]}
+    file.write_bytes(pickle.dumps({"a": [3, "s", NAN, None], "b": [NAN] * 4}))
+    read_tags(file, ["a", "b"], [], findings)
+    assert findings.repaired == {"images with tags that are no text, taken as none": ["a", "a"]}
 
 
 @pytest.mark.parametrize(

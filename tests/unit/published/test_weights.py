@@ -44,3 +44,13 @@ def test_weights_are_no_student(tmp_path) -> None:
     file = published.write_student(tmp_path / "student.pth", published.PublishedModel())
     with pytest.raises(DataError, match="does not fit"):
         student_state(file, Student(published.SIZE, [3]))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_damaged(value, tmp_path) -> None:
+    network = published.PublishedStudent(3)
+    with torch.no_grad():
+        network.fc3.bias[2] = value
+    file = published.write_student(tmp_path / "student.pth", network)
+    with pytest.raises(DataError, match=r"student\.pth is damaged: 1 tensors hold .* \(6\.bias\): get it again"):
+        student_state(file, Student(published.SIZE, [3]))

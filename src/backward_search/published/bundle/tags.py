@@ -1,5 +1,6 @@
 """The tags of a bundle, which come in two kinds of pickles."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_tags(
     if widths not in ({2}, {4}):
         raise DataError(f"{file} has entries of {sorted(widths)} fields, expected 2 or 4: {REMEDY}")
     strings = four_fields if widths == {4} else partial(class_and_tags, labels=labels)
-    pairs = []
+    texts, pairs = (0 if widths == {4} else 1), []  # a class may be an id
     for key in keys:
         if key not in content:
             findings.repair("images without an entry in the tag table, taken as tagless", key)
@@ -34,7 +35,14 @@ def read_tags(
             pairs.append(strings(content[key]) if key in content else ("", ""))
         except (TypeError, IndexError):
             raise DataError(f"{file} has other fields than texts and class ids for {key}: {REMEDY}") from None
+        if not all(map(_is_text_or_empty, content.get(key, ())[texts:])):
+            findings.repair("images with tags that are no text, taken as none", key)
     return [tags for tags, _ in pairs], [query_tags for _, query_tags in pairs]
+
+
+def _is_text_or_empty(value: Any) -> bool:
+    """Whether a field is a text, or NaN as pandas has what is empty."""
+    return value is None or isinstance(value, str) or (isinstance(value, (float, np.floating)) and math.isnan(value))
 
 
 def class_and_tags(fields: Sequence[Any], labels: Sequence[str]) -> tuple[str, str]:
