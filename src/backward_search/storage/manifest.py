@@ -39,7 +39,7 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         DataError: the file is not one.
     """
-    content = read_json(path)
+    content: dict[str, dict[str, Any]] = read_json(path)
     parts = ("settings", "inputs", "outputs")
     found = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
     hashes = [value for part in found[1:] if isinstance(part, dict) for value in part.values()]
