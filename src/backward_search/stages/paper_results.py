@@ -53,9 +53,12 @@ def commands_for(settings: Settings, evaluation: EvaluateOptions, scripts: list[
 
 
 def training_of(settings: Settings) -> Row:
-    """The settings that B1 trained a run with; empty before it has."""
+    """The settings that B1 trained a run with; empty before it has, and where the record of them is damaged."""
     manifest = run_paths(settings.run).manifest("B1")
-    return read_manifest(manifest)["settings"] if manifest.exists() else {}
+    try:
+        return read_manifest(manifest)["settings"]
+    except UserError:
+        return {}
 
 
 def _missing(options: EvaluateOptions) -> list[str]:

@@ -39,9 +39,11 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         DataError: the file is not one.
     """
-    content = read_json(path)
+    content: dict[str, dict[str, Any]] = read_json(path)
     parts = ("settings", "inputs", "outputs")
-    if not isinstance(content, dict) or not all(isinstance(content.get(part), dict) for part in parts):
+    found = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
+    hashes = [value for part in found[1:] if isinstance(part, dict) for value in part.values()]
+    if not all(isinstance(part, dict) for part in found) or not all(isinstance(value, str) for value in hashes):
         raise DataError(f"{path} is not a manifest: delete it and run the stage that writes it again")
     return content
 
@@ -211,8 +213,12 @@ def refuse_stale(manifest: Path, inputs: Mapping[str, Path], remedy: str) -> Non
         remedy: what to do.
 
     Raises:
-        StaleError: an input has another content now.
+        MissingError: an input is gone.
+        StaleError: one has another content now.
     """
+    for path in inputs.values():
+        if not path.exists():
+            raise MissingError(f"{path} does not exist: {remedy}")
     stored = read_manifest(manifest)["inputs"]
     changed = [name for name, path in inputs.items() if stored.get(name) != file_hash(path, noting=True)]
     if changed:

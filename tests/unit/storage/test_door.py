@@ -10,7 +10,7 @@ from backward_search.errors import DataError, MissingError, StaleError
 from backward_search.storage import hashing
 from backward_search.storage.atomic import MACHINE
 from backward_search.storage.hashing import file_hash
-from backward_search.storage.manifest import Stage, is_there, refuse_changed
+from backward_search.storage.manifest import Stage, is_there, refuse_changed, refuse_stale
 
 
 @pytest.fixture
@@ -77,6 +77,22 @@ def test_one_works_and_the_other_is_told(stage):
     with stage.alone():
         pass
     assert not [file for file in stage.manifest.parent.iterdir() if file.suffix == ".lock"]
+
+
+def test_an_input_that_is_gone_is_named(stage, tmp_path):
+    finished(stage)
+    (tmp_path / "in.txt").unlink()
+    with pytest.raises(MissingError, match=r"in\.txt does not exist: again"):
+        refuse_stale(stage.manifest, stage.inputs, "again")
+
+
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_a_manifest_whose_hashes_are_none_is_damaged(stage, part):
+    content = json.loads(finished(stage).manifest.read_text())
+    content[part] = dict.fromkeys(content[part], 3)
+    stage.manifest.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"manifest\.json is not a manifest"):
+        stage.is_done(overwrite=False)
 
 
 def test_what_was_done_meanwhile_is_not_done_again(stage):
