@@ -127,6 +127,10 @@ def test_results_follow_the_slider_while_it_is_dragged(page):
             "s => Math.abs(document.querySelector('#hits .hits').dataset.strength - s) < 0.2", arg=most * share
         )
     page.mouse.up()
+    page.wait_for_function(  # the last of the answers to the drag
+        "() => document.querySelector('#hits .hits').dataset.strength"
+        " == document.querySelector('#strength input[type=range]').value"
+    )
     shown = page.get_attribute("#hits .hits", "data-strength")
     assert float(shown) == pytest.approx(0.9 * most, abs=0.2)
     assert f"&strength={shown}&" in wait_for_link(page, f"&strength={shown}&")
