@@ -10,7 +10,7 @@ from scipy.special import softmax
 from backward_search.data.guesses import load_guessed
 from backward_search.errors import UserError
 from backward_search.runs.run import Run
-from backward_search.storage.atomic import read_json, write_json
+from backward_search.storage.atomic import read_json, remove_leftovers, write_json
 from backward_search.storage.manifest import Stage, refuse_changed
 from backward_search.training.calibration import calibrate, expected_calibration_error
 
@@ -47,6 +47,8 @@ def _keep(run: Run, found: dict[str, dict[str, float]]) -> None:
     """Write the calibration, unless it stands there already."""
     place = run.paths.calibration
     stage = Stage("C1", run.paths.manifest("C1-calibration"), {}, {}, [place])
+    for folder in {stage.manifest.parent, place.parent}:
+        remove_leftovers(folder)
     with suppress(UserError):
         refuse_changed(stage.manifest, [place], "")
         if read_json(place) == found:
