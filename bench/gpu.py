@@ -52,6 +52,8 @@ STAGES = (
     ("E1.Model-Evaluation", (*TASK, "--method", "best")),
 )
 """The demo; the last one is skipped, since nothing has changed."""
+NETWORKS = {"C1-bf16": 1, "B1-bf16": 4, "B1-tf32": 8, "B1-fp32": 16}
+"""Stages and precisions that are measured, each on a part of the images: the slower, the fewer."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def of_networks(given: argparse.Namespace) -> Iterator[Figure]:
     """Images a second of C1 and B1."""
     with tempfile.TemporaryDirectory() as folder:
         files = training.write_images(Path(folder), given.images, 256)
-        for stage, precision, share in (("C1", "bf16", 1), ("B1", "bf16", 4), ("B1", "tf32", 8), ("B1", "fp32", 16)):
+        for network in given.networks:
+            (stage, precision), share = network.split("-"), NETWORKS[network]
             some = argparse.Namespace(
                 stages=[stage],
                 loops=["bare forward" if stage == "C1" else "bare step", "memory", "ours"],
@@ -193,6 +196,7 @@ def main(argv: Sequence[str] | None = None) -> Path | None:
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=["search", "networks", "stages"])
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     parser.add_argument("--encoder", default="convnext_base")
     parser.add_argument("--images", type=int, default=20_000, help="of C1; B1 takes a part of them")
     parser.add_argument("--batch_size", type=int, default=256)
