@@ -5,4 +5,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 command -v "$python" >/dev/null || python=python3
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE} # as the scripts themselves set it
 exec "$python" bench/gpu.py "$@"

@@ -60,7 +60,8 @@ class Job:
 
     def wait(self) -> Done:
         answer = self._workshop.ask({"wait": self.pid})
-        said, errors = (self._place.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
+        files = [self._place.with_suffix(end) for end in (".out", ".err")]  # none if it was killed before it began
+        said, errors = (file.read_text(errors="replace") if file.exists() else "" for file in files)
         return Done(answer["code"], said, [line for line in errors.splitlines() if line.strip()], answer["seconds"])
 
     @property

@@ -1,9 +1,12 @@
 """What is known of a data set's images beside their conditions, as tokens by source."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from backward_search.data.tables import Table, Tags
 from backward_search.errors import OptionError
+
+if TYPE_CHECKING:  # the options of C4 name the sources, and need no tables for that
+    from backward_search.data.tables import Table, Tags
 
 LEAST_IMAGES, MOST_SHARE = 2, 0.5
 """A word of a caption counts in so many images at least, and in this share of them at most."""
@@ -12,7 +15,7 @@ SOURCES = ("tags", "captions", "groups", "labels", "images")
 """What can say what images share; the last of them needs no tokens."""
 
 
-def tokens_of(table: Table, tags: Tags, sources: Sequence[str] = ()) -> dict[str, list[list[str]]]:
+def tokens_of(table: "Table", tags: "Tags", sources: Sequence[str] = ()) -> dict[str, list[list[str]]]:
     """The tokens of a table's images by source, labels under the names of their attributes.
 
     Args:

@@ -1,6 +1,8 @@
-"""How worker processes hand images over: in shared memory where there is room for it, else through pipes."""
+"""How worker processes hand images over, in shared memory where there is room for it; and how they end."""
 
 import logging
+import multiprocessing
+import os
 import shutil
 import threading
 import time
@@ -105,3 +107,20 @@ def watched(batches: Iterable[Item]) -> Iterator[Item]:
             f"a process that decodes images was killed{f' ({how.strip()})' if how else ''}, as happens when memory "
             "runs out: pass a smaller --n_workers or --batch_size"
         ) from None
+
+
+def end_with_parent(_number: int = 0) -> None:
+    """Let this process end within a second or two of the one that started it, however that one ends.
+
+    PyTorch's own processes do not, if the other was killed before they had begun; and no pipe says it, since all the
+    processes that were forked hold both ends.
+    """
+    if (parent := multiprocessing.parent_process()) is None:
+        return
+
+    def follow() -> None:
+        while parent.is_alive() and os.getppid() == parent.pid:
+            parent.join(1.0)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

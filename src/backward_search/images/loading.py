@@ -15,7 +15,7 @@ from backward_search.data.registry import Preprocessing
 from backward_search.distributed import ALONE, Group
 from backward_search.errors import DataError, UnreadableError
 from backward_search.images.fitting import fit
-from backward_search.images.handing import has_room, patience, watched
+from backward_search.images.handing import end_with_parent, has_room, patience, watched
 from backward_search.images.opening import open_picture
 from backward_search.progress import progress
 
@@ -63,6 +63,7 @@ def unreadable_images(files: Sequence[Path], workers: int, max_pixels: int = MAX
         num_workers=min(workers, len(files)),
         timeout=patience(workers),
         collate_fn=list,
+        worker_init_fn=end_with_parent,
         generator=torch.Generator(),
     )
     batches = progress(watched(loader), "checking images", "batch", len(loader))
@@ -282,9 +283,9 @@ class ImageLoader:
         if len(piece) == count and self._ring is None:
             return piece.pin_memory() if on_gpu else piece
         whole = torch.empty((count, *piece.shape[1:]), dtype=piece.dtype, pin_memory=on_gpu)
-        done = 0
+        there, done = whole.numpy(), 0
         while True:
-            whole[done : done + len(piece)] = piece
+            there[done : done + len(piece)] = piece.numpy()  # PyTorch's threads would wait for cores that decode
             done += len(piece)
             if done == count:
                 return whole
@@ -307,6 +308,7 @@ class ImageLoader:
             persistent_workers=workers > 0,
             timeout=patience(workers),
             collate_fn=_as_it_is,  # nothing is to be put together
+            worker_init_fn=end_with_parent,
             prefetch_factor=AHEAD if workers else None,
             generator=torch.Generator(),  # its own: the global one is dropout's, whether or not pixels are kept
         )

@@ -2,9 +2,7 @@
 
 import itertools
 import multiprocessing
-import os
 import signal
-import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -146,14 +144,7 @@ def _waited_for(chunk: "Future[list[_Outcome]]") -> list[_Outcome]:
 def _start_worker() -> None:
     """Leave Ctrl-C to the parent process, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def follow() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+    handing.end_with_parent()
 
 
 def _make_all(jobs: list[ImageJob]) -> list[_Outcome]:

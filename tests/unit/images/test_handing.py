@@ -3,9 +3,11 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +89,41 @@ def test_other_errors_are_not_taken_for_it():
 
     with pytest.raises(RuntimeError, match="of another kind"):
         list(watched(fail()))
+
+
+STARTER = """
+import multiprocessing, os, signal, sys, time
+from backward_search.images.handing import end_with_parent
+
+def work(delay):
+    time.sleep(delay)  # the first of them begins when its parent has long been killed
+    end_with_parent()
+    time.sleep(60)
+
+context = multiprocessing.get_context("fork")
+processes = [context.Process(target=work, args=(delay,)) for delay in (1.0, 0.0)]
+for process in processes:
+    process.start()
+print(*(process.pid for process in processes), flush=True)
+time.sleep(0.3)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc")
+def test_processes_end_with_the_one_that_started_them():
+    said = subprocess.run([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    pids = [int(word) for word in said.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 20
+    while any(alive(pid) for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process works; a dead one that nobody has asked about does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
