@@ -16,6 +16,7 @@ from backward_search.images import loading as images
 from backward_search.model import passes
 from backward_search.stages import embed
 from backward_search.storage import shards
+from backward_search.storage.atomic import MACHINE
 from backward_search.storage.shards import Shard, Shards
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -185,3 +186,17 @@ def test_a_process_that_fails_ends_the_others_with_one_line(data, together, tmp_
     alone = embedded([*options, "--skip_unreadable", "True", "--overwrite", "True"])
     assert len(np.load(alone / "train.npy")) == len(table) - 2
     same(alone, several, tmp_path)
+
+
+def test_what_a_killed_calibration_left_is_removed(data):
+    options = fresh(data, "calibrated")
+    run = embedded(options).parent
+    nobody = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    left = [
+        folder / f".{name}.{MACHINE}-{nobody.stdout.strip()}-1.partial.json"
+        for folder, name in ((run, "manifest-C1-calibration"), (run / "embeddings", "calibration"))
+    ]
+    for file in left:
+        file.write_text("{")
+    embedded(options)
+    assert not [file for file in left if file.exists()]
