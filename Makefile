@@ -84,8 +84,9 @@ lint: .venv/installed-dev ## check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: .venv/installed-dev ## check types
+types: .venv/installed-dev ## check types, also as Windows has them
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 check: lint types test ## lint, types and tests
 

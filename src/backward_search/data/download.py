@@ -3,22 +3,19 @@
 import importlib
 import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
 from backward_search.data import registry
-from backward_search.errors import DataError, MissingError, OptionError
+from backward_search.errors import MissingError, OptionError
 from backward_search.extras import how_to_install
 from backward_search.storage.atomic import read_json, write_json
 from backward_search.storage.fetching import Patience, Remote, fetch_file
+from backward_search.storage.lock import locked
 from backward_search.storage.paths import DataPaths
 from backward_search.storage.unpacking import is_unpacked, unpack
-
-if sys.platform != "win32":
-    import fcntl
 
 LOG = logging.getLogger(__name__)
 
@@ -165,19 +162,6 @@ def fetch(
     chosen = getattr(registry.module_of(name), "DOWNLOADS", ()) if sources is None else sources
     if not chosen:
         raise OptionError(f"there is nothing to download for {name}: leave --download out")
-    with _alone(paths.folder):
+    with locked(paths.folder / ".download.lock", f"another process is fetching into {paths.folder}"):
         for source in chosen:
             source.fetch_into(paths.folder, patience or Patience())
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into the same folder; a process that dies lets go."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".download.lock").open("w") as file:
-        if sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DataError(f"another process is fetching into {folder}: wait until it has finished") from None
-        yield

@@ -1,15 +1,20 @@
 """One at a time: a lock, which the system lets go of when its holder ends, however it ends."""
 
 import errno
-import fcntl
 import logging
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from backward_search.errors import DataError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 LOG = logging.getLogger(__name__)
 UNKNOWN = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
@@ -32,8 +37,13 @@ def locked(file: Path, what: str) -> Iterator[None]:
     try:
         yield
     finally:
-        file.unlink(missing_ok=True)
-        opened.close()
+        if sys.platform == "win32":  # where an open file cannot be removed
+            opened.close()
+            with suppress(OSError):
+                file.unlink()
+        else:
+            file.unlink(missing_ok=True)
+            opened.close()
 
 
 def _taken(file: Path, what: str) -> IO[str]:
@@ -41,8 +51,8 @@ def _taken(file: Path, what: str) -> IO[str]:
     while True:
         opened = file.open("w")
         try:
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _take(opened)
+        except (BlockingIOError, PermissionError):
             opened.close()
             raise DataError(f"{what}: wait until it has finished, and run the same command again") from None
         except OSError as error:
@@ -56,3 +66,10 @@ def _taken(file: Path, what: str) -> IO[str]:
         except FileNotFoundError:
             pass
         opened.close()
+
+
+def _take(opened: IO[str]) -> None:
+    if sys.platform == "win32":
+        msvcrt.locking(opened.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
