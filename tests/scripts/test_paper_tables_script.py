@@ -16,7 +16,7 @@ from test_description_e1 import TEACHER
 from test_training import script
 
 from backward_search.errors import UserError
-from backward_search.stages import paper_results
+from backward_search.stages import paper_estimate, paper_results
 from backward_search.storage.atomic import MACHINE, write_array
 from backward_search.storage.lock import locked
 
@@ -37,10 +37,11 @@ def laid(tmp_path_factory):
     return folder
 
 
-def made(folder, number: str) -> list[dict[str, str]]:
+def made(folder, number: str, *words: str) -> list[dict[str, str]]:
     """The rows of a table that E3 makes."""
     roots = [f"--{name}_root={folder / place}" for name, place in (("data", "data"), ("weight", "weight"))]
-    place = script("E3")(["--dataset_name", "APY,CUB", *roots, f"--table_root={folder / 'tables'}", "--tables", number])
+    roots += [f"--table_root={folder / 'tables'}", "--tables", number]
+    place = script("E3")(["--dataset_name", "APY,CUB", *roots, *words])
     (file,) = place.glob(f"table{number}*.csv")
     with file.open(encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
@@ -177,7 +178,24 @@ def test_a_table_that_does_not_exist_is_refused(laid):
         made(laid, "7")
 
 
-def test_only_the_demo_data_set_is_made_and_on_request_only(tmp_path, monkeypatch):
+def test_what_is_missing_of_prepared_data_is_made_on_request(laid, monkeypatch, caplog):
+    done: list[str] = []
+    for name in ("train", "embed", "distill"):
+        monkeypatch.setattr(
+            paper_results, name, lambda options, name=name: done.append(f"{name} {options.encoder_model}")
+        )
+    monkeypatch.setattr(paper_estimate, "seconds_per_image", lambda *_, **__: 100.0)
+    caplog.set_level("INFO")
+    made(laid, "3", "--train", "True", "--num_epoch", "27")
+    assert done[:3] == ["train convnext_base", "embed convnext_base", "train convnext_base"]
+    assert {line.split()[1] for line in done} == {"convnext_base", "resnet50", "vgg16_bn", "vit_b"}
+    assert "8 trainings are missing" in caplog.text
+    assert "B1 of APY, resnet50, 40 images, 27 epochs: about 30 hours" in caplog.text
+    assert "B1 of APY, vit_b, 40 images, the encoder as it is: about 67 minutes" in caplog.text
+    assert "in all about 5 days" in caplog.text
+
+
+def test_images_are_made_of_the_demo_data_set_alone(tmp_path, monkeypatch):
     done: list[str] = []
     monkeypatch.setattr(paper_results, "prepare", lambda source, paths: done.append(f"A1 {paths.name}"))
     monkeypatch.setattr(paper_results, "generate_queries", lambda options: done.append(f"A2 {options.dataset_name}"))

@@ -15,7 +15,7 @@ class PaperTableOptions(
 
     dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
     tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
-    train: bool = option("make the missing runs of the demo data set too (some minutes without a GPU)", False)
+    train: bool = option("make what is missing of the data sets that are prepared, and the demo's data", False)
     pretrained: bool | str = option(
         "start their encoders, if they have such, from ImageNet weights (True), at random (False), or from this file",
         True,

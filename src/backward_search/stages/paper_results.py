@@ -22,7 +22,7 @@ from backward_search.storage.atomic import read_json
 from backward_search.storage.manifest import read_manifest
 
 DEMO = "glyphs"
-"""The data set whose missing runs are made on request."""
+"""The data set whose images are made on request; those of the others have to be there."""
 
 Row = dict[str, Any]
 
@@ -87,14 +87,14 @@ def _splits(options: EvaluateOptions) -> list[str]:
 
 
 def make_missing(settings: Settings, evaluation: EvaluateOptions, *, data_only: bool = False) -> None:
-    """Run the scripts that have to run before E1 can, of the demo data set and where that was asked for.
+    """Run the scripts that have to run before E1 can, where that was asked for and the images are there.
 
     Args:
         settings: of the model and the task.
         evaluation: the options of E1.
         data_only: tables and queries alone.
     """
-    if not settings.tables.train or settings.task.dataset != DEMO:
+    if not settings.tables.train or not (evaluation.data.is_prepared or settings.task.dataset == DEMO):
         return
     makers: dict[str, Callable[[], object]] = {
         "A1": lambda: prepare(glyphs.source(evaluation.data, evaluation.seed), evaluation.data),

@@ -17,6 +17,7 @@ from backward_search.model.encoders import has_weights
 from backward_search.paper.tables import Cell, PaperTable, markdown, write_table
 from backward_search.paper.tasks import PaperTask, tasks_of
 from backward_search.published.bundle.conversion import convert_bundle
+from backward_search.stages.paper_estimate import say_what_is_trained
 from backward_search.stages.paper_results import Row, commands_for, make_missing, result, training_of
 from backward_search.stages.paper_settings import Settings
 from backward_search.storage.atomic import read_json, remove_leftovers, write_csv
@@ -62,6 +63,8 @@ def make_tables(options: PaperTableOptions) -> Path:
     paths = TablePaths.of(options.table_root)
     with locked(paths.lock, f"another process is making tables in {paths.folder}"):
         remove_leftovers(paths.folder)
+        if options.train and set(options.numbers) - {"1"}:
+            say_what_is_trained(_each(options, all_encoders="3" in options.numbers))
         made = [makers[number](options) for number in options.numbers]
         for table in made:
             write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))

@@ -33,7 +33,7 @@ from backward_search.progress import Bar, progress
 from backward_search.published.bundle.conversion import convert_bundle
 from backward_search.runs.run import config_json, find_device
 from backward_search.stages.describe_heads import describe_heads
-from backward_search.stages.train_plan import TrainPlan, training_stage
+from backward_search.stages.train_plan import TrainPlan, is_half, training_stage
 from backward_search.storage.atomic import write_csv, write_json
 from backward_search.storage.manifest import Stage
 from backward_search.storage.paths import RunPaths
@@ -43,7 +43,6 @@ from backward_search.training.by_vectors import Labelled, take_vectors
 from backward_search.training.features import FeatureLoader
 from backward_search.training.history import History, TensorBoard
 from backward_search.training.keeping import Kept
-from backward_search.training.recipe import RECIPES
 from backward_search.training.trainer import EpochResult, Loader, Trainer
 
 LOG = logging.getLogger(__name__)
@@ -146,7 +145,7 @@ def _model(
     torch.manual_seed(options.seed)
     with group.one_after_the_first():
         model = Model(plan.model, pretrained=plan.start).to(device)
-    model.mixed_precision = _mixed_precision(options, device)
+    model.mixed_precision = is_half(options, device)
     features = _features(options, model, tables, plan, device, group)
     if plan.known:
         take_vectors(model, plan.known, _labelled(options, tables["train"], features["train"], plan.known), device)
@@ -233,12 +232,6 @@ def _features(
     LOG.info("the encoder is frozen: its features are made once, and kept in %s", kept.folder)
     how = HowImagesAreRead(EmbedOptions.batch_size, options.n_workers, device)
     return {split: kept.there(table) or kept.make(table, how, group) for split, table in tables.items()}
-
-
-def _mixed_precision(options: TrainOptions, device: torch.device) -> bool:
-    if options.precision == "auto":
-        return device.type == "cuda" and RECIPES[options.recipe].mixed_precision
-    return options.precision == "bf16"
 
 
 def _where(device: torch.device, group: Group) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from backward_search.cli import TrainOptions
 from backward_search.data import registry
 from backward_search.data.class_vectors import ClassVectors, named_files
@@ -86,6 +88,13 @@ def _configurations(
     look = dataclasses.replace(look, augment=not known and _augments(options, look))
     seen = options.pretrained and options.encoder_model != EMBEDDINGS
     return config, model, (weights_look(options.encoder_model, look) if seen else look)
+
+
+def is_half(options: TrainOptions, device: torch.device) -> bool:
+    """Whether the encoder computes in bfloat16 while it is trained."""
+    if options.precision == "auto":
+        return device.type == "cuda" and RECIPES[options.recipe].mixed_precision
+    return options.precision == "bf16"
 
 
 def start_of(options: TrainOptions) -> Start:
