@@ -8,7 +8,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures photos explore test test-quick test-gpu test-extras test-browser test-lowest fuzz lint types check audit lock clean
+.PHONY: help demo figures photos explore test test-quick test-gpu test-extras test-browser test-lowest fuzz lint types check docs audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -89,6 +89,9 @@ types: .venv/installed-dev ## check types, also as Windows has them
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 check: lint types test ## lint, types and tests
+
+docs: .venv/installed-docs ## build the pages of docs/ as a site in site/; a warning fails
+	$(BIN)/python -m mkdocs build --strict --clean
 
 audit: .venv/installed-release ## ask for known vulnerabilities of what is installed, and of what the lock pins
 	@$(BIN)/python tests/packaging/audit.py $(OPTIONS); found=$$?; [ $$found = 2 ] && exit 2; \

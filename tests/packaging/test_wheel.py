@@ -94,7 +94,7 @@ def test_the_extras_are_those_of_the_readme(wheel):
         text = archive.read(name).decode()
     extras = set(re.findall(r"^Provides-Extra: (.+)$", text, re.MULTILINE))
     for_some = {"faiss", "milvus", "onnx", "timm", "lite", "photos", "heic", "web", "download"}
-    assert extras == for_some | {"all", "dev", "browser", "fuzz", "release"}
+    assert extras == for_some | {"all", "dev", "browser", "docs", "fuzz", "release"}
     assert "Requires-Python: >=3.11" in text
 
 

@@ -11,7 +11,7 @@ from backward_search.data.class_vectors import ClassVectors
 from backward_search.storage.paths import PROJECT
 
 PAGE = (PROJECT / "docs" / "vectors.md").read_text(encoding="utf-8")
-PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").glob("*.md"))]
+PAGES = [*sorted(PROJECT.glob("*.md")), *sorted((PROJECT / "docs").rglob("*.md"))]
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -40,7 +40,7 @@ def test_the_search_of_the_page_runs(capsys):
     assert len(eval(capsys.readouterr().out)[0]) == 5
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
 def test_links_lead_to_what_is_there(page):
     for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), f"{page.name}: {link}"

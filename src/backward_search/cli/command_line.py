@@ -58,17 +58,7 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
             or not of its type.
         SystemExit: with code 2 and one line for a malformed command line.
     """
-    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    parser.kind = kind
-    annotations = typing.get_type_hints(kind)
-    _check_fixed(annotations, fixed)
-    takes_further = False
-    for definition in _fields(kind):
-        if definition.metadata.get("further"):
-            takes_further = True
-        elif definition.name not in fixed:
-            _add(parser, definition, annotations[definition.name])
-    further = _add_further(parser, annotations) if takes_further else []
+    parser = parser_of(kind, description, **fixed)
     given = vars(parser.parse_args(argv))
     for definition in _fields(kind):
         if definition.metadata.get("place") and isinstance(given.get(definition.name), str):
@@ -80,11 +70,31 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
         if source and definition.name not in given:
             entry = registry.find(given["dataset_name"], given.get("data_root", "data"))
             given[definition.name] = getattr(entry, source)
-    if further:
-        given["further"] = {name: given.pop(name) for name in further if name in given}
+    if parser.further:
+        given["further"] = {name: given.pop(name) for name in parser.further if name in given}
     settings = kind(**given)
     check(settings)
     return settings
+
+
+def parser_of(kind: type, description: str | None = None, **fixed: Any) -> "_Parser":
+    """The parser of a script: its options as the dataclass `kind` defines them, but for those that the script fixes.
+
+    Raises:
+        OptionError: a fixed one is no option of `kind`, or not of its type.
+    """
+    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser.kind = kind
+    annotations = typing.get_type_hints(kind)
+    _check_fixed(annotations, fixed)
+    takes_further = False
+    for definition in _fields(kind):
+        if definition.metadata.get("further"):
+            takes_further = True
+        elif definition.name not in fixed:
+            _add(parser, definition, annotations[definition.name])
+    parser.further = _add_further(parser, annotations) if takes_further else []
+    return parser
 
 
 def _fields(kind: type) -> "tuple[Field[Any], ...]":
@@ -178,6 +188,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that fails in one line, and whose help keeps the script's description as it is written."""
 
     kind: type | None = None
+    further: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
