@@ -5,8 +5,9 @@ Writes: fig/tables/: each table as .md, .csv and .tex; missing results of E1 int
         the methods best and context a missing context map (C4) into weight/<run>/context/.
 
 A cell that was not run says so, and which commands fill it; --train True runs them for the data sets that are
-prepared, says beforehand how long that takes, and goes on where it was stopped. Tables 1 to 6: data sets and queries; without
-regularisation; encoders with and without fine-tuning, under best too; methods; steps and time; teacher and student.
+prepared, says beforehand how long that takes, and goes on where it was stopped. Tables 1 to 6: data sets and queries;
+without regularisation; encoders with and without fine-tuning, under best too; methods; steps and time; teacher and
+student.
 
     python E3.Paper-Tables.py                                   (CUB, APY, wikiart, and glyphs)
     python E3.Paper-Tables.py --dataset_name wikiart --tables 4,6

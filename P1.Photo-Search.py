@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     options = parse(PhotoOptions, __doc__, argv)
     from backward_search.stages.photo_search import photo_search
 
-    with script_log(DataPaths.of(options.data_root, options.name).log, options):
+    with script_log(DataPaths.of(options.data_root, options.name).log, options, follows=False):
         return photo_search(options)
 
 

@@ -20,13 +20,12 @@ sys.path.insert(0, str(PROJECT / "src"))
 
 from backward_search import cli
 from backward_search.cli.command_line import parser_of
+from backward_search.cli.help_text import Entry, entries_of
 
 ROOT_PAGES = ("SECURITY.md",)
 """Pages beside the README, which the site has too."""
 TABLE_MARK = "<!-- the table of the scripts -->"
 """In `reference/scripts.md`, where the site has a table with a page for each script."""
-EVERY = "every one that is prepared"
-"""The default of `--dataset_name` in a script that needs none."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
@@ -56,13 +55,12 @@ class Script:
         for action in parser._actions:
             if self.each and action.dest == "dataset_name":
                 action.required = False
-                action.help = str(action.help).replace("[required]", f"[{EVERY}]")
         return parser
 
     @property
-    def options(self) -> list[argparse.Action]:
-        """Its options, but for --help."""
-        return [action for action in self.parser._actions if action.dest != "help"]
+    def options(self) -> list[Entry]:
+        """Its options."""
+        return entries_of(self.kind, tuple(self.fixed), list(self.parser.further.items()))
 
     @property
     def page(self) -> str:
@@ -94,20 +92,19 @@ def declared(file: Path) -> Script:
 
 def options_page(script: Script) -> str:
     """The page of a script: its docstring, and a table of its options."""
-    lines = [f"# {script.file.name}", "", "```text", script.about.strip(), "```", "", "## Options", ""]
-    lines += ["| option | takes | default | what it does |", "|---|---|---|---|", *map(option_row, script.options)]
-    return "\n".join([*lines, ""])
+    lines = [f"# {script.file.name}", "", "```text", script.about.strip(), "```", ""]
+    groups: dict[str, list[Entry]] = {}
+    for entry in script.options:
+        groups.setdefault("Most used" if entry.usual or entry.required else entry.group, []).append(entry)
+    for title, entries in sorted(groups.items(), key=lambda group: group[0] != "Most used"):
+        lines += [f"## {title}", "", "| option | what it does |", "|---|---|", *map(option_row, entries), ""]
+    return "\n".join(lines)
 
 
-def option_row(action: argparse.Action) -> str:
+def option_row(entry: Entry) -> str:
     """The line of an option in that table."""
-    what, default = re.fullmatch(r"(.*) \[(.*)\]", action.help or "", re.DOTALL).groups()
-    if action.dest == "n_workers":
-        default = "number of cores"
-    takes = ", ".join(f"`{choice}`" for choice in action.choices if choice) if action.choices else action.metavar
-    shown = default if default in ("required", "the data set's", "number of cores", EVERY) else f"`{default}`"
-    cells = (f"`--{action.dest}`", takes, "-" if default in ("", "None") else shown, what)
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    cells = (f"`{entry.name}`", entry.words.replace("<", "&lt;"))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def table_of_scripts() -> str:

@@ -118,7 +118,15 @@ def test_its_commands_run_as_written(project, said, command, task):
     assert (
         f"paper protocol; {method} with lambda {options.inverse_lambda:g}; "
         f"weights {run.weights} ({file_hash(run.weights)[:8]}); {QUERIES} queries of {queries}"
-    ) in said[command]
+    ) in run.log.read_text()
+    lines = said[command].splitlines()
+    assert lines[0].startswith(
+        f"Evaluate {method} on {name}, conditions on {conditioned.replace('-', '+')}: {QUERIES} "
+    )
+    assert all(len(line) <= 100 for line in lines if not line.startswith(("wrote ", "next: ")))
+    (row,) = [line for line in lines if line.startswith(f"{method} ")]
+    assert f"lambda {options.inverse_lambda}" in row
+    assert lines[-1].startswith("next: python E2.Model-Query-Visualization.py ")
 
 
 @pytest.fixture

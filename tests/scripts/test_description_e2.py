@@ -78,12 +78,13 @@ def hits_of(picture: Path) -> list[dict]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_its_commands_run_as_written(project, name):
     said = run(project, COMMANDS[name]).splitlines()
-    picture = Path(next(line for line in said if line.endswith(".png")).removeprefix("wrote "))
+    picture = project / next(line for line in said if line.endswith(".png")).removeprefix("wrote ")
     assert picture.name == ("query_100.png" if name == "wikiart" else "query_10.png")
     with Image.open(picture) as image:
         assert image.width == 1500
     hits = hits_of(picture)
     assert list(dict.fromkeys(row["method"] for row in hits)) == ["unchanged", "teacher", "shift_null"]
+    said = "\n".join(said).replace("\n  ", " ").splitlines()  # folded lines are indented
     (left_out,) = [line for line in said if line.startswith("best is left out")]
     assert left_out.startswith("best is left out, shift_null drawn in its place: no context map at ")
     assert "C4.Learn-Context.py" in left_out

@@ -103,7 +103,7 @@ def test_the_knobs_count(trained):
 
 def test_help_names_them(trained, capsys):
     with pytest.raises(SystemExit):
-        parse(EvaluateOptions, None, ["--help"])
+        parse(EvaluateOptions, None, ["--help-all"])
     said = capsys.readouterr().out
     for word in ("nearer", "--nearer_share", "signs", "--signs_steps", "unit"):
         assert word in said

@@ -17,6 +17,10 @@ OUTPUTS = ("tanh", "linear", "residual")
 """Of the student."""
 LOSSES = ("mse", "l1")
 """Of the student, before `student_reg`."""
+TEACHER, STUDENTS, SEARCHING = ("teacher",), ("student",), ("teacher", "student")
+WEIGHED = ("concept_null", "shift_null", "context", "best", "basic", "product")
+SHIFTED = ("class_shift", "shift_null", "best")
+"""The methods that some options are for, those of this package; loading all of them for --help would take seconds."""
 
 
 class HasAttributes(Protocol):
@@ -82,7 +86,7 @@ def engine_names() -> list[str]:
 class TaskOptions:
     """Which condition."""
 
-    num_condition: int = option("condition on the first n attributes of the category type", 1)
+    num_condition: int = option("condition on the first n attributes of the category type", 1, usual=True)
     condition_on: str = option("condition on these attributes instead, comma-separated", "")
     batch_size: int = option("queries searched at once", 512)
 
@@ -105,14 +109,20 @@ class SolverOptions:
         "adam, as published, or manifold: along the covariance of the training embeddings",
         "adam",
         choices=lambda: tuple(SOLVERS),
+        methods=SEARCHING,
     )
-    target_probability: float = option("what the manifold solver makes of each condition: larger goes further", 0.95)
-    inverse_lr: float = option("learning rate of the search", 0.2)
+    target_probability: float = option(
+        "what the manifold solver makes of each condition: larger goes further", 0.95, methods=SEARCHING
+    )
+    inverse_lr: float = option("learning rate of the search", 0.2, methods=SEARCHING)
     inverse_lambda: float = option(
-        "weight of the distance to the query: larger stays closer", of_dataset="inverse_lambda"
+        "weight of the distance to the query: larger stays closer",
+        of_dataset="inverse_lambda",
+        usual=True,
+        methods=SEARCHING,
     )
-    inverse_max_itr: int = option("most steps of the search", 100)
-    inverse_earlystopping: bool = option("stop a query that no longer improves", True)
+    inverse_max_itr: int = option("most steps of the search", 100, methods=SEARCHING)
+    inverse_earlystopping: bool = option("stop a query that no longer improves", True, methods=SEARCHING)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -126,19 +136,27 @@ class SolverOptions:
 class StudentOptions:
     """Which student."""
 
-    student_reg: float = option("weight of the distance to the query in the student's loss", 0.0)
-    student_num_epoch: int = option("training epochs of the student, plus one: 50 trains 49, as published", 50)
-    student_hidden: int = option("units of the student's hidden layers", of_dataset="student_hidden")
-    student_depth: int = option("hidden layers of the student", 2)
+    student_reg: float = option("weight of the distance to the query in the student's loss", 0.0, methods=STUDENTS)
+    student_num_epoch: int = option(
+        "training epochs of the student, plus one: 50 trains 49, as published", 50, methods=STUDENTS
+    )
+    student_hidden: int = option("units of the student's hidden layers", of_dataset="student_hidden", methods=STUDENTS)
+    student_depth: int = option("hidden layers of the student", 2, methods=STUDENTS)
     student_output: str = option(
         "tanh keeps the moved query in (-1, 1), linear does not, residual gives the move that is added to the query",
         of_dataset="student_output",
         choices=OUTPUTS,
+        methods=STUDENTS,
     )
     student_loss: str = option(
-        "the student's distance to the teacher: mse, as published, or l1", of_dataset="student_loss", choices=LOSSES
+        "the student's distance to the teacher: mse, as published, or l1",
+        of_dataset="student_loss",
+        choices=LOSSES,
+        methods=STUDENTS,
     )
-    student_lambda_range: str = option("train one student for all lambdas from,to: lambda is its input", "")
+    student_lambda_range: str = option(
+        "train one student for all lambdas from,to: lambda is its input", "", methods=STUDENTS
+    )
 
     @property
     def student_lambdas(self) -> tuple[float, float] | None:
@@ -182,22 +200,27 @@ class AskingOptions:
     """What is asked of the queries."""
 
     condition: str = option(
-        "one condition for every query in place of its own, such as style!=Rococo or style=0.6*Rococo+0.4*Baroque", ""
+        "one condition for every query instead of its own, such as style!=Rococo",
+        "",
+        usual=True,
     )
     search_topk: int = option("hits per query", 10)
     rerank: float = option("weight of the condition's log-probability, added to any method's score", 0.0)
     strength: str = option(
-        "of best: 0 asks for likeness alone, 1 and more for the condition; of concept_null and product: "
-        "the weight of the condition's log-probability; of basic: that of its Harris term; or auto (default: the "
-        "method's)",
+        "weight of the condition beside likeness, from 0, or auto (default: the method's)",
         "",
+        methods=WEIGHED,
+        usual=True,
     )
     aim: str = option(
         "what auto reaches on training images: precision=S, that share of what the greatest strength attains, or "
         "context=S, that share of what the least keeps",
         AIM,
+        methods=WEIGHED,
     )
-    shift: float = option("how much of the difference of class means class_shift and best move by", 1.0)
+    shift: float = option(
+        "how much of the difference of class means class_shift and best move by", 1.0, methods=SHIFTED
+    )
     further: Mapping[str, float] = field(default_factory=dict, kw_only=True, metadata={"further": True})
     """By option the knobs of solvers and methods that other packages add."""
 

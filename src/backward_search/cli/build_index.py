@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import answering_groups, groups
+from backward_search.cli import about, answering_groups, groups
 from backward_search.cli.definition import not_negative, option, positive, require
 
 
@@ -18,14 +18,23 @@ class IndexOptions(
     """How a gallery's index is built."""
 
     engine: str = option(
-        "what the index is for; exact needs none, and begins the gallery alone", choices=answering_groups.engine_names
+        "what the index is for; exact needs none, and begins the gallery alone",
+        choices=answering_groups.engine_names,
+        usual=True,
     )
-    split: str = option("the split whose images the gallery begins with", "test", choices=groups.SPLITS)
+    split: str = option("the split whose images the gallery begins with", "test", choices=groups.SPLITS, usual=True)
     hnsw_m: int = option("links of an image in an HNSW graph (faiss-hnsw, milvus)", 32)
     hnsw_ef_construction: int = option("candidates looked at for those links", 80)
     ivf_lists: int = option("cells of the inverted file (faiss-ivfpq); 0 takes about 2 sqrt(N)", 0)
     pq_bytes: int = option("bytes an image is compressed to (faiss-ivfpq)", 32)
     milvus_uri: str = option("address of a Milvus cluster, such as http://host:19530 (default: a file beside)", "")
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        images = f"{about.images(self.data, self.split)} {self.split} images of {self.dataset_name}"
+        exact = self.engine == answering_groups.EXACT
+        return f"Begin the gallery of {images}" if exact else f"Build the index {self.engine} of {images}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from backward_search.cli.definition import check, require
+from backward_search.cli.help_text import entries_of, short_help, whole_help
 from backward_search.data import registry
 from backward_search.methods.registry import METHODS
 from backward_search.solvers.registry import SOLVERS
@@ -44,13 +45,21 @@ SCRIPTS = {
 """Where the options of each script are, the most used first."""
 
 
-def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | None = None, **fixed: Any) -> Settings:
+def parse(
+    kind: type[Settings],
+    description: str | None,
+    argv: Sequence[str] | None = None,
+    *,
+    program: str | None = None,
+    **fixed: Any,
+) -> Settings:
     """Read a command line into the options dataclass `kind`.
 
     Args:
         kind: the options of the script.
         description: the script's docstring, shown by --help.
         argv: the arguments, those of the process by default.
+        program: what --help calls it, the script's file by default.
         fixed: values that the script sets itself and does not offer as options.
 
     Raises:
@@ -58,7 +67,7 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
             or not of its type.
         SystemExit: with code 2 and one line for a malformed command line.
     """
-    parser = parser_of(kind, description, **fixed)
+    parser = parser_of(kind, description, program, **fixed)
     given = vars(parser.parse_args(argv))
     for definition in _fields(kind):
         if definition.metadata.get("place") and isinstance(given.get(definition.name), str):
@@ -77,13 +86,13 @@ def parse(kind: type[Settings], description: str | None, argv: Sequence[str] | N
     return settings
 
 
-def parser_of(kind: type, description: str | None = None, **fixed: Any) -> "_Parser":
+def parser_of(kind: type, description: str | None = None, program: str | None = None, **fixed: Any) -> "_Parser":
     """The parser of a script: its options as the dataclass `kind` defines them, but for those that the script fixes.
 
     Raises:
         OptionError: a fixed one is no option of `kind`, or not of its type.
     """
-    parser = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    parser = _Parser(program, description=description or "", add_help=False, allow_abbrev=False)
     parser.kind = kind
     annotations = typing.get_type_hints(kind)
     _check_fixed(annotations, fixed)
@@ -93,7 +102,9 @@ def parser_of(kind: type, description: str | None = None, **fixed: Any) -> "_Par
             takes_further = True
         elif definition.name not in fixed:
             _add(parser, definition, annotations[definition.name])
-    parser.further = _add_further(parser, annotations) if takes_further else []
+    parser.further = _add_further(parser, annotations) if takes_further else {}
+    for names, show in ((("-h", "--help"), short_help), (("--help-all",), whole_help)):
+        parser.add_argument(*names, action=_Help, show=show, left_out=tuple(fixed), further=parser.further)
     return parser
 
 
@@ -116,7 +127,7 @@ def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str
         OptionError: as `parse`; or no data set is named and none is prepared.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if any(word.split("=")[0] in ("--dataset_name", "--help", "-h") for word in words):
+    if any(word.split("=")[0] in ("--dataset_name", "--help", "--help-all", "-h") for word in words):
         return [parse(kind, description, words)]
     first = _Parser(add_help=False, allow_abbrev=False)
     first.add_argument("--data_root", default="data")
@@ -185,15 +196,32 @@ def truth_or_file(text: str) -> bool | str:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that fails in one line, and whose help keeps the script's description as it is written."""
+    """A parser that fails in one line."""
 
     kind: type | None = None
-    further: Sequence[str] = ()
+    further: typing.Mapping[str, str] = {}
 
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
         hint = _hint(unknown[1], self.kind) if unknown and self.kind is not None else ""
         self.exit(2, f"error: {visible(' '.join(message.split()))}{hint} (see --help)\n")
+
+
+class _Help(argparse.Action):
+    """Shows the options, and ends."""
+
+    def __init__(
+        self, *, show: Callable[..., str], left_out: Sequence[str], further: dict[str, str], **how: Any
+    ) -> None:
+        super().__init__(**how | {"nargs": 0, "default": argparse.SUPPRESS, "dest": argparse.SUPPRESS})
+        self._show, self._left_out, self._further = show, left_out, further
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        kind = getattr(parser, "kind", None)
+        assert kind is not None
+        entries = entries_of(kind, self._left_out, list(self._further.items()))
+        print(self._show(parser.prog, parser.description, entries), end="")
+        parser.exit()
 
 
 def _hint(name: str, kind: type) -> str:
@@ -229,14 +257,12 @@ def _further_knobs() -> "Iterator[Knob]":
         yield from method.knobs
 
 
-def _add_further(parser: _Parser, known: dict[str, Any]) -> list[str]:
-    """Add an option for each of those that is not an option already, and return their names."""
+def _add_further(parser: _Parser, known: dict[str, Any]) -> dict[str, str]:
+    """Add an option for each of those that is not an option already, and return by name what they do."""
     knobs = {knob.option: knob for knob in _further_knobs() if knob.option not in known}
-    for name, knob in knobs.items():
-        parser.add_argument(
-            f"--{name}", type=float, default=argparse.SUPPRESS, metavar="FLOAT", help=f"{knob.meaning} [{knob.default}]"
-        )
-    return list(knobs)
+    for name in knobs:
+        parser.add_argument(f"--{name}", type=float, default=argparse.SUPPRESS)
+    return {name: f"{knob.meaning} [{knob.default}]" for name, knob in knobs.items()}
 
 
 def _reader(annotation: Any) -> Callable[[str], Any]:
@@ -273,20 +299,13 @@ def _pass_lists_on(kind: type, given: dict[str, Any]) -> None:
 
 def _add(parser: argparse.ArgumentParser, definition: "Field[Any]", annotation: Any) -> None:
     meta = definition.metadata
-    words = meta["help"]() if callable(meta["help"]) else meta["help"]
     choices = meta["choices"]() if callable(meta["choices"]) else meta["choices"]
-    required = definition.default is MISSING and meta["of_dataset"] is None
-    default = "required" if required else "the data set's" if meta["of_dataset"] else definition.default
     arguments: dict[str, Any] = {
         "type": _one_or_list(_reader(annotation)) if meta["list_goes_to"] else _reader(annotation),
-        "help": f"{words} [{default}]",
-        "required": required,
+        "required": definition.default is MISSING and meta["of_dataset"] is None,
     }
-    kind = _plain(annotation)
-    if kind in (bool, bool | str):
-        arguments |= {"nargs": "?", "const": True, "metavar": "True|False" + "|FILE" * (kind is not bool)}
+    if _plain(annotation) in (bool, bool | str):
+        arguments |= {"nargs": "?", "const": True}
     elif choices:
         arguments |= {"choices": list(choices)}
-    else:
-        arguments |= {"metavar": getattr(_reader(annotation), "__name__", "value").upper()}
     parser.add_argument(f"--{definition.name}", default=argparse.SUPPRESS, **arguments)

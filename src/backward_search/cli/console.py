@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +18,21 @@ from typing import Any, NoReturn, TextIO
 
 from tqdm import tqdm
 
+from backward_search.cli.colours import BAD, BOLD, DOUBTFUL, coloured
+from backward_search.cli.definition import unusual
 from backward_search.errors import DataError, UnreadableError, UserError
 from backward_search.progress import is_follower
 from backward_search.visible import visible
 
 LOG = logging.getLogger("backward_search")
-_NEXT = re.compile(r"(?:^|; )next: python .*", re.DOTALL)
+COLUMNS = 100
+"""Of a line on the console; paths and commands may be longer."""
+SHOWN, LOGGED = {"only": "console"}, {"only": "file"}
+"""Passed as `extra` with what is for the console alone, or for the `run.log` alone."""
+HEADLINE = {"headline": True}
+"""Passed with the figures a script is run for."""
+NEXT = {"next": True}
+"""Passed with the command that comes next, which a script says last."""
 CLOSED = 141
 """The exit code of a program whose reader is gone, as shells give it for SIGPIPE."""
 
@@ -36,7 +46,7 @@ class Console(logging.StreamHandler[TextIO]):
         Raises:
             BrokenPipeError: nobody reads.
         """
-        if getattr(record, "drawn", False):
+        if getattr(record, "drawn", False) or getattr(record, "only", "") == "file":
             return
         try:
             tqdm.write(self.format(record), file=self.stream)
@@ -56,8 +66,58 @@ class Plain(logging.Formatter):
         return super().formatMessage(record)
 
 
+class Shown(Plain):
+    """Such lines as people read them: not too long, paths as they are called from here, a little colour."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Of what is written to a stream."""
+        super().__init__("%(message)s")
+        self._stream = stream
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        """The message; further lines of one that is folded are indented."""
+        text, doubtful = nearer(super().formatMessage(record)), record.levelno >= logging.WARNING
+        text = f"warning: {text}" if doubtful else text
+        if not text.startswith(("wrote ", "next: ")) and not getattr(record, "lines", False):
+            text = folded(text)
+        if doubtful:
+            return coloured(text, DOUBTFUL, self._stream)
+        return coloured(text, BOLD, self._stream) if getattr(record, "headline", False) else text
+
+
+def folded(text: str) -> str:
+    """The text in lines of at most `COLUMNS`, all but the first indented; a longer word stays whole."""
+    return textwrap.fill(text, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def nearer(text: str) -> str:
+    """The text with paths below the working directory as they are called from there."""
+    here = Path.cwd()
+    if here == here.parent:
+        return text
+    return re.sub(rf"(?<![\w/\\.~-]){re.escape(f'{here}{os.sep}')}(?=[^\s/])", "", text)
+
+
+class Last(logging.Filter):
+    """Holds back the command that comes next."""
+
+    held: logging.LogRecord | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is said at once."""
+        if not getattr(record, "next", False):
+            return True
+        self.held = record
+        return False
+
+
 class Record(logging.FileHandler):
     """The log beside what a script works on; where the disk takes no more of it, the script goes on without."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, unless it is for the console alone."""
+        if getattr(record, "only", "") != "console":
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's own name
         """Drop what could not be written; whatever else goes wrong is shown."""
@@ -71,35 +131,58 @@ class Record(logging.FileHandler):
 
 
 @contextmanager
-def script_log(file: Path | None, options: Any) -> Iterator[None]:
-    """Log to the console and, where there is one, to `file`: first command and configuration, last the seconds.
+def script_log(file: Path | None, options: Any, *, follows: bool = True) -> Iterator[None]:
+    """Log to the console and, where there is one, to `file`.
+
+    The console begins with what is about to be done and with the options that are not as usual, the file with the
+    command and all options. Both end with the seconds and the command that comes next.
 
     Of the processes that torchrun starts only the first one does; the others are silent but for warnings.
 
     Args:
         file: the `run.log` beside what the script works on; None leaves no trace on disk.
-        options: the script's options dataclass.
+        options: the script's options dataclass; its property `about`, if it has one, says what is about to be done.
+        follows: whether a command that comes next is said.
     """
-    console = Console(sys.stdout)
-    console.setFormatter(Plain("%(message)s"))
+    console, last = Console(sys.stdout), Last()
+    console.setFormatter(Shown(sys.stdout))
     handlers: list[logging.Handler] = [console]
     if file is not None and not is_follower():
         handlers += _recording(file)
     for handler in handlers:
+        handler.addFilter(last)
         LOG.addHandler(handler)
     LOG.setLevel(logging.WARNING if is_follower() else logging.INFO)
     LOG.propagate = False
     start = time.perf_counter()
     try:
-        LOG.info("%s", _hidden(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), options))
-        values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
-        LOG.info("%s", _hidden(", ".join(f"{name}={value}" for name, value in values.items()), options))
+        _begin(options)
         yield
         LOG.info("finished in %.1f s", time.perf_counter() - start)
+        if last.held is not None and follows:
+            last.held.next = False
+            LOG.handle(last.held)
     finally:
         for handler in handlers:
             LOG.removeHandler(handler)
             handler.close()
+
+
+def _begin(options: Any) -> None:
+    """Say what is about to be done, and by which options."""
+    command = _hidden(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), options)
+    values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
+    LOG.info("%s", command, extra=LOGGED)
+    LOG.info("%s", _hidden(_listed(values), options), extra=LOGGED)
+    if is_follower():
+        return
+    LOG.info("%s", getattr(options, "about", command), extra=SHOWN)
+    if given := unusual(options):
+        LOG.info("settings: %s", _hidden(_listed(given), options), extra=SHOWN)
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _recording(file: Path) -> list[logging.Handler]:
@@ -122,25 +205,6 @@ def _hidden(line: str, options: Any) -> str:
         if each.metadata.get("secret") and value:
             line = line.replace(value, "(hidden)")
     return line
-
-
-@contextmanager
-def without_next() -> Iterator[None]:
-    """Of a script that runs several stages: what each says of the command that comes next is left out of the log."""
-    handlers = list(LOG.handlers)
-    for handler in handlers:
-        handler.addFilter(_cut_next)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_cut_next)
-
-
-def _cut_next(record: logging.LogRecord) -> bool:
-    said = record.getMessage()
-    record.msg, record.args = _NEXT.sub("", said), ()
-    return not said or bool(record.msg)
 
 
 @contextmanager
@@ -200,7 +264,7 @@ def _interrupts_noted() -> Iterator[list[int]]:
 
 def _interrupted() -> NoReturn:
     advice = "run the same command again, without --overwrite; it goes on from what was kept"
-    print(f"interrupted: {advice}", file=sys.stderr)
+    print(f"{coloured('interrupted:', BAD, sys.stderr)} {advice}", file=sys.stderr)
     sys.exit(130)
 
 
@@ -212,5 +276,5 @@ def _is_of_an_interrupt(error: BaseException | None) -> bool:
 
 
 def _one_line(message: str) -> int:
-    print(f"error: {visible(' '.join(message.split()))}", file=sys.stderr)
+    print(coloured("error:", BAD, sys.stderr), nearer(visible(" ".join(message.split()))), file=sys.stderr)
     return 2

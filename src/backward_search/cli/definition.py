@@ -6,7 +6,7 @@ may have a `check` of its own values; `command_line.parse` runs every one of the
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, field
+from dataclasses import MISSING, field, fields
 from typing import Any
 
 from backward_search.errors import OptionError
@@ -22,6 +22,8 @@ def option(
     list_goes_to: str | None = None,
     place: bool = False,
     secret: bool = False,
+    usual: bool = False,
+    methods: Sequence[str] = (),
 ) -> Any:
     """Define one option.
 
@@ -34,6 +36,8 @@ def option(
         place: whether it names a file or folder: a relative one that is given begins in the working directory, the
             default in the project.
         secret: whether no log is to have its value.
+        usual: whether most people need it: --help shows those alone.
+        methods: the only ones that it is for; all where none is named.
     """
     metadata = {
         "help": help,
@@ -42,8 +46,21 @@ def option(
         "list_goes_to": list_goes_to,
         "place": place,
         "secret": secret,
+        "usual": usual,
+        "methods": methods,
     }
     return field(default=default, kw_only=True, metadata=metadata)
+
+
+def unusual(options: Any) -> dict[str, Any]:
+    """By name the values that differ from the defaults; the data set, which has none, is left out."""
+    found: dict[str, Any] = {}
+    for each in fields(options):
+        value, source = getattr(options, each.name), each.metadata.get("of_dataset")
+        if each.name != "dataset_name" and not each.metadata.get("further"):
+            usual = getattr(options.entry, source) if source and hasattr(options, "entry") else each.default
+            found |= {} if value == usual else {each.name: value}
+    return found | dict(getattr(options, "further", {}))
 
 
 def check(options: object) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import answering_groups, groups
+from backward_search.cli import about, answering_groups, groups
 from backward_search.cli.definition import option, require
 
 
@@ -20,8 +20,15 @@ class DistillOptions(
 ):
     """How the student is trained."""
 
-    batch_size: int = option("embeddings in a step", 512)
-    onnx: bool = option("write the student as an ONNX file too (needs the extra onnx)", False)
+    batch_size: int = option("embeddings in a step", 512, usual=True)
+    onnx: bool = option("write the student as an ONNX file too (needs the extra onnx)", False, usual=True)
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        size = f"{about.images(self.data, 'train')} embeddings, {self.student_num_epoch - 1} epochs"
+        task = f"{self.dataset_name}, conditions on {'+'.join(self.conditioned)}"
+        return f"Train a student on {task}: {size}, {about.on_device(self.device)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

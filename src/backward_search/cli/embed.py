@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import groups
+from backward_search.cli import about, groups
 from backward_search.cli.definition import option, positive, require
 
 
@@ -19,14 +19,23 @@ class EmbedOptions(
 ):
     """Which images are embedded, and how."""
 
-    batch_size: int = option("images at once, in each process", 256)
-    split: str = option("which splits, comma-separated", "train,test")
-    image_folder: str = option("embed the images below this folder instead", "", place=True)
+    batch_size: int = option("images at once, in each process", 256, usual=True)
+    split: str = option("which splits, comma-separated", "train,test", usual=True)
+    image_folder: str = option("embed the images below this folder instead", "", place=True, usual=True)
 
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits to embed."""
         return tuple(self.split.split(","))
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        where = about.on_device(self.device)
+        if self.image_folder:
+            return f"Embed the images below {self.image_folder} by the model of {self.dataset_name}, {where}"
+        count = about.images(self.data, *self.splits)
+        return f"Embed {count} images of {self.dataset_name} ({about.several(self.splits)}), {where}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from backward_search.cli import answering_groups, groups
+from backward_search.cli import about, answering_groups, groups
 from backward_search.cli.definition import option, require
 from backward_search.errors import OptionError
 from backward_search.methods.registry import METHODS
@@ -27,7 +27,12 @@ class EvaluateOptions(
 ):
     """What is evaluated."""
 
-    method: str = option(lambda: f"what answers a query: {', '.join(METHODS)}", "", choices=lambda: ("", *METHODS))
+    method: str = option(
+        lambda: f"what answers a query (default: teacher): {', '.join(METHODS)}",
+        "",
+        choices=lambda: ("", *METHODS),
+        usual=True,
+    )
     evaluation_distill: bool = option("older name of --method student", False)
     search_random: bool = option("older name of --method random", False)
     omit_tagless_img: bool = option("leave images without any tag out of the gallery", True)
@@ -36,8 +41,15 @@ class EvaluateOptions(
         "weight of the distance to the query: larger stays closer; several, comma-separated, are a --sweep",
         of_dataset="inverse_lambda",
         list_goes_to="sweep",
+        usual=True,
+        methods=answering_groups.SEARCHING,
     )
-    sweep: str = option("evaluate the teacher under each of these lambdas, comma-separated, in one search", "")
+    verbose: bool = option("show every column of the tables, as the log has them", False, usual=True)
+    sweep: str = option(
+        "evaluate the teacher under each of these lambdas, comma-separated, in one search",
+        "",
+        methods=answering_groups.TEACHER,
+    )
 
     @property
     def lambdas(self) -> list[float]:
@@ -58,6 +70,15 @@ class EvaluateOptions(
             len(wanted) < 2, f"--method, --evaluation_distill and --search_random disagree: {', '.join(sorted(wanted))}"
         )
         return wanted.pop() if wanted else "teacher"
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        strict = self.protocol == "strict"
+        count = about.queries(self.data.queries(self.conditioned, self.split, strict=strict))
+        images = f"{about.images(self.data, self.split)} {self.split} images"
+        task = f"{self.dataset_name}, conditions on {'+'.join(self.conditioned)}"
+        return f"Evaluate {self.chosen_method} on {task}: {count}queries, {images}, {about.on_device(self.device)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

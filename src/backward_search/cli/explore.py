@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from backward_search.cli import answering_groups, groups
+from backward_search.cli import about, answering_groups, groups
 from backward_search.cli.definition import option, positive, require
 from backward_search.hosts import hostname, is_loopback
 
@@ -24,15 +24,18 @@ class ExploreOptions(
     """Where the explorer listens, who may come in, what it may take, and what finds the hits of every run."""
 
     host: str = option(
-        "the address it listens at; others than this machine can reach 0.0.0.0, so that it needs --auth", "127.0.0.1"
+        "the address it listens at; others than this machine can reach 0.0.0.0, so that it needs --auth",
+        "127.0.0.1",
+        usual=True,
     )
-    port: int = option("the port it listens at", 7860)
-    hits: int = option("hits that are shown", 12)
+    port: int = option("the port it listens at", 7860, usual=True)
+    hits: int = option("hits that are shown", 12, usual=True)
     upload_mb: int = option("the largest image file that is taken, in megabytes", 20)
     auth: str = option(
         f"who may log in: USER:PASSWORD, several with commas; better in the environment variable {AUTH}",
         "",
         secret=True,
+        usual=True,
     )
     no_auth: bool = option("let in everybody who reaches --host", False)
     allowed_hosts: str = option(
@@ -54,6 +57,11 @@ class ExploreOptions(
     def further_hosts(self) -> tuple[str, ...]:
         """The names of --allowed_hosts."""
         return tuple(filter(None, (word.strip() for word in self.allowed_hosts.split(","))))
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        return f"Serve a page to explore the runs in {self.weight_root} in, {about.on_device(self.device)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant, and to stand open to others by mistake."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import answering_groups, groups
+from backward_search.cli import about, answering_groups, groups
 from backward_search.cli.definition import option, positive
 
 
@@ -10,10 +10,23 @@ from backward_search.cli.definition import option, positive
 class QueryOptions(groups.ProtocolOptions, groups.DatasetOptions, groups.PlaceOptions):
     """Which queries are drawn; all data sets that are prepared, and all tasks, unless named."""
 
-    category_type: str = option("which attributes", of_dataset="default_category_type")
-    condition_on: str = option("condition on these attributes, comma-separated (default: every prefix)", "")
-    num_queries: int | None = option("queries of a task (default: 1000, or all of a task that has fewer)", None)
-    split: str = option("the split the queries and their candidates come from", "test", choices=groups.SPLITS)
+    category_type: str = option("which attributes", of_dataset="default_category_type", usual=True)
+    condition_on: str = option("condition on these attributes, comma-separated (default: every prefix)", "", usual=True)
+    num_queries: int | None = option(
+        "queries of a task (default: 1000, or all of a task that has fewer)", None, usual=True
+    )
+    split: str = option(
+        "the split the queries and their candidates come from", "test", choices=groups.SPLITS, usual=True
+    )
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        attributes = self.entry.attributes_of(self.category_type)
+        tasks = [attributes[: i + 1] for i in range(len(attributes))]
+        named = [self.condition_on.replace(",", "+")] if self.condition_on else ["+".join(task) for task in tasks]
+        count = about.images(self.data, self.split)
+        return f"Draw queries for {self.dataset_name} from {count} {self.split} images, on {about.several(named)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

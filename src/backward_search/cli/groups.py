@@ -45,14 +45,14 @@ class PlaceOptions:
     """Where data lie, and whether results may be replaced."""
 
     data_root: str = option("folder of the data sets", "data", place=True)
-    overwrite: bool = option("replace results of other settings", False)
+    overwrite: bool = option("replace results of other settings", False, usual=True)
 
 
 @dataclass(frozen=True)
 class DatasetOptions:
     """Which data set."""
 
-    dataset_name: str = option("the data set: CUB, APY, wikiart, glyphs, or the name of one of your own")
+    dataset_name: str = option("the data set: CUB, APY, wikiart, glyphs, or one of your own", usual=True)
     seed: int = option("seed of everything random", 0)
 
     @property
@@ -119,7 +119,7 @@ class ProtocolOptions:
 class DeviceOptions:
     """Where the networks run."""
 
-    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto")
+    device: str = option("auto (CUDA where there is one), cpu, cuda, cuda:1, ...", "auto", usual=True)
 
 
 @dataclass(frozen=True)
@@ -138,17 +138,20 @@ class ModelOptions:
 class RunOptions:
     """Which trained model of a data set."""
 
-    category_type: str = option("which attributes are trained", of_dataset="default_category_type")
+    category_type: str = option("which attributes are trained", of_dataset="default_category_type", usual=True)
     encoder_model: str = option(
         "the encoder: a torchvision name, efficientnet_lite0 (extra lite), timm:NAME, or embeddings",
         of_dataset="encoder_model",
+        usual=True,
     )
     encoding_size: int = option(
         "size E of the embedding; 0 for the encoder's features as they are, without a projection",
         of_dataset="encoding_size",
     )
-    num_epoch: int = option("training epochs", of_dataset="num_epoch")
-    recipe: str = option("how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES))
+    num_epoch: int = option("training epochs", of_dataset="num_epoch", usual=True)
+    recipe: str = option(
+        "how the model is trained: paper or modern", of_dataset="recipe", choices=tuple(RECIPES), usual=True
+    )
     enc_update: bool = option("train the encoder too (False: projection and heads alone)", True)
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import groups
+from backward_search.cli import about, groups
 from backward_search.cli.definition import option, positive, require
 from backward_search.context.gathering import SOURCES
 
@@ -25,6 +25,7 @@ class ContextOptions(
         "what says what images share: tags, captions, groups, labels, images, comma-separated; or auto: all there are, "
         "labels where there is neither tag nor caption, the images themselves where nothing else speaks",
         AUTO,
+        usual=True,
     )
     context_size: int = option("numbers of a context vector", 128)
     context_hidden: int = option("units of the map's hidden layer", 512)
@@ -39,6 +40,12 @@ class ContextOptions(
     def sources(self) -> tuple[str, ...]:
         """Those that are named; none for auto."""
         return () if self.learn_from == AUTO else tuple(self.learn_from.split(","))
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        images = f"{about.images(self.data, 'train')} training images"
+        return f"Learn a context map of {self.dataset_name} from {images}, {about.on_device(self.device)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import groups
+from backward_search.cli import about, groups
 from backward_search.cli.definition import a_file_or_truth, option, require
 from backward_search.data import registry
 
@@ -13,13 +13,16 @@ class PaperTableOptions(
 ):
     """What the paper's tables are made of."""
 
-    dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "")
-    tables: str = option("which tables, comma-separated", "1,2,3,4,5,6")
-    train: bool = option("make what is missing of the data sets that are prepared, and the demo's data", False)
+    dataset_name: str = option("data sets, comma-separated (default: those of the paper, and glyphs)", "", usual=True)
+    tables: str = option("which tables, comma-separated", "1,2,3,4,5,6", usual=True)
+    train: bool = option(
+        "make what is missing of the data sets that are prepared, and the demo's data", False, usual=True
+    )
     pretrained: bool | str = option(
         "start their encoders, if they have such, from ImageNet weights (True), at random (False), or from this file",
         True,
         place=True,
+        usual=True,
     )
     encoding_size: int | None = option("size E of the embedding (default: the data set's)", None)
     num_epoch: int | None = option("training epochs (default: the data set's)", None)
@@ -35,6 +38,11 @@ class PaperTableOptions(
     def numbers(self) -> tuple[str, ...]:
         """The tables to make, in order."""
         return tuple(sorted(set(self.tables.split(","))))
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        return f"Make the paper's tables {about.several(self.numbers)} of {about.several(self.datasets)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -25,11 +25,17 @@ class PhotoOptions(
 ):
     """Those of A1 for the user's own images, all but the source with a default, and what is done in the end."""
 
-    dataset_name: str = option("what the data set is called from now on (default: as the source)", "")
-    label_columns: str = option("the label columns, comma-separated (default: those that look so)", "auto")
-    encoder_model: str = option("the encoder (default: the best that is installed)", "")
-    explore: bool = option("open the explorer in the end, where it is installed", True)
-    port: int = option("the port that the explorer listens at", 7860)
+    dataset_name: str = option("what the data set is called from now on (default: as the source)", "", usual=True)
+    label_columns: str = option("the label columns, comma-separated (default: those that look so)", "auto", usual=True)
+    encoder_model: str = option("the encoder (default: the best that is installed)", "", usual=True)
+    explore: bool = option("open the explorer in the end, where it is installed", True, usual=True)
+    port: int = option("the port that the explorer listens at", 7860, usual=True)
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        goal = "look them through" if self.check_only else "from the tables to the explorer, in seven steps"
+        return f"Search your own images or vectors in {self.source}, as the data set {self.name}: {goal}"
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -8,14 +8,38 @@ from backward_search.cli import groups
 from backward_search.cli.definition import option, positive, require
 from backward_search.data.opening import Opening
 from backward_search.readers.custom.missing import MISSING
+from backward_search.storage.paths import DataPaths
+
+
+class NamesFolder(Protocol):
+    """Options that name a data set and say whether it is prepared."""
+
+    @property
+    def dataset_name(self) -> str:
+        """The data set."""
+
+    @property
+    def data(self) -> DataPaths:
+        """Where it goes."""
+
+    @property
+    def check_only(self) -> bool:
+        """Whether nothing but the report is written."""
 
 
 @dataclass(frozen=True)
 class PreparingOptions:
     """How a data set is prepared."""
 
-    check_only: bool = option("report on the raw data and write nothing but the report", False)
+    check_only: bool = option("report on the raw data and write nothing but the report", False, usual=True)
     n_workers: int = option("processes that write images (default: number of cores)", os.cpu_count() or 1)
+
+    @property
+    def about(self: NamesFolder) -> str:
+        """What is about to be done."""
+        if self.check_only:
+            return f"Look the raw data of {self.dataset_name} through; nothing is prepared"
+        return f"Prepare {self.dataset_name} in {self.data.folder}: images, tables, classes and tags"
 
 
 class OpensPictures(Protocol):
@@ -66,7 +90,7 @@ class BackgroundOptions:
 class FetchingOptions:
     """Whether what its owners publish is fetched."""
 
-    download: bool = option("fetch first what the data set's owners publish", False)
+    download: bool = option("fetch first what the data set's owners publish", False, usual=True)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
@@ -93,6 +117,7 @@ class DownloadOptions(
     as_published: bool = option(
         'keep "other artist" and "other genre" as tags, and encode anew images that could be copied, unless they exist',
         False,
+        usual=True,
     )
 
 
@@ -107,7 +132,9 @@ class CubOptions(
 ):
     """Of CUB."""
 
-    as_published: bool = option("give each image its neighbour's tags, as the published tables do (11,787 rows)", False)
+    as_published: bool = option(
+        "give each image its neighbour's tags, as the published tables do (11,787 rows)", False, usual=True
+    )
 
 
 @dataclass(frozen=True)
@@ -121,7 +148,9 @@ class ApyOptions(
 ):
     """Of aPY."""
 
-    with_yahoo: bool = option("take the twelve aYahoo classes in (not part of the paper's experiment)", False)
+    with_yahoo: bool = option(
+        "take the twelve aYahoo classes in (not part of the paper's experiment)", False, usual=True
+    )
 
 
 @dataclass(frozen=True)
@@ -131,9 +160,10 @@ class OwnDataOptions:
     source: str = option(
         "a folder of one folder per class, of Parquet files or of clip-retrieval; a .csv, .parquet, .arrow, .npz",
         place=True,
+        usual=True,
     )
     vectors: str = option(
-        "vectors instead of images: a .npy with one for each row of --source, in its order", "", place=True
+        "vectors instead of images: a .npy with one for each row of --source, in its order", "", place=True, usual=True
     )
     vector_column: str = option("the column of vectors (Parquet, Arrow, an array of an .npz; - for none)", "")
     key_column: str = option("the column that names each vector (default: its path, else its number)", "")
@@ -141,12 +171,16 @@ class OwnDataOptions:
         "vectors of classes, which label what has no label: style.npz, or style=FILE.npz, comma-separated", ""
     )
     thumbnails: bool = option("copy the images of vectors, where there are some, for figures and explorer", True)
-    path_column: str = option("the column of the image paths", "path")
+    path_column: str = option("the column of the image paths", "path", usual=True)
     path_template: str = option("the paths made of columns instead, such as images/{id}.jpg", "")
     image_column: str = option("the column of the image bytes (Parquet), instead of paths", "")
-    label_levels: str = option("the attributes that levels of folders name, such as style,artist (- for none)", "")
+    label_levels: str = option(
+        "the attributes that levels of folders name, such as style,artist (- for none)", "", usual=True
+    )
     label_columns: str = option(
-        "the label columns, comma-separated; auto for those that look so (default: all that have no other role)", ""
+        "the label columns, comma-separated; auto for those that look so (default: all that have no other role)",
+        "",
+        usual=True,
     )
     tags_column: str = option("the column of comma-separated tags", "tags")
     caption_column: str = option("the column of texts about the images", "caption")
@@ -156,7 +190,7 @@ class OwnDataOptions:
     skip_malformed: bool = option("leave out lines of a table that have too many fields, and count them", False)
     missing_words: str = option("words that stand for nothing in a table, comma-separated", ",".join(MISSING))
     test_size: float = option("share of the images that become the test split", 0.2)
-    image_size: int = option("side of the network's input in pixels", 224)
+    image_size: int = option("side of the network's input in pixels", 224, usual=True)
     augment: bool = option("random crops and flips in training", True)
 
     @property

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from backward_search.cli.command_line import next_command
-from backward_search.cli.console import LOG, script_log
+from backward_search.cli.console import LOG, NEXT, script_log
 from backward_search.cli.generate_queries import QueryOptions
 from backward_search.storage.paths import DataPaths
 
@@ -28,4 +28,4 @@ def preparing_log(options: Preparing) -> Iterator[None]:
     with script_log(None if options.check_only else options.data.log, options):
         yield
         if not options.check_only:
-            LOG.info("next: %s", next_command(options, "A2.Query-Generating.py", QueryOptions))
+            LOG.info("next: %s", next_command(options, "A2.Query-Generating.py", QueryOptions), extra=NEXT)

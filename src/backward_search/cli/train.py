@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import groups
+from backward_search.cli import about, groups
 from backward_search.cli.definition import a_file_or_truth, not_negative, option, positive, require
 
 
@@ -19,8 +19,10 @@ class TrainOptions(
 ):
     """How a model is trained."""
 
-    batch_size: int = option("images in a step, over all processes", 64)
-    lr: float | None = option("peak learning rate (default: the recipe's; for the paper's, the data set's)", None)
+    batch_size: int = option("images in a step, over all processes", 64, usual=True)
+    lr: float | None = option(
+        "peak learning rate (default: the recipe's; for the paper's, the data set's)", None, usual=True
+    )
     weight_decay: float | None = option("L2 penalty (default: the recipe's)", None)
     lr_scheduler_step: int = option("epochs between two cuts of the learning rate", 10)
     lr_scheduler_gamma: float = option("what a cut multiplies the learning rate with", 0.1)
@@ -32,6 +34,7 @@ class TrainOptions(
         "start the encoder from ImageNet weights (True), at random (False), or from this file of weights",
         True,
         place=True,
+        usual=True,
     )
     class_vectors: str = option(
         "vectors that tell the classes instead of trained heads: style.npz, or style=FILE.npz, comma-separated; - for "
@@ -47,10 +50,17 @@ class TrainOptions(
         "labels where there are neither; 0 for none (recipe modern)",
         0.0,
     )
-    image_size: int = option("side of the network's input in pixels", of_dataset="image_size")
+    image_size: int = option("side of the network's input in pixels", of_dataset="image_size", usual=True)
     verbose_step: int = option("steps between two looks at loss and accuracy, shown beside the progress bar", 100)
     checkpoint_step: int = option("steps between two checkpoints inside an epoch; there is one after each, too", 1000)
     use_epoch: str = option("the epoch whose weights the later stages use", "last", choices=("last", "best"))
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        told = about.several(self.attributes)
+        size = f"{about.images(self.data, 'train')} images, {self.num_epoch} epochs, {about.on_device(self.device)}"
+        return f"Train {self.encoder_model} on {self.dataset_name} to tell {told}: {size}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

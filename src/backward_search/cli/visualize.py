@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from backward_search.cli import answering_groups, groups
+from backward_search.cli import about, answering_groups, groups
 from backward_search.cli.definition import not_negative, number, option, require
 from backward_search.methods.registry import METHODS
 
@@ -29,19 +29,26 @@ class VisualizeOptions(
 ):
     """Which queries are drawn, and how."""
 
-    query_key: str = option("indices of the queries in their query file, such as 3 or 3,17,100", "10")
+    query_key: str = option("indices of the queries in their query file, such as 3 or 3,17,100", "10", usual=True)
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
-    query_image: str = option("any image file as the query instead, with --condition", "", place=True)
+    query_image: str = option("any image file as the query instead, with --condition", "", place=True, usual=True)
     query_vector: str = option("a .npy file of one vector as the query instead, with --condition", "", place=True)
     methods: str = option(
-        "rows to draw, comma-separated (default: unchanged, teacher, student and best, as far as they are there, "
-        "shift_null where there is no context map for best)",
+        "rows to draw, comma-separated (default: unchanged, teacher, student, best)",
+        "",
+        usual=True,
+    )
+    path: bool = option(
+        "draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings",
+        False,
+        usual=True,
+    )
+    path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
+    path_lambdas: str = option(
+        "lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)",
         "",
     )
-    path: bool = option("draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings", False)
-    path_rows: int = option("rows for points on the teacher's way, evenly spaced over its steps", 0)
-    path_lambdas: str = option("lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)", "")
     map: str = option("how the map is made: tsne, umap (where it is installed) or pca", "tsne", choices=MAPS)
     format: str = option("of the pictures", "png", choices=FORMATS)
     width: float = option("width of the pictures in inches; a column of a page has about 3.4", 7.5)
@@ -74,6 +81,15 @@ class VisualizeOptions(
     def picture_format(self) -> str:
         """The format, whichever option says it."""
         return self.output.rpartition(".")[2].lower() if self.output else self.format
+
+    @property
+    def about(self) -> str:
+        """What is about to be done."""
+        task = f"{self.dataset_name}, conditions on {self.condition or '+'.join(self.conditioned)}"
+        named = self.query or self.query_image or self.query_vector
+        what = named or (f"{self.random} random queries" if self.random else f"query {self.query_key}")
+        how = "the teacher's way" if self.path else about.several(self.named_methods) or "the usual methods"
+        return f"Draw what is found for {what} of {task}: {how}, {about.on_device(self.device)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -39,7 +39,7 @@ def result_table(rows: Sequence[Row], names: Sequence[str] = ()) -> str:
         names: of their files, which tell rows apart that method and strength do not.
     """
     first = rows[0]
-    shown = [(_method(row), _strength(row)) for row in rows]
+    shown = [(method_in_words(row), strength_in_words(row)) for row in rows]
     twice = [bool(names) and shown.count(each) > 1 for each in shown]
     methods = [cell(names[i]) if twice[i] else each[0] for i, each in enumerate(shown)]
     columns = {title: name for title, name in titles(depth(first)).items() if any(name in row for row in rows)}
@@ -60,7 +60,7 @@ def result_table(rows: Sequence[Row], names: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _strength(row: Row) -> str:
+def strength_in_words(row: Row) -> str:
     """What a method was held back or driven by: lambda or probability, and the weight in the ranking."""
     parts = [] if row["lambda"] is None else [f"lambda {row['lambda']}"]
     parts += [f"probability {row['target_probability']}"] if "target_probability" in row else []
@@ -75,7 +75,7 @@ def _sliders(row: Row) -> list[str]:
     return [f"{knob.word} {row[knob.option]}" for knob in kinds if knob.option in row]
 
 
-def _method(row: Row) -> str:
+def method_in_words(row: Row) -> str:
     """The method, and the engine that found its candidates with the share of the exact hits that it found."""
     if "engine" not in row:
         return str(row["method"])

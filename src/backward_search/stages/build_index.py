@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from backward_search.cli import EvaluateOptions, IndexOptions, next_command
+from backward_search.cli.console import NEXT
 from backward_search.cli.translation import opened_run
 from backward_search.data.tables import Table
 from backward_search.errors import UserError
@@ -23,6 +24,7 @@ def build_index(options: IndexOptions) -> Path:
     Returns:
         The folder of the gallery.
     """
+    LOG.info("next: %s", next_command(options, "E1.Model-Evaluation.py", EvaluateOptions), extra=NEXT)
     run, engine = opened_run(options), options.engine
     table = run.load_table(options.split)
     run.load_embeddings(options.split, table.keys)
@@ -43,7 +45,7 @@ def build_index(options: IndexOptions) -> Path:
         if engine != EXACT:  # an older index and its manifest stand until this one is done
             stored.build(engine, _build_settings(options), _labels(table), options.milvus_uri)
         stage.finish(images=len(stored))
-    LOG.info("wrote %s; next: %s", stored.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
+    LOG.info("wrote %s", stored.folder)
     return stored.folder
 
 

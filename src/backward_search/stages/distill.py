@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from backward_search.cli import DistillOptions, EvaluateOptions, next_command
+from backward_search.cli.console import NEXT
 from backward_search.cli.translation import opened_run, solver, student_choice
 from backward_search.distributed import Group, working_together
 from backward_search.errors import DataError, StaleError
@@ -38,7 +39,9 @@ def distill(options: DistillOptions) -> Path:
         require_onnx()
     device = find_device(options.device)
     with working_together(device) as group:
-        return _distill(options, device, group)
+        folder = _distill(options, device, group)
+    LOG.info("next: %s", next_command(options, "E1.Model-Evaluation.py", EvaluateOptions), extra=NEXT)
+    return folder
 
 
 def _distill(options: DistillOptions, device: torch.device, group: Group) -> Path:
@@ -56,7 +59,7 @@ def _distill(options: DistillOptions, device: torch.device, group: Group) -> Pat
     with stage.alone() if group.leads else nullcontext():
         losses = _train(run, options, stage, embeddings, group)
     LOG.info("distilled %d epochs, loss %.5f to %.5f", len(losses), losses[0], losses[-1])
-    LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
+    LOG.info("wrote %s", paths.folder)
     return paths.folder
 
 

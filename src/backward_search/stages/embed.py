@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backward_search.cli import DistillOptions, EmbedOptions, next_command
-from backward_search.cli.console import skippable
+from backward_search.cli.console import NEXT, skippable
 from backward_search.cli.translation import opened_run
 from backward_search.data.opening import MAX_PIXELS
 from backward_search.data.prepared import load_table
@@ -88,7 +88,8 @@ def embed(options: EmbedOptions) -> Path:
         if group.leads and not options.image_folder:
             calibrate_heads(run)
         folder = run.paths.embeddings("test").parent
-    LOG.info("wrote %s; next: %s", folder, next_command(options, "D1.Train-KD-Model.py", DistillOptions))
+    LOG.info("wrote %s", folder)
+    LOG.info("next: %s", next_command(options, "D1.Train-KD-Model.py", DistillOptions), extra=NEXT)
     return folder
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from backward_search.cli import EvaluateOptions, VisualizeOptions, next_command
+from backward_search.cli.console import HEADLINE, LOGGED, NEXT, SHOWN
 from backward_search.cli.translation import evaluation, opened_run, run_paths, run_source, task_of
 from backward_search.data.guesses import counts_of_guesses
 from backward_search.data.provenance import provenance
@@ -21,6 +22,7 @@ from backward_search.evaluation.measures import measured, per_query_rows
 from backward_search.evaluation.result_files import beside, differences_to, hits_of, manifest_of, per_query_of
 from backward_search.evaluation.result_tables import depth, difference_table, result_table
 from backward_search.evaluation.settings import Evaluation
+from backward_search.evaluation.short_tables import heading, short_differences, short_table
 from backward_search.gallery.memory import recall
 from backward_search.methods.asking import CONTEXT, STUDENT, TRAINING
 from backward_search.methods.assembler import Answer, Asked, Assembler
@@ -33,7 +35,7 @@ from backward_search.stages.learn_context import learn_if_missing
 from backward_search.storage.atomic import read_json, write_csv, write_json, write_sheet
 from backward_search.storage.hashing import file_hash
 from backward_search.storage.manifest import Stage
-from backward_search.visible import LINES, visible
+from backward_search.visible import LINES
 
 LOG = logging.getLogger(__name__)
 FEW = 16
@@ -54,9 +56,11 @@ def evaluate(options: EvaluateOptions) -> Path:
         from backward_search.evaluation.sweep import write_sweep  # with what draws, which other results need not
 
         figure = write_sweep(each[-1].sweep_place(paths), [read_json(file) for file in files])
-        LOG.info("wrote %s and %s", figure.with_suffix(".csv"), figure)
-    _show(files)
-    LOG.info("wrote %s; next: %s", place, next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions))
+        LOG.info("wrote %s", figure.with_suffix(".csv"))
+        LOG.info("wrote %s", figure)
+    _show(files, verbose=options.verbose)
+    LOG.info("wrote %s", place)
+    LOG.info("next: %s", next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions), extra=NEXT)
     return place
 
 
@@ -81,7 +85,7 @@ def measure(options: EvaluateOptions, *, warn: bool = False) -> Path:
     task = task_of(options, source, strict=each[0].strict)
     check_topk(options.search_topk, len(task.gallery_rows) - each[0].strict)
     _check(task, each)
-    LOG.info("%s", _what_is_used(task, each))
+    LOG.info("%s", _what_is_used(task, each), extra=LOGGED)
     if warn:
         warn_of(task)
     stages = [(_stage(run, one, save_hits=options.save_result), one) for one in each]
@@ -288,13 +292,28 @@ def _each_its_own(one: Evaluation, task: Task) -> bool:
     return task.knobs is not None and one.how.searches and takes
 
 
-def _show(own: list[Path]) -> None:
-    """Print the results beside those of the other methods; of a sweep its own alone."""
-    place = own[-1]
-    files = own if len(own) > 1 else beside(place)
-    LOG.info("%s", result_table([read_json(file) for file in files], [file.stem for file in files]), extra=LINES)
-    if len(own) == 1:
-        LOG.info("\n%s: %s", visible(place.stem), in_a_line(read_json(place)), extra=LINES)
-    if len(own) == 1 < len(files):
-        named = difference_table(place.stem, differences_to(place, files), depth(read_json(place)))
-        LOG.info("%s", named, extra=LINES)
+def _show(own: list[Path], *, verbose: bool) -> None:
+    """Print the results beside those of the other methods; of a sweep its own alone. The log has every column."""
+    place, files = own[-1], own if len(own) > 1 else beside(own[-1])
+    rows, names, this = [read_json(file) for file in files], [file.stem for file in files], read_json(place)
+    one = len(own) == 1
+    differences = differences_to(place, files) if one else {}
+    whole = {**LINES} if verbose else {**LINES, **LOGGED}
+    LOG.info("%s", result_table(rows, names), extra=whole)
+    if differences:
+        LOG.info("%s", difference_table(place.stem, differences, depth(this)), extra=whole)
+    if not verbose:
+        _show_columns([*short_table(rows, names)], heading(rows[0]), files.index(place) if one else None)
+        if differences:
+            _show_columns(short_differences(place.stem, differences, depth(this)))
+    if one:
+        LOG.info("", extra=SHOWN)
+        LOG.info("%s: %s", place.stem, in_a_line(this), extra=HEADLINE)
+
+
+def _show_columns(lines: list[str], above: str = "", headline: int | None = None) -> None:
+    """Show a table on the console: its head, then its rows, of which one may be what was asked for."""
+    for line in ("", above) if above else ("",):
+        LOG.info("%s", line, extra=SHOWN)
+    for number, line in enumerate(lines, -1):
+        LOG.info("%s", line, extra={**LINES, **SHOWN, "headline": number == headline})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backward_search.cli import QueryOptions, TrainOptions, next_command
-from backward_search.cli.console import script_log
+from backward_search.cli.console import LOGGED, NEXT, SHOWN, script_log
 from backward_search.data.prepared import load_table, load_tags
 from backward_search.data.provenance import provenance
 from backward_search.data.query_files import QueryFile
@@ -66,8 +66,9 @@ def generate_queries(options: QueryOptions) -> Path:
         except TooFewQueriesError as error:
             if task == tasks[0]:
                 raise
-            LOG.warning("skipped %s: %s", "+".join(task), error)
-    LOG.info("next: %s", next_command(options, "B1.BuildModel.py", TrainOptions))
+            LOG.warning("skipped %s: %s", "+".join(task), error, extra=LOGGED)
+            LOG.info("none on %s: too few %s images share these labels", "+".join(task), options.split, extra=SHOWN)
+    LOG.info("next: %s", next_command(options, "B1.BuildModel.py", TrainOptions), extra=NEXT)
     return options.data.attributions
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from backward_search.cli import ContextOptions, EvaluateOptions, VisualizeOptions, next_command, parse
+from backward_search.cli.console import NEXT
 from backward_search.cli.translation import opened_run
 from backward_search.context.learning import Keeping, Learner, LearningConfig, kept
 from backward_search.context.network import ContextMap
@@ -44,7 +45,8 @@ def learn_context(options: ContextOptions) -> Path:
         LOG.info("%s", _said(Keeping(**{**each, "attributes": tuple(each["attributes"])})))
     if not found["held_out"]:
         LOG.info("too few images were held out to judge the map")
-    LOG.info("wrote %s; next: %s", paths.folder, next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
+    LOG.info("wrote %s", paths.folder)
+    LOG.info("next: %s", next_command(options, "E1.Model-Evaluation.py", EvaluateOptions), extra=NEXT)
     return paths.folder
 
 

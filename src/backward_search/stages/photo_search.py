@@ -15,7 +15,6 @@ from backward_search.cli import (
     VisualizeOptions,
     parse,
 )
-from backward_search.cli.console import without_next
 from backward_search.cli.translation import opened_run
 from backward_search.data import registry
 from backward_search.data.registry import DatasetEntry
@@ -51,26 +50,25 @@ def photo_search(options: PhotoOptions) -> Path:
         The folder of the run; with --check_only that of the tables, and nothing is made.
     """
     options = dataclasses.replace(options, dataset_name=options.name)
-    with without_next():
-        _say(1, "the images and their labels (A1)")
-        tables = prepare_custom(options)
-        if options.check_only:
-            return tables
-        entry = registry.find(options.dataset_name, options.data_root)
-        words = _words(options, entry)
-        _say(2, "the test queries (A2)")
-        measured = _queries(options)
-        _say(3, "the model (B1)")
-        small = "small_cnn" in words and options.image_size == PhotoOptions.image_size
-        size = ("--image_size", str(SMALL_SIZE)) if small else ()
-        run = train(parse(TrainOptions, None, [*words, *size, *_for_a_network(options)]))
-        _say(4, "the embeddings (C1)")
-        embed(parse(EmbedOptions, None, [*words, *_for_a_network(options)]))
-        _say(5, "the context map (C4)")
-        learn_context(parse(ContextOptions, None, [*words, *_for_a_network(options)]))
-        _say(6, "the measures (E1) and a figure (E2)")
-        if measured:
-            _measure(options, words)
+    _say(1, "the images and their labels (A1)")
+    tables = prepare_custom(options)
+    if options.check_only:
+        return tables
+    entry = registry.find(options.dataset_name, options.data_root)
+    words = _words(options, entry)
+    _say(2, "the test queries (A2)")
+    measured = _queries(options)
+    _say(3, "the model (B1)")
+    small = "small_cnn" in words and options.image_size == PhotoOptions.image_size
+    size = ("--image_size", str(SMALL_SIZE)) if small else ()
+    run = train(parse(TrainOptions, None, [*words, *size, *_for_a_network(options)]))
+    _say(4, "the embeddings (C1)")
+    embed(parse(EmbedOptions, None, [*words, *_for_a_network(options)]))
+    _say(5, "the context map (C4)")
+    learn_context(parse(ContextOptions, None, [*words, *_for_a_network(options)]))
+    _say(6, "the measures (E1) and a figure (E2)")
+    if measured:
+        _measure(options, words)
     _say(7, "the explorer (F1)")
     _explore(options)
     return run

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from backward_search.cli import EmbedOptions, TrainOptions, next_command
-from backward_search.cli.console import skippable
+from backward_search.cli.console import HEADLINE, NEXT, skippable
 from backward_search.cli.translation import run_name, run_paths
 from backward_search.context.gathering import tokens_of
 from backward_search.context.shared import Shared
@@ -62,7 +62,9 @@ def train(options: TrainOptions) -> Path:
                 f"--batch_size {options.batch_size} is too small for {group.size} processes: two for each"
             )
         with products_in(options.precision):
-            return _train(options, device, group)
+            folder = _train(options, device, group)
+    LOG.info("next: %s", next_command(options, "C1.ModelTest.py", EmbedOptions), extra=NEXT)
+    return folder
 
 
 def _train(options: TrainOptions, device: torch.device, group: Group) -> Path:
@@ -324,10 +326,7 @@ def _finish(
     history.draw(paths.figure)
     stage.finish([paths.holdout, paths.heads_table], seed=options.seed, **summary)
     checkpoint.clear(paths)
-    LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
-    LOG.info(
-        "wrote %s and, for each class, %s; next: %s",
-        paths.weights,
-        paths.heads_table,
-        next_command(options, "C1.ModelTest.py", EmbedOptions),
-    )
+    accuracy = _listed(summary["best_test_accuracy"])
+    LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], accuracy, extra=HEADLINE)
+    LOG.info("wrote %s", paths.weights)
+    LOG.info("wrote %s: how well each class is recognised", paths.heads_table)

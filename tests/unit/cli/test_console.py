@@ -1,15 +1,18 @@
 """What a script says, and how it ends."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 
-from backward_search.cli.console import run_script
+from backward_search.cli.colours import BOLD, coloured
+from backward_search.cli.console import COLUMNS, HEADLINE, LOG, LOGGED, NEXT, SHOWN, run_script, script_log
 from backward_search.storage.paths import PROJECT
 
 TALKER = """
@@ -20,10 +23,11 @@ from backward_search.cli.console import LOG, run_script, script_log
 
 @dataclass
 class Options:
-    word: str = "x"
+    word: str = ""
+    other: int = 3
 
 def main():
-    with script_log(None, Options()):
+    with script_log(None, Options("x")):
         for number in range(20_000):
             LOG.info("line %d of many that fill the pipe", number)
 
@@ -46,8 +50,96 @@ def test_a_script_that_is_read_to_its_end_says_all():
     done = subprocess.run([sys.executable, "-c", TALKER], cwd=PROJECT, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert len(lines) == 20_003
-    assert lines[1] == "word=x"
+    assert lines[1] == "settings: word=x"
     assert lines[-1].startswith("finished in ")
+
+
+@dataclass
+class Options:
+    word: str = ""
+    other: int = 3
+
+    @property
+    def about(self):
+        return "Do it"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/B1.py", "--word", "x"])
+    return tmp_path
+
+
+def test_the_console_is_told_what_is_unusual_and_the_file_all(here, capsys):
+    with script_log(here / "run.log", Options("x")):
+        LOG.info("for the console", extra=SHOWN)
+        LOG.info("for the file", extra=LOGGED)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[:-1] == ["Do it", "settings: word=x", "for the console"]
+    logged = [line[20:] for line in (here / "run.log").read_text().splitlines()]
+    assert logged[:-1] == ["B1.py --word x", "word=x, other=3", "for the file"]
+
+
+def test_options_as_usual_are_not_listed(here, capsys):
+    with script_log(None, Options()):
+        pass
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == "Do it"
+    assert last.startswith("finished in ")
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_the_next_command_is_said_last_and_once(here, capsys, follows):
+    with script_log(here / "run.log", Options(), follows=follows):
+        LOG.info("next: python C1.py", extra=NEXT)
+        LOG.info("wrote x")
+    for said in (capsys.readouterr().out, (here / "run.log").read_text()):
+        assert said.count("next: ") == follows
+        assert said.rstrip().endswith("next: python C1.py") == follows
+
+
+def test_lines_are_folded_and_paths_begin_here(here, capsys):
+    with script_log(here / "run.log", Options()):
+        LOG.warning("%s is bad", here / "a b.csv")
+        LOG.info(" ".join(["word"] * 50))
+        LOG.info("wrote %s beside /other%s/b.csv", here / ("x" * 200), here)
+    shown = capsys.readouterr().out.splitlines()[1:-1]
+    assert shown[0] == "warning: a b.csv is bad"
+    assert all(len(line) <= COLUMNS for line in shown[1:-1])
+    assert [line.startswith("  ") for line in shown[1:-1]] == [False, True, True]
+    assert shown[-1] == f"wrote {'x' * 200} beside /other{here}/b.csv"
+    assert " ".join(["word"] * 50) in (here / "run.log").read_text()
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_colours_are_for_terminals_whose_user_wants_them(monkeypatch):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "name", "posix")
+    assert coloured("x", BOLD, Terminal()) == "\x1b[1mx\x1b[0m"
+    assert coloured("x", BOLD, io.StringIO()) == "x"
+    monkeypatch.setenv("NO_COLOR", "")
+    assert coloured("x", BOLD, Terminal()) == "x"
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert coloured("x", BOLD, Terminal()) == "x"
+
+
+def test_headlines_and_warnings_alone_have_a_colour(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    with script_log(None, Options()):
+        LOG.info("the figure", extra=HEADLINE)
+        LOG.info("a word")
+        LOG.warning("a doubt")
+        said = sys.stdout.getvalue().splitlines()
+    assert said[1:] == ["\x1b[1mthe figure\x1b[0m", "a word", "\x1b[33mwarning: a doubt\x1b[0m"]
 
 
 def test_an_interrupt_that_a_library_drops_still_ends_the_script(capsys):

@@ -20,7 +20,7 @@ STAMPED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 
 @dataclass
 class Options:
-    condition: str = f"style={LINES}"
+    condition: str = ""
 
 
 @pytest.fixture
@@ -30,11 +30,12 @@ def said(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(LOG, "propagate", True)
 
     def of(*messages, **more) -> tuple[list[str], list[str]]:
-        with script_log(tmp_path / "run.log", Options()):
+        with script_log(tmp_path / "run.log", Options(f"style={LINES}")):
             for message in messages:
                 LOG.info("hit: %s", message, **more)
         log = (tmp_path / "run.log").read_bytes().decode("utf-8")
-        return capsys.readouterr().out.split("\n")[:-1], log.split("\n")[:-1]
+        shown = capsys.readouterr().out.replace("\n  ", " ")  # folded lines are indented
+        return shown.split("\n")[:-1], log.split("\n")[:-1]
 
     return of
 

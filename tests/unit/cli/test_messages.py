@@ -12,7 +12,7 @@ from backward_search.errors import DataError, UnreadableError
 from backward_search.storage.paths import PROJECT
 
 OPTIONS = {each.name for name in cli.__all__ if name.endswith("Options") for each in fields(getattr(cli, name))}
-OTHERS = {"help", "shm-size"}
+OTHERS = {"help", "help-all", "shm-size"}
 """Of argparse, and of containers."""
 NOT_SAID = ("look.py",)
 """Modules of other languages' words."""
