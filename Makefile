@@ -24,18 +24,7 @@ help: ## list the targets
 	@touch $@
 
 demo: .venv/installed ## install, then run every stage on the demo data set
-	$(BIN)/python A1.Data-Preprocessing-glyphs.py
-	$(BIN)/python A2.Query-Generating.py $(GLYPHS)
-	$(BIN)/python B1.BuildModel.py $(GLYPHS)
-	$(BIN)/python C1.ModelTest.py $(GLYPHS)
-	$(BIN)/python C4.Learn-Context.py $(GLYPHS)
-	$(BIN)/python D1.Train-KD-Model.py $(TASK)
-	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method unchanged
-	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method teacher
-	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method student
-	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method shift_null
-	$(BIN)/python E1.Model-Evaluation.py $(TASK) --method best
-	$(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3
+	$(BIN)/python src/backward_search demo
 
 figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make demo first)
 	$(FIGURE) --path --search_topk 5 --output fig/Figure1.png

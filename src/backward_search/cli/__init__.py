@@ -10,6 +10,7 @@ import os
 from backward_search.cli.build_index import IndexOptions
 from backward_search.cli.change_gallery import ChangeOptions
 from backward_search.cli.command_line import next_command, parse, parse_each
+from backward_search.cli.demo import DemoOptions
 from backward_search.cli.distill import DistillOptions
 from backward_search.cli.embed import EmbedOptions
 from backward_search.cli.evaluate import EvaluateOptions
@@ -33,6 +34,7 @@ __all__ = [
     "ContextOptions",
     "CubOptions",
     "CustomOptions",
+    "DemoOptions",
     "DistillOptions",
     "DownloadOptions",
     "EmbedOptions",

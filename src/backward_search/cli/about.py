@@ -19,17 +19,26 @@ def several(words: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def images(data: DataPaths, *splits: str) -> str:
-    """How many images the splits have, as A1 counted them; "the" where that is not known."""
+def listed(*parts: str) -> str:
+    """What is known, with commas between.
+
+    >>> listed("7 images", "", "on cpu")
+    '7 images, on cpu'
+    """
+    return ", ".join(filter(None, parts))
+
+
+def images(data: DataPaths, splits: Sequence[str], what: str) -> str:
+    """How many images the splits have, as A1 counted them, and what they are called; "" where that is not known."""
     with suppress(UserError, OSError, ValueError, KeyError, TypeError):
-        return f"{sum(int(read_json(data.report)['splits'][split]) for split in splits):,}"
-    return "the"
+        return f"{sum(int(read_json(data.report)['splits'][split]) for split in splits):,} {what}"
+    return ""
 
 
 def queries(file: Path) -> str:
-    """How many queries a file holds, with a blank behind; "" where that is not known."""
+    """How many queries a file holds; "" where that is not known."""
     with suppress(UserError, OSError, ValueError, KeyError, TypeError):
-        return f"{len(read_json(file)['queries']):,} "
+        return f"{len(read_json(file)['queries']):,} queries"
     return ""
 
 

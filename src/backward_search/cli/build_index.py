@@ -32,9 +32,9 @@ class IndexOptions(
     @property
     def about(self) -> str:
         """What is about to be done."""
-        images = f"{about.images(self.data, self.split)} {self.split} images of {self.dataset_name}"
-        exact = self.engine == answering_groups.EXACT
-        return f"Begin the gallery of {images}" if exact else f"Build the index {self.engine} of {images}"
+        count = about.images(self.data, [self.split], "images")
+        what = "Begin the gallery" if self.engine == answering_groups.EXACT else f"Build the index {self.engine}"
+        return about.listed(f"{what} of {self.dataset_name}: the {self.split} split", count)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -143,7 +143,8 @@ def next_command(options: Any, script: str, kind: type) -> str:
     It names what differs from the defaults; batch sizes and --overwrite are each script's own.
     """
     place = script if Path.cwd() == PROJECT else quoted(str(PROJECT / script))
-    words = [f"python {place} --dataset_name {quoted(options.dataset_name)}"]
+    words = [f"python {place}"]
+    words += [f"--dataset_name {quoted(options.dataset_name)}"] if hasattr(options, "dataset_name") else []
     for definition in _fields(kind):
         name, source = definition.name, definition.metadata.get("of_dataset")
         if name in ("dataset_name", "batch_size", "overwrite", "further") or not hasattr(options, name):

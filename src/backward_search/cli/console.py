@@ -27,6 +27,8 @@ from backward_search.visible import visible
 LOG = logging.getLogger("backward_search")
 COLUMNS = 100
 """Of a line on the console; paths and commands may be longer."""
+WHOLE = ("wrote ", "next: ", "python ")
+"""What lines begin with that hold a path or a command, to be copied as they are."""
 SHOWN, LOGGED = {"only": "console"}, {"only": "file"}
 """Passed as `extra` with what is for the console alone, or for the `run.log` alone."""
 HEADLINE = {"headline": True}
@@ -78,7 +80,7 @@ class Shown(Plain):
         """The message; further lines of one that is folded are indented."""
         text, doubtful = nearer(super().formatMessage(record)), record.levelno >= logging.WARNING
         text = f"warning: {text}" if doubtful else text
-        if not text.startswith(("wrote ", "next: ")) and not getattr(record, "lines", False):
+        if not text.startswith(WHOLE) and not getattr(record, "lines", False):
             text = folded(text)
         if doubtful:
             return coloured(text, DOUBTFUL, self._stream)
@@ -146,39 +148,55 @@ def script_log(file: Path | None, options: Any, *, follows: bool = True) -> Iter
     """
     console, last = Console(sys.stdout), Last()
     console.setFormatter(Shown(sys.stdout))
-    handlers: list[logging.Handler] = [console]
-    if file is not None and not is_follower():
-        handlers += _recording(file)
-    for handler in handlers:
-        handler.addFilter(last)
-        LOG.addHandler(handler)
+    console.addFilter(last)
+    LOG.addHandler(console)
     LOG.setLevel(logging.WARNING if is_follower() else logging.INFO)
     LOG.propagate = False
+    command = _hidden(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), options)
     start = time.perf_counter()
     try:
-        _begin(options)
+        with recorded(file, options, command):
+            if not is_follower():
+                _begin(options, command)
+            yield
+            LOG.info("finished in %.1f s", time.perf_counter() - start)
+            if last.held is not None and follows:
+                last.held.next = False
+                LOG.handle(last.held)
+    finally:
+        LOG.removeHandler(console)
+        console.close()
+
+
+def _begin(options: Any, command: str) -> None:
+    """Say on the console what is about to be done, and by which options that are not as usual."""
+    LOG.info("%s", getattr(options, "about", command), extra=SHOWN)
+    if given := unusual(options):
+        LOG.info("settings: %s", _hidden(_listed(given), options), extra=SHOWN)
+
+
+@contextmanager
+def recorded(file: Path | None, options: Any, command: str) -> Iterator[None]:
+    """Write the log to a file too, first the command and all options; not the command that comes next until the end.
+
+    Args:
+        file: the `run.log`; None for none.
+        options: the dataclass of the options.
+        command: which command they were given to.
+    """
+    handlers = [] if file is None or is_follower() else _recording(file)
+    for handler in handlers:
+        handler.addFilter(lambda record: not getattr(record, "next", False))
+        LOG.addHandler(handler)
+    try:
+        values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
+        LOG.info("%s", command, extra=LOGGED)
+        LOG.info("%s", _hidden(_listed(values), options), extra=LOGGED)
         yield
-        LOG.info("finished in %.1f s", time.perf_counter() - start)
-        if last.held is not None and follows:
-            last.held.next = False
-            LOG.handle(last.held)
     finally:
         for handler in handlers:
             LOG.removeHandler(handler)
             handler.close()
-
-
-def _begin(options: Any) -> None:
-    """Say what is about to be done, and by which options."""
-    command = _hidden(" ".join([Path(sys.argv[0]).name, *sys.argv[1:]]), options)
-    values = {name: value for name, value in dataclasses.asdict(options).items() if value != {}}
-    LOG.info("%s", command, extra=LOGGED)
-    LOG.info("%s", _hidden(_listed(values), options), extra=LOGGED)
-    if is_follower():
-        return
-    LOG.info("%s", getattr(options, "about", command), extra=SHOWN)
-    if given := unusual(options):
-        LOG.info("settings: %s", _hidden(_listed(given), options), extra=SHOWN)
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -26,9 +26,9 @@ class DistillOptions(
     @property
     def about(self) -> str:
         """What is about to be done."""
-        size = f"{about.images(self.data, 'train')} embeddings, {self.student_num_epoch - 1} epochs"
         task = f"{self.dataset_name}, conditions on {'+'.join(self.conditioned)}"
-        return f"Train a student on {task}: {size}, {about.on_device(self.device)}"
+        count, epochs = about.images(self.data, ["train"], "embeddings"), f"{self.student_num_epoch - 1} epochs"
+        return f"Train a student on {task}: {about.listed(count, epochs, about.on_device(self.device))}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

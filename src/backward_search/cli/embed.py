@@ -34,8 +34,9 @@ class EmbedOptions(
         where = about.on_device(self.device)
         if self.image_folder:
             return f"Embed the images below {self.image_folder} by the model of {self.dataset_name}, {where}"
-        count = about.images(self.data, *self.splits)
-        return f"Embed {count} images of {self.dataset_name} ({about.several(self.splits)}), {where}"
+        splits = f"{about.several(self.splits)} split{'s' * (len(self.splits) > 1)}"
+        count = about.images(self.data, self.splits, "images")
+        return f"Embed {self.dataset_name}, {splits}: {about.listed(count, where)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

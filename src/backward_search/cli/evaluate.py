@@ -76,9 +76,10 @@ class EvaluateOptions(
         """What is about to be done."""
         strict = self.protocol == "strict"
         count = about.queries(self.data.queries(self.conditioned, self.split, strict=strict))
-        images = f"{about.images(self.data, self.split)} {self.split} images"
+        images = about.images(self.data, [self.split], f"{self.split} images")
         task = f"{self.dataset_name}, conditions on {'+'.join(self.conditioned)}"
-        return f"Evaluate {self.chosen_method} on {task}: {count}queries, {images}, {about.on_device(self.device)}"
+        size = about.listed(count, images, about.on_device(self.device))
+        return f"Evaluate {self.chosen_method} on {task}: {size}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

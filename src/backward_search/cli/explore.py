@@ -61,7 +61,7 @@ class ExploreOptions(
     @property
     def about(self) -> str:
         """What is about to be done."""
-        return f"Serve a page to explore the runs in {self.weight_root} in, {about.on_device(self.device)}"
+        return f"Serve a page for exploring the runs in {self.weight_root}, {about.on_device(self.device)}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant, and to stand open to others by mistake."""

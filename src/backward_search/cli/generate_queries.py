@@ -25,8 +25,8 @@ class QueryOptions(groups.ProtocolOptions, groups.DatasetOptions, groups.PlaceOp
         attributes = self.entry.attributes_of(self.category_type)
         tasks = [attributes[: i + 1] for i in range(len(attributes))]
         named = [self.condition_on.replace(",", "+")] if self.condition_on else ["+".join(task) for task in tasks]
-        count = about.images(self.data, self.split)
-        return f"Draw queries for {self.dataset_name} from {count} {self.split} images, on {about.several(named)}"
+        count = about.images(self.data, [self.split], f"{self.split} images")
+        return about.listed(f"Draw queries for {self.dataset_name} on {about.several(named)}", count)
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

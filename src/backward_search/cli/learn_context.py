@@ -44,8 +44,8 @@ class ContextOptions(
     @property
     def about(self) -> str:
         """What is about to be done."""
-        images = f"{about.images(self.data, 'train')} training images"
-        return f"Learn a context map of {self.dataset_name} from {images}, {about.on_device(self.device)}"
+        size = about.listed(about.images(self.data, ["train"], "training images"), about.on_device(self.device))
+        return f"Learn a context map of {self.dataset_name}: {size}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""

@@ -58,9 +58,9 @@ class TrainOptions(
     @property
     def about(self) -> str:
         """What is about to be done."""
-        told = about.several(self.attributes)
-        size = f"{about.images(self.data, 'train')} images, {self.num_epoch} epochs, {about.on_device(self.device)}"
-        return f"Train {self.encoder_model} on {self.dataset_name} to tell {told}: {size}"
+        count, epochs = about.images(self.data, ["train"], "images"), f"{self.num_epoch} epochs"
+        what = f"{self.encoder_model} on {self.dataset_name} to tell {about.several(self.attributes)}"
+        return f"Train {what}: {about.listed(count, epochs, about.on_device(self.device))}"
 
     def check(self) -> None:
         """Refuse values that cannot be meant."""
