@@ -5,6 +5,7 @@ The commands run in a copy of the project; the runs that B1 and C1 would leave a
 
 import csv
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from scripts_by_name import script
 from test_description_d1 import PROJECT, RAW, lay_run, run
 
+from backward_search.drawing import fonts
 from backward_search.errors import UserError
 from backward_search.storage.atomic import write_array, write_json
 from backward_search.storage.manifest import Stage
@@ -149,6 +151,36 @@ def test_random_queries_are_those_of_the_seed(project):
     assert draw(project, "--random", "2", "--seed", "3", "--save_hits", "False").name == first.name
 
 
+def test_a_contact_sheet_shows_many_queries_in_one_file(project):
+    sheet = draw(project, "--contact_sheet", "--query_key", "0-2,7")
+    assert sheet.name == "contact_sheet_0-2_7.png"
+    with Image.open(sheet) as image:
+        assert image.width == 1500
+    hits = hits_of(sheet)
+    assert [row["query"] for row in hits] == [f"query {key}" for key in (0, 1, 2, 7) for _ in range(4)]
+    assert {row["method"] for row in hits} == {"teacher"}
+    alone = hits_of(draw(project, "--query_key", "7", "--methods", "teacher"))
+    assert hits[-4:] == alone
+
+
+def test_a_contact_sheet_has_a_row_for_each_method_and_pages(project, tmp_path):
+    place = tmp_path / "sheet.pdf"
+    words = ["--contact_sheet", "--query_key", "0-19", "--methods", "unchanged,teacher", "--output", str(place)]
+    first = draw(project, *words).read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", first)) > 1
+    assert len(hits_of(place)) == 20 * 2 * 4
+    assert draw(project, *words).read_bytes() == first
+    keys = ",".join(str(key) for key in range(0, 80, 3))
+    assert draw(project, "--contact_sheet", "--query_key", keys).name == "contact_sheet_0_and_26_more.png"
+
+
+def test_names_that_no_font_can_write_are_said_once(project, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(fonts, "has", lambda character: character not in "KB")
+    draw(project, "--query_key", "1,2", "--methods", "unchanged", "--result_root", str(tmp_path))
+    (line,) = [record.getMessage() for record in caplog.records if "no installed font" in record.getMessage()]
+    assert "the Latin letters of some names" in line
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -158,6 +190,14 @@ def test_random_queries_are_those_of_the_seed(project):
         ("--query a/b.jpg", "--condition has to say"),
         ("--query_image none.jpg --condition birds!=001.Kind_of_Bird_1", "none.jpg"),
         ("--random 2 --output a.png", "the file of one picture"),
+        ("--query_key 9-3", "not a list of indices"),
+        ("--query_key 1-2-3", "not a list of indices"),
+        ("--query_key -3", "not a list of indices"),
+        ("--query_key 0-99999999999", "names more than 10000 queries"),
+        ("--query_key 0-300 --contact_sheet", "301 rows are too many for one picture: pass --format pdf"),
+        ("--query_key 100-300 --contact_sheet --format pdf", "the last query is 119"),
+        ("--query_key 0-3 --contact_sheet --path", "leave --path out"),
+        ("--query_key 0-3 --contact_sheet --path_rows 2", "leave --path_rows out"),
         ("--output a.gif", "does not end in"),
         ("--path --path_lambdas 1,x", "not a number"),
     ],

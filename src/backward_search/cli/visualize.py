@@ -7,6 +7,10 @@ from backward_search.cli.definition import not_negative, number, option, require
 from backward_search.methods.registry import METHODS
 
 FORMATS = ("png", "svg", "pdf")
+MOST_KEYS = 10_000
+"""Queries that a range names at most."""
+MOST_ROWS = 250
+"""Rows of a contact sheet without pages."""
 MAPS = ("tsne", "umap", "pca")
 
 
@@ -29,7 +33,9 @@ class VisualizeOptions(
 ):
     """Which queries are drawn, and how."""
 
-    query_key: str = option("indices of the queries in their query file, such as 3 or 3,17,100", "10", usual=True)
+    query_key: str = option(
+        "indices of the queries in their query file, such as 3 or 3,17,100 or 0-9", "10", usual=True
+    )
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
     query_image: str = option("any image file as the query instead, with --condition", "", place=True, usual=True)
@@ -49,9 +55,12 @@ class VisualizeOptions(
         "lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)",
         "",
     )
+    contact_sheet: bool = option(
+        "one figure of all these queries, a row of hits each, of the teacher or --methods; a PDF has pages", False
+    )
     map: str = option("how the map is made: tsne, umap (where it is installed) or pca", "tsne", choices=MAPS)
     format: str = option("of the pictures", "png", choices=FORMATS)
-    width: float = option("width of the pictures in inches; a column of a page has about 3.4", 7.5)
+    width: float = option("width of the pictures in inches; a column of a printed page has about 3.4, the page 7", 7.5)
     output: str = option(
         "the picture's file, in place of one below --result_root; its ending is the format", "", place=True
     )
@@ -60,10 +69,16 @@ class VisualizeOptions(
     @property
     def query_keys(self) -> list[int]:
         """The indices that --query_key names, each once."""
-        words = [word.strip() for word in self.query_key.split(",")]
-        valid = all(word.isascii() and word.isdigit() for word in words)
-        require(valid, f"--query_key {self.query_key} is not a list of indices from 0 such as 3,17,100")
-        return list(dict.fromkeys(int(word) for word in words))
+        said = f"--query_key {self.query_key} is not a list of indices from 0 such as 3,17,100 or 0-9"
+        keys: dict[int, None] = {}
+        for word in self.query_key.split(","):
+            ends = [end.strip() for end in word.split("-")]
+            require(len(ends) < 3 and all(end.isascii() and end.isdigit() for end in ends), said)
+            first, last = int(ends[0]), int(ends[-1])
+            require(first <= last, said)
+            require(last - first < MOST_KEYS, f"--query_key {self.query_key} names more than {MOST_KEYS} queries")
+            keys |= dict.fromkeys(range(first, last + 1))
+        return list(keys)
 
     @property
     def named_methods(self) -> list[str]:
@@ -100,7 +115,9 @@ class VisualizeOptions(
         require(not need or bool(self.condition), f"--condition has to say what is wanted of {need}")
         not_negative(self, "random", "path_rows")
         require(2 <= self.width <= 40, f"--width {self.width} must lie between 2 and 40 inches")
-        require(not (self.output and several), "--output is the file of one picture: name one query")
+        alone = not several or self.contact_sheet
+        require(not self.output or alone, "--output is the file of one picture: name one query, or --contact_sheet")
+        self._check_sheet()
         require(self.picture_format in FORMATS, f"--output {self.output} does not end in one of {', '.join(FORMATS)}")
         for name in self.named_methods:
             require(name in METHODS, f"--methods {name} is not one of {', '.join(METHODS)}")
@@ -108,6 +125,16 @@ class VisualizeOptions(
             require(not words, words)
         if self.path_lambdas:
             _numbers("--path_lambdas", self.path_lambdas)
+
+    def _check_sheet(self) -> None:
+        """Refuse what a contact sheet cannot show."""
+        if not self.contact_sheet:
+            return
+        way = "path" if self.path else "path_rows"
+        require(not (self.path or self.path_rows), f"--contact_sheet shows hits alone: leave --{way} out")
+        rows = (self.random or len(self.query_keys)) * max(1, len(self.named_methods))
+        paged = self.picture_format == "pdf"
+        require(paged or rows <= MOST_ROWS, f"{rows} rows are too many for one picture: pass --format pdf for pages")
 
 
 def _numbers(name: str, text: str) -> list[float]:

@@ -6,24 +6,22 @@ and colour-blind readers keep.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from backward_search.data.opening import USUAL, Opening
+from backward_search.drawing import style
+from backward_search.drawing.cells import LEGEND, draw_cell
 from backward_search.drawing.space import Space, draw_space
-from backward_search.drawing.text import HEADING, SIZE, families, height_of, wrapped, write
-from backward_search.images.opening import open_picture
+from backward_search.drawing.style import DPI, HEADING, SAID, styled
+from backward_search.drawing.text import height_of, wrapped, write
 from backward_search.runs.evidence import briefly
-from backward_search.storage.atomic import remove_leftovers, replacing
+from backward_search.storage.atomic import remove_leftovers
 
-GREEN, GREY, NONE = "#007a54", "#bbbbbb", "#eeeeee"
 MARGIN, GAP = 0.06, 0.06
 QUERY, LEAST, LARGEST = 1.15, 0.6, 1.1
 """Sides of the query and, at least and at most, of a hit."""
@@ -33,7 +31,6 @@ NARROW = 5.0
 CAPTION_LINES = 3
 SHARED = 3
 """Tags that are named beneath a hit at most, fewer where they are long; the others are counted."""
-DPI = 200
 
 
 @dataclass(frozen=True)
@@ -59,10 +56,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Row:
-    """The hits of one method."""
+    """The hits of one method, or of a point on the way; `name` says which in one word."""
 
     title: str
     hits: Sequence[Hit]
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +81,14 @@ class Exhibit:
     space: Space | None = None
     opening: Opening = USUAL
 
+    @property
+    def texts(self) -> Iterator[str]:
+        """All that others have written in it."""
+        yield from (self.card.title, *(text for _, text in self.card.paragraphs))
+        for row in self.rows:
+            for hit in row.hits:
+                yield from (*hit.labels, *hit.shared, "" if hit.image else hit.name)
+
 
 @dataclass(frozen=True)
 class _Grid:
@@ -100,6 +106,7 @@ class _Grid:
         return cls(columns, lines, min(LARGEST, (width - GAP * (columns - 1)) / columns))
 
 
+@styled()
 def draw(exhibit: Exhibit, width: float) -> Figure:
     """Lay an exhibit out.
 
@@ -114,7 +121,8 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
     captions = [[_caption(hit, grid.cell) for hit in row.hits] for row in exhibit.rows]
     top = MARGIN + _card_height(exhibit.card, room)
     heights = [_row_height(row, each, grid, room) for row, each in zip(exhibit.rows, captions, strict=True)]
-    body = top + sum(heights) + height_of(1)
+    legend = wrapped(LEGEND, room)
+    body = top + sum(heights) + height_of(len(legend))
     side = inner * MAP_SHARE - 2 * GAP if beside else inner
     total = body if exhibit.space is None else max(body, side * 1.45) if beside else body + side * 1.45
     figure = Figure(figsize=(width, total + MARGIN), dpi=DPI)
@@ -123,7 +131,7 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
     for row, each, height in zip(exhibit.rows, captions, heights, strict=True):
         _draw_row(figure, row, each, grid, top, room, exhibit.opening)
         top += height
-    write(figure, MARGIN, top, ["✓ and a green frame: the hit meets the condition"], color="#333333")
+    write(figure, MARGIN, top, legend, color=SAID)
     if exhibit.space is not None:
         corner = (width - MARGIN - side, MARGIN) if beside else (MARGIN, body + GAP)
         draw_space(figure, exhibit.space, *corner, side, total - corner[1])
@@ -131,18 +139,19 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
 
 
 def save(figure: Figure, place: Path) -> None:
-    """Write a figure; the ending of the name is the format, and the same figure gives the same bytes.
-
-    What was half written beside it by a process that was killed goes.
-    """
+    """Write a figure as `style.save` does; what was half written beside it by a process that was killed goes."""
     remove_leftovers(place.parent)
-    stamp: dict[str, dict[str, None]] = {
-        "svg": {"Date": None},
-        "pdf": {"CreationDate": None},
-        "png": {"Software": None},
-    }
-    with matplotlib.rc_context({"svg.hashsalt": "backward-search", "pdf.fonttype": 42}), replacing(place) as temporary:
-        figure.savefig(temporary, metadata=stamp[place.suffix.removeprefix(".")])
+    style.save(figure, place)
+
+
+def save_sheet(pages: Iterable[Figure], place: Path) -> None:
+    """Write a contact sheet: its pages as a PDF, its only page in any format; see `save`."""
+    remove_leftovers(place.parent)
+    if place.suffix.lower() == ".pdf":
+        style.save_pages(pages, place)
+    else:
+        (page,) = pages
+        style.save(page, place)
 
 
 def _paragraphs(card: Card, width: float) -> list[tuple[list[str], list[str]]]:
@@ -158,7 +167,7 @@ def _card_height(card: Card, room: float) -> float:
 
 def _draw_card(figure: Figure, exhibit: Exhibit, room: float) -> None:
     card = exhibit.card
-    _picture(figure, card.image, MARGIN, MARGIN, QUERY, exhibit.opening)
+    draw_cell(figure, card.image, MARGIN, MARGIN, QUERY, exhibit.opening)
     x, width = MARGIN + QUERY + 2 * GAP, room - QUERY - 2 * GAP
     y = write(figure, x, MARGIN, wrapped(card.title, width, HEADING, 2, bold=True), HEADING, weight="bold")
     for head, text in _paragraphs(card, width):
@@ -203,39 +212,8 @@ def _draw_row(
         for column, caption in enumerate(line):
             hit = row.hits[number * grid.columns + column]
             x = MARGIN + column * (grid.cell + GAP)
-            _picture(figure, hit.image, x, y, grid.cell, opening, meets=hit.meets)
+            draw_cell(figure, hit.image, x, y, grid.cell, opening, meets=hit.meets)
             if hit.image is None:
                 write(figure, x + GAP, y + GAP, wrapped(hit.name, grid.cell - 2 * GAP, most=4))
             write(figure, x, y + grid.cell + 0.02, caption)
         y += _line_height(line, grid.cell)
-
-
-def _picture(
-    figure: Figure, image: Path | None, x: float, y: float, side: float, opening: Opening, *, meets: bool = False
-) -> None:
-    width, height = figure.get_size_inches()
-    axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height), anchor="N")
-    if image is None:
-        axes.set(facecolor=NONE, aspect="equal")
-    else:
-        pixels = open_picture(image, opening=opening)
-        pixels.thumbnail((int(2 * side * DPI), int(2 * side * DPI)))
-        axes.imshow(pixels)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set(edgecolor=GREEN if meets else GREY, linewidth=2 if meets else 0.5)
-    if meets:
-        _mark(axes)
-
-
-def _mark(axes: Axes) -> None:
-    box = {"boxstyle": "square,pad=0.15", "facecolor": GREEN, "edgecolor": "none"}
-    mark: dict[str, Any] = {
-        "color": "white",
-        "fontsize": SIZE,
-        "fontfamily": list(families()),
-        "weight": "bold",
-        "bbox": box,
-    }
-    axes.text(0.99, 0.985, "✓", transform=axes.transAxes, ha="right", va="top", **mark)

@@ -54,7 +54,8 @@ class Shown:
 
     Attributes:
         name: the method, or t_i.
-        title: above its row.
+        meant: the same in words, with the strength.
+        title: above its row, which counts the hits that meet the condition too.
         lambda_: the search's, where there is one.
         kind: what its scores are: "cos" or "score".
         rows: gallery rows (k,).
@@ -64,6 +65,7 @@ class Shown:
     """
 
     name: str
+    meant: str
     title: str
     lambda_: float | None
     kind: str
@@ -127,7 +129,7 @@ class Asked:
         own, found = [-1 if self.question.row is None else self.question.row], self.task.gallery_rows[rows][None]
         (common,), same = shared(self.task, own, found), twins(self.task, own, found)
         fixed = strength if solver.each else None
-        return Shown(name, count, fixed, kind, rows, scores, common, None if same is None else same[0])
+        return Shown(name, meant, count, fixed, kind, rows, scores, common, None if same is None else same[0])
 
     def labels(self, row: int, names: Sequence[str] = ()) -> list[str]:
         """The labels of an image, of the conditioned attributes unless others are named."""
@@ -228,7 +230,7 @@ def _own_class(asked: Asked) -> tuple[np.ndarray, str]:
 
 def exhibit(asked: Asked, rows: Sequence[Shown], map_: Space | None) -> Exhibit:
     """What the figure shows."""
-    shown = [Row(found.title, _hits(asked, found)) for found in rows]
+    shown = [Row(found.title, _hits(asked, found), found.name) for found in rows]
     return Exhibit(_card(asked), shown, map_, asked.task.source.run.look.opening)
 
 

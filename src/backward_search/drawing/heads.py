@@ -7,9 +7,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from backward_search.drawing.fonts import families
 from backward_search.drawing.space import OWN, WANTED
-from backward_search.drawing.text import SIZE, families, height_of, wrapped, write
-from backward_search.storage.atomic import replacing
+from backward_search.drawing.style import DPI, HEADING, SIZE, THIN, save, styled
+from backward_search.drawing.text import height_of, wrapped, write
 from backward_search.training.recognition import POOR, Pair, Recognition, worst_first
 
 ACROSS = 3
@@ -23,7 +24,6 @@ BAR = 0.15
 AXIS = 0.2
 """The height of the numbers below the bars, in inches."""
 WIDTH = LABEL + BARS + NUMBERS
-DPI = 150
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class HeadPanel:
         which += f"{judged} {'class' if judged == 1 else 'classes'}"
         without = len(self.classes) - judged
         more = f", {without} without test images" if without else ""
-        return wrapped(f"{self.attribute}: {which}{more}", WIDTH, SIZE + 1.5, 2, bold=True)
+        return wrapped(f"{self.attribute}: {which}{more}", WIDTH, HEADING, 2, bold=True)
 
     @property
     def confusions(self) -> list[str]:
@@ -64,10 +64,11 @@ class HeadPanel:
     @property
     def height(self) -> float:
         """In inches."""
-        lines = height_of(len(self.title), SIZE + 1.5) + height_of(len(self.confusions))
+        lines = height_of(len(self.title), HEADING) + height_of(len(self.confusions))
         return lines + BAR * len(self.drawn) + AXIS + 2 * MARGIN
 
 
+@styled()
 def draw_heads(path: Path, panels: Sequence[HeadPanel]) -> Path:
     """Draw the heads, a panel each: a bar for each class, the share of its test images that are recognised."""
     rows = [panels[start : start + ACROSS] for start in range(0, len(panels), ACROSS)]
@@ -81,15 +82,13 @@ def draw_heads(path: Path, panels: Sequence[HeadPanel]) -> Path:
             _draw(figure, panel, MARGIN + number * (WIDTH + MARGIN), y)
         y += height
     write(figure, MARGIN, y, foot)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
-    return path
+    return save(figure, path)
 
 
 def _draw(figure: Figure, panel: HeadPanel, x: float, y: float) -> None:
     """Draw one head below (x, y), in inches from the top left corner."""
     width, height = figure.get_size_inches()
-    y = write(figure, x, y, panel.title, SIZE + 1.5, weight="bold")
+    y = write(figure, x, y, panel.title, HEADING, weight="bold")
     high = BAR * len(panel.drawn)
     if high:
         _bars(figure.add_axes(((x + LABEL) / width, 1 - (y + high) / height, BARS / width, high / height)), panel.drawn)
@@ -99,13 +98,12 @@ def _draw(figure: Figure, panel: HeadPanel, x: float, y: float) -> None:
 def _bars(axes: Axes, drawn: Sequence[Recognition]) -> None:
     places, shares = range(len(drawn)), [one.recognised for one in drawn]
     axes.barh(places, shares, height=0.7, color=[WANTED if one.poor else OWN for one in drawn])
-    axes.axvline(POOR, color="0.55", linewidth=1, linestyle="--")
+    axes.axvline(POOR, color="0.55", linewidth=THIN, linestyle="--")
     for place, one in zip(places, drawn, strict=True):
         axes.text(1.03, place, f"{100 * one.recognised:.0f} % of {one.images}", fontsize=SIZE, va="center")
     axes.set(xlim=(0, 1), ylim=(len(drawn) - 0.5, -0.5))
     axes.set_xticks((0, POOR, 1), ("0", f"{POOR:g}", "1"), fontsize=SIZE)
     names = [next(iter(wrapped(one.label, LABEL - 0.1, most=1)), "") for one in drawn]
-    axes.set_yticks(places, names, fontsize=SIZE, fontfamily=list(families()), parse_math=False)
+    axes.set_yticks(places, names, fontsize=SIZE, fontfamily=list(families("".join(names))), parse_math=False)
     axes.tick_params(length=2, pad=2)
     axes.tick_params(axis="y", length=0)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from backward_search.drawing.text import SIZE, families, height_of, printable, wrapped, write
+from backward_search.drawing.fonts import families
+from backward_search.drawing.style import COLOURS, DASHES, HEADING, SIZE
+from backward_search.drawing.text import height_of, printable, wrapped, write
 
-OTHER, OWN, WANTED = "#cfcfcf", "#003f6b", "#e66100"
+OTHER, OWN, WANTED = "#cfcfcf", "#003f6b", COLOURS[1]
 """A dark blue and a light vermilion differ for the colour-blind and in grey; the marks differ in shape too."""
-DASHES = ("-", "--", ":", "-.")
 OFFSETS = ((7, -12), (7, -3), (7, 6), (-24, -12), (-24, -3))
 """Of the lambdas' names from the ends of the ways, in points: they often end near one another."""
 
@@ -68,12 +69,13 @@ def draw_space(figure: Figure, space: Space, x: float, y: float, side: float, ro
         figure,
         x,
         y,
-        wrapped(f"The embeddings ({space.made})", side, SIZE + 1.5, 2, bold=True),
-        SIZE + 1.5,
+        wrapped(f"The embeddings ({space.made})", side, HEADING, 2, bold=True),
+        HEADING,
         weight="bold",
     )
     axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height))
     axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(True)
     _scatter(axes, space)
     for number, way in enumerate(space.ways):
         _way(axes, way, DASHES[number % len(DASHES)], OFFSETS[number % len(OFFSETS)])
@@ -107,7 +109,7 @@ def _way(axes: Axes, way: Way, dash: str, offset: tuple[int, int]) -> None:
 
 
 def _name(axes: Axes, text: str, spot: np.ndarray, offset: tuple[int, int], weight: str = "normal") -> None:
-    style: dict[str, Any] = {"fontsize": SIZE, "fontfamily": list(families()), "weight": weight, "zorder": 7}
+    style: dict[str, Any] = {"fontsize": SIZE, "fontfamily": list(families(text)), "weight": weight, "zorder": 7}
     box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.75, "edgecolor": "none"}
     axes.annotate(
         text, (float(spot[0]), float(spot[1])), offset, textcoords="offset points", bbox=box, parse_math=False, **style

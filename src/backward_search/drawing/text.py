@@ -1,53 +1,24 @@
-"""Text in figures: fonts that have its characters, and lines that fit a width."""
+"""Text in figures: lines that fit a width, of characters that some font has."""
 
 import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from functools import cache
 
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
+from matplotlib.font_manager import get_font
 from matplotlib.text import Text
 
+from backward_search.drawing.fonts import UNKNOWN, families, files, has
+from backward_search.drawing.style import POINT, SIZE
 from backward_search.visible import visible
 
-SIZE, HEADING = 6.5, 8.0
-"""Of captions and headings, in points: legible where a figure is printed at its own width."""
 LEADING = 1.28
 """Distance of two lines, in text sizes."""
-POINT = 1 / 72
-"""Inches."""
 LARGE, ROUNDING = 100, 1.03
 """The size that widths are measured at, and what drawing at small sizes may add."""
-FONTS = (
-    "DejaVu Sans",
-    "Noto Sans",
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "WenQuanYi Zen Hei",
-    "IPAGothic",
-    "STIXGeneral",
-)
-"""In this order; the first and the last come with matplotlib, the others serve where they are installed."""
 MANY = 128
 """Characters that hardly ever fit a line; measuring very many takes a second."""
-UNKNOWN = "?"
-"""Stands for a character that no font has."""
-
-
-@cache
-def families() -> tuple[str, ...]:
-    """Those of the fonts that are there."""
-    there = {font.name for font in fontManager.ttflist}
-    return tuple(name for name in FONTS if name in there)
-
-
-@cache
-def _characters() -> frozenset[int]:
-    """The code points that some font has."""
-    files = [findfont(FontProperties(family=name)) for name in families()]
-    return frozenset(code for file in files for code in get_font(file).get_charmap())
 
 
 def printable(text: str) -> str:
@@ -62,17 +33,17 @@ def printable(text: str) -> str:
 def _drawn(character: str) -> str:
     if character.isspace():
         return " "
-    if ord(character) in _characters():
+    if has(character):
         return character
     if unicodedata.combining(character) or unicodedata.category(character) in ("Cc", "Cf"):
         return ""
-    plain = [part for part in unicodedata.normalize("NFKD", character) if ord(part) in _characters()]
+    plain = [part for part in unicodedata.normalize("NFKD", character) if has(part)]
     return "".join(plain) or UNKNOWN
 
 
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """The width of a line in inches, as it is without the rounding of small letters to pixels."""
-    font = get_font(findfont(FontProperties(family=families()[0], weight="bold" if bold else "normal")))
+    font = get_font(files(families(text), bold=bold))
     font.set_size(LARGE, 72)
     font.set_text(text)
     return float(font.get_width_height()[0]) / 64 * size / LARGE * POINT * ROUNDING
@@ -136,7 +107,7 @@ def write(figure: Figure, x: float, y: float, lines: Sequence[str], size: float 
     for line in lines:
         base = y + size * POINT  # roughly the base line
         text = Text(x / width, 1 - base / height, line, fontsize=size, va="baseline", parse_math=False)
-        text.set(fontfamily=list(families()), transform=figure.transFigure, **style)
+        text.set(fontfamily=list(families(line)), transform=figure.transFigure, **style)
         figure.add_artist(text)
         y += height_of(1, size)
     return y

@@ -1,6 +1,6 @@
 """How the page looks, and the few lines of it that run in the browser."""
 
-from backward_search.drawing.exhibit import GREEN
+from backward_search.drawing.style import MEETS
 
 STYLE = f"""
 .grid {{ display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(180px, 1fr)); }}
@@ -11,9 +11,9 @@ STYLE = f"""
   line-height: 1.35; text-align: left; overflow-wrap: anywhere; }}
 .hit img {{ box-sizing: border-box; width: 100%; aspect-ratio: 1; object-fit: contain; margin-bottom: 4px;
   border: 1px solid var(--border-color-primary); border-radius: 4px; background: #f4f4f5; }}
-.hit.meets img {{ border: 5px solid {GREEN}; }}
+.hit.meets img {{ border: 5px solid {MEETS}; }}
 .hit.meets::after {{ content: "✓"; position: absolute; top: 0; right: 0; padding: 0 6px; color: white;
-  font-weight: 700; font-size: 1rem; background: {GREEN}; border-radius: 0 4px 0 4px; }}
+  font-weight: 700; font-size: 1rem; background: {MEETS}; border-radius: 0 4px 0 4px; }}
 .hit:hover img, .hit:focus-visible img {{ box-shadow: 0 0 0 3px var(--color-accent); }}
 .hit i {{ opacity: 0.7; font-style: normal; }}
 .hit span {{ display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }}

@@ -11,8 +11,10 @@ from matplotlib.lines import Line2D
 from PIL import Image, ImageOps
 
 from backward_search.data.opening import MAX_PIXELS, Opening
+from backward_search.drawing.fonts import families
 from backward_search.drawing.space import OTHER, Space, Way, draw_space
-from backward_search.drawing.text import SIZE, families, printable
+from backward_search.drawing.style import COLOURS, DASHES, SIZE, styled
+from backward_search.drawing.text import printable
 from backward_search.drawing.walks import flattened, spots
 from backward_search.errors import DataError
 from backward_search.explorer.explored import ExploredRun, Probabilities
@@ -25,8 +27,7 @@ SIDE = 240
 """The longer side of a thumbnail, in pixels."""
 WIDTH, DPI = 3.6, 220
 """Of the plots, in inches: their letters are then as large as the page's."""
-LINES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", ":"), ("#000000", "-."), ("#cc79a7", (0, (5, 1, 1, 1))))
-"""Colours that the colour-blind tell apart, and dashes that differ in grey print."""
+LINES = tuple(zip(COLOURS, DASHES, strict=False))
 LONGEST = 28
 """Characters of a name."""
 AT_ONCE = 16
@@ -85,6 +86,7 @@ class Map:
         chosen = spots(np.zeros(len(explored.rows), bool), len(explored.rows), 0)
         self._rows = explored.rows[chosen]
 
+    @styled()
     def draw(self, state: State, way: Probabilities) -> Figure:
         """The map for a state."""
         explored = self._explored
@@ -100,6 +102,7 @@ class Map:
         return figure
 
 
+@styled()
 def probabilities(way: Probabilities, state: State) -> Figure:
     """The probability of each class along the way, an attribute per panel; unlikely ones go unnamed."""
     count = len(way.values)
@@ -107,7 +110,7 @@ def probabilities(way: Probabilities, state: State) -> Figure:
     panels = np.atleast_1d(figure.subplots(count, 1, sharex=True))
     for axes, name in zip(panels, way.values, strict=True):
         _panel(axes, name, way.labels[name], way.values[name].cpu().numpy(), state.choices[name])
-    panels[-1].set_xlabel("step of the search", fontsize=SIZE)
+    panels[-1].set_xlabel("step of the search")
     panels[-1].xaxis.get_major_locator().set_params(integer=True)
     return figure
 
@@ -124,9 +127,8 @@ def _panel(axes: Axes, name: str, labels: Sequence[str], values: np.ndarray, cho
         width, style = 2.2 if wanted else 1.1, LINES[number]
         lines += axes.plot(values[:, index], style[1], color=style[0], linewidth=width)
     axes.set(ylim=(-0.02, 1.02))
-    axes.tick_params(labelsize=SIZE)
-    axes.set_title(f"probability of each {printable(shortened(name, LONGEST))}", fontsize=SIZE + 1.5, parse_math=False)
-    font = {"family": list(families()), "size": SIZE}
+    axes.set_title(f"probability of each {printable(shortened(name, LONGEST))}", parse_math=False)
+    font = {"family": list(families("".join(names))), "size": SIZE}
     legend = axes.legend(lines, [" "] * len(lines), prop=font, framealpha=0.8, handlelength=3)
     for text, label in zip(legend.get_texts(), names, strict=True):  # a legend drops what begins with an underscore
         text.set(text=label, parse_math=False)
