@@ -332,3 +332,19 @@ def test_the_page_is_dark_where_the_system_is(browser, address):
         page.close()
     assert shades[0] > 600
     assert shades[1] < 150
+
+
+def test_a_picture_of_the_first_screen_is_taken(browser, request, tmp_path):
+    place, folder = (request.config.getoption(f"--explorer-{name}") for name in ("picture", "runs"))
+    if place is None:
+        pytest.skip("saves a picture where --explorer-picture FILE says")
+    roots = [f"--{kind}_root={Path(folder or PROJECT).resolve() / kind}" for kind in ("data", "weight")]
+    with serving(*roots, f"--result_root={tmp_path}") as address:
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(LONG)
+        page.goto(address)
+        says(page, "meet it")
+        page.wait_for_function("[...document.querySelectorAll('#hits img')].every(image => image.complete)")
+        page.wait_for_timeout(1000)  # menus and slider are drawn a little later
+        page.screenshot(path=place)
+        page.close()
