@@ -8,7 +8,7 @@ RUN := weight/CIR_Model-datasetglyphs-catefamilyvariantletter-basemodelsmall_cnn
 FIGURE := $(BIN)/python E2.Model-Query-Visualization.py $(TASK) --query_key 3 --save_hits False
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(or $(WORKERS),2) --dist loadfile
 
-.PHONY: help demo figures photos explore test test-quick test-gpu test-extras test-browser test-lowest fuzz lint types check docs audit lock clean
+.PHONY: help demo figures picture photos explore test test-quick test-gpu test-extras test-browser test-lowest fuzz lint types check docs audit lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -29,6 +29,9 @@ demo: .venv/installed ## install, then run every stage on the demo data set
 figures: .venv/installed ## draw fig/Figure1 and fig/Figure2 from the demo (make demo first)
 	$(FIGURE) --path --search_topk 5 --output fig/Figure1.png
 	$(FIGURE) --output fig/Figure2.png
+
+picture: .venv/installed-dev .venv/installed-browser ## draw fig/explorer.png, the explorer's first screen (make demo first)
+	$(BIN)/python -m pytest -m browser tests/browser -k picture --explorer-picture fig/explorer.png
 
 photos: .venv/installed-photos ## search your own: make photos SOURCE=folder-or-table (OPTIONS="...")
 	@test -n "$(SOURCE)" || { echo 'name a folder of class folders, or a table: make photos SOURCE=~/photos'; exit 2; }

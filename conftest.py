@@ -38,6 +38,12 @@ def pytest_addoption(parser):
     parser.addoption(
         "--thorough-faults", action="store_true", help="the tests of faults in their long form (an hour), not a sample"
     )
+    parser.addoption(
+        "--explorer-picture", metavar="FILE", help="let a browser test save a picture of the explorer here"
+    )
+    parser.addoption(
+        "--explorer-runs", metavar="FOLDER", help="what it shows: a folder with data/ and weight/ [the project's own]"
+    )
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -33,9 +33,7 @@ class VisualizeOptions(
 ):
     """Which queries are drawn, and how."""
 
-    query_key: str = option(
-        "indices of the queries in their query file, such as 3 or 3,17,100 or 0-9", "10", usual=True
-    )
+    query_key: str = option("indices of the queries in their file, such as 3 or 3,17,100 or 0-9", "10", usual=True)
     random: int = option("draw so many queries of the query file, chosen by --seed, instead", 0)
     query: str = option("an image of the data set as the query instead, <folder>/<file>, with --condition", "")
     query_image: str = option("any image file as the query instead, with --condition", "", place=True, usual=True)
@@ -45,8 +43,11 @@ class VisualizeOptions(
         "",
         usual=True,
     )
+    contact_sheet: bool = option(
+        "one figure of all these queries, a row of hits each, of the teacher or --methods; a PDF has pages", False
+    )
     path: bool = option(
-        "draw the teacher's way: hits at t_0, t_i and t_n beside a map of the embeddings",
+        "draw the teacher's way: hits along it beside a map of embeddings",
         False,
         usual=True,
     )
@@ -54,9 +55,6 @@ class VisualizeOptions(
     path_lambdas: str = option(
         "lambdas whose ways are on the map (default: a tenth of it, it, and ten times it)",
         "",
-    )
-    contact_sheet: bool = option(
-        "one figure of all these queries, a row of hits each, of the teacher or --methods; a PDF has pages", False
     )
     map: str = option("how the map is made: tsne, umap (where it is installed) or pca", "tsne", choices=MAPS)
     format: str = option("of the pictures", "png", choices=FORMATS)

@@ -13,7 +13,8 @@ from backward_search.errors import DataError, OptionError, UserError
 from backward_search.explorer.explored import ExploredRun, ViewSettings
 from backward_search.explorer.pictures import Map, Thumbnails
 from backward_search.explorer.runs import trained_runs
-from backward_search.explorer.state import State, from_link
+from backward_search.explorer.sample import sample
+from backward_search.explorer.state import Choice, State, asks, from_link
 from backward_search.explorer.uploads import Uploads
 from backward_search.once import Once
 from backward_search.runs.names import RunName
@@ -71,7 +72,7 @@ class Explorer:
         gone = self.thumbnails.forget_upload
         self.uploads = Uploads(explorer_uploads(places.result_root), upload_mb, max_pixels, gone=gone)
         self._places, self._settings, self._draw = places, settings, draw
-        self._loaded, self._maps = Once(), Once()
+        self._loaded, self._maps, self._samples = Once(), Once(), Once()
         self.attributes = max(self._attributes(name) for name in self.runs.values())
 
     @property
@@ -149,16 +150,30 @@ class Explorer:
         self.loaded(last)
         return last
 
+    def warm_up(self) -> None:
+        """Have ready what the first condition on each attribute of the first run needs, which takes a while."""
+        state = self.start("")
+        explored = self.loaded(state.run)
+        for name in [*state.choices, *explored.attributes]:
+            explored.view(replace(state, choices={name: Choice((explored.table.classes[name][0],))}))
+        LOG.info("conditions on %s are ready", ", ".join(explored.attributes))
+
     def map(self, run: str) -> Map:
         """The map of a run."""
         return self._maps(run, lambda: Map(self.loaded(run)))
 
     def start(self, link: str) -> State:
-        """The state of a link, or of the page as it first is."""
+        """The state of a link; one that says nothing of what is searched gets the run's sample."""
         pairs = urllib.parse.parse_qsl(link)
-        state = from_link(pairs) if pairs else State(self.first)
+        state = from_link(pairs)
         state = state if state.run else replace(state, run=self.first)
-        return self.loaded(state.run).checked(state)
+        explored = self.loaded(state.run)
+        if not asks(pairs):
+            own = self._samples(state.run, lambda: sample(explored, state.run))
+            state = replace(state, query=own.query, choices=own.choices)
+        if state.gallery is not None:
+            state = replace(state, gallery=self.page_of(state, state.gallery))
+        return explored.checked(state)
 
     def thumbnail(self, run: str, row: int) -> Path:
         """The file of the thumbnail of an image of a run's table.
@@ -182,6 +197,11 @@ class Explorer:
     def browsed(self, state: State, first: int) -> list[int]:
         """The table rows of some images to start from: `BROWSED` of the gallery from its place `first` on."""
         return [int(row) for row in self.loaded(state.run).rows[first : first + BROWSED]]
+
+    def place(self, state: State, first: int) -> str:
+        """Which part of the gallery these are, in words."""
+        total = len(self.loaded(state.run).rows)
+        return f"images {first + 1:,} to {min(first + BROWSED, total):,} of {total:,}"
 
     def page_of(self, state: State, first: int | None = None) -> int:
         """Where the page of `BROWSED` images begins that has the query, or the place `first` of the gallery."""

@@ -14,7 +14,7 @@ from backward_search.data.guesses import load_guessed
 from backward_search.data.query_generation import Query
 from backward_search.drawing.walks import Walk, walks
 from backward_search.errors import OptionError
-from backward_search.explorer.state import State
+from backward_search.explorer.state import USUAL, State
 from backward_search.explorer.uploads import Uploads
 from backward_search.gallery.engines.index import EXACT, EngineSettings
 from backward_search.gallery.memory import Hits
@@ -124,7 +124,8 @@ class ExploredRun:
         if not 0 <= state.query < len(self.table):
             raise OptionError(f"there is no image {state.query}: the last is {len(self.table) - 1}")
         unknown = [name for name in state.choices if name not in self.attributes]
-        if unknown or state.method not in METHODS:
+        unknown += [name for name in (state.method, state.beside) if name not in ("", USUAL) and name not in METHODS]
+        if unknown or state.method in ("", USUAL):
             raise OptionError(f"{unknown[0] if unknown else state.method!r} does not exist here")
         for name, choice in state.choices.items():
             choice.clause(self.table.classes[name])

@@ -24,30 +24,36 @@ def hits(explored: ExploredRun, state: State, view: View, title: str = "") -> st
         view: the hits, and the strength they were found with, which the grid carries along.
         title: stands above them; none by default.
     """
-    cells = [_hit(explored, state, hit) for hit in view.found]
+    cells = [_hit(explored, state, hit, first=place == 0) for place, hit in enumerate(view.found)]
     return _grid(cells, title, view.strength)
 
 
-def images(explored: ExploredRun, state: State, rows: Sequence[int]) -> str:
-    """Some images of the gallery, with their indices and labels."""
+def heading(view: View) -> str:
+    """What stands above the hits of one of several methods."""
+    met = [hit.meets for hit in view.found]
+    return view.method if None in met else f"{view.method}: {sum(map(bool, met))} of {len(met)} meet it"
 
-    def cell(row: int) -> str:
+
+def images(explored: ExploredRun, state: State, rows: Sequence[int], title: str = "") -> str:
+    """Some images of the gallery, with their indices and labels, below a title."""
+
+    def cell(place: int, row: int) -> str:
         """One image."""
         lines = [f"<b>{row}</b>", *_name(explored, row), plain(", ".join(explored.labels(row)))]
-        return _cell(row, _address(state.run, row), [explored.keys[row]], lines)
+        return _cell(row, _address(state.run, row), [explored.keys[row]], lines, first=place == 0)
 
-    return _grid([cell(row) for row in rows])
+    return _grid([cell(place, row) for place, row in enumerate(rows)], title)
 
 
 def query(explored: ExploredRun, state: State) -> str:
     """The query: its image and what is known about it."""
     key, labels = explored.query_text(state)
     address = f"thumbnail/upload/{state.upload}.jpg" if state.upload else _address(state.run, state.query)
-    words = f"<b>{plain(key)}</b>{plain(', '.join(labels))}"
+    words = f"<i>the query</i><b>{plain(key)}</b>{plain(', '.join(labels))}"
     return f'<figure class="query"><img src="{address}" alt="the query"><figcaption>{words}</figcaption></figure>'
 
 
-def _hit(explored: ExploredRun, state: State, hit: FoundImage) -> str:
+def _hit(explored: ExploredRun, state: State, hit: FoundImage, *, first: bool) -> str:
     address, key = _address(state.run, hit.row), explored.keys[hit.row]
     met = MET[hit.meets]
     short, whole = (f"shares {words}" for words in (briefly(hit.shared, SHARED), ", ".join(hit.shared)))
@@ -58,7 +64,7 @@ def _hit(explored: ExploredRun, state: State, hit: FoundImage) -> str:
         *([f"<i>{plain(short)}</i>"] if hit.shared else []),
     ]
     about = [key, *([met] if met else []), *([whole] if hit.shared else [])]
-    return _cell(hit.row, address, about, lines, meets=bool(hit.meets))
+    return _cell(hit.row, address, about, lines, first=first, meets=bool(hit.meets))
 
 
 def _name(explored: ExploredRun, row: int) -> list[str]:
@@ -67,11 +73,15 @@ def _name(explored: ExploredRun, row: int) -> list[str]:
     return [plain(name)] if name else []
 
 
-def _cell(row: int, address: str, about: Sequence[str], lines: Sequence[str], *, meets: bool = False) -> str:
+def _cell(
+    row: int, address: str, about: Sequence[str], lines: Sequence[str], *, first: bool, meets: bool = False
+) -> str:
+    """A button; Tab stops at the first one of a grid, and arrow keys go on from there."""
     kind = "hit meets" if meets else "hit"
-    image = f'<img src="{address}" alt="{plain(*about)}">'
+    image = f'<img src="{address}" alt="{plain(about[0])}">'
     words = "".join(f"<span>{line}</span>" for line in lines)
-    return f'<button type="button" class="{kind}" data-row="{row}" title="{plain(*about)}">{image}{words}</button>'
+    says = f'title="{plain(*about)}" tabindex="{0 if first else -1}"'
+    return f'<button type="button" class="{kind}" data-row="{row}" {says}>{image}{words}</button>'
 
 
 def _grid(cells: Sequence[str], title: str = "", strength: float | None = None) -> str:

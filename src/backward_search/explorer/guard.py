@@ -70,7 +70,7 @@ class Route:
 ROUTES = (
     Route("GET", r"/", "page"),
     Route("POST", r"/login", "login"),
-    Route("GET", r"/hits"),
+    Route("GET", r"/hits(?:\.csv)?"),
     Route("GET", r"/thumbnail/[^/]+/[^/]+\.jpg"),
     Route("GET", r"/(?:assets|static)/[\w.@+~/-]+"),
     Route("GET", r"/(?:favicon\.ico|theme\.css|manifest\.json|config|gradio_api/app_id)"),

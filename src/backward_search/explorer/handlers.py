@@ -16,15 +16,15 @@ import gradio as gr
 import numpy as np
 
 from backward_search.errors import OptionError, UserError
-from backward_search.explorer import grid
+from backward_search.explorer import grid, menus
+from backward_search.explorer.comparison import others, sheet_of
 from backward_search.explorer.exploration import BROWSED, Explorer
 from backward_search.explorer.explored import ExploredRun
 from backward_search.explorer.limits import client_of
 from backward_search.explorer.pictures import probabilities
-from backward_search.explorer.state import Choice, State
+from backward_search.explorer.state import USUAL, Choice, State
 from backward_search.explorer.wording import without_paths
 from backward_search.gallery.engines.index import EXACT
-from backward_search.methods.registry import drawn
 from backward_search.runs.doubts import MOST
 from backward_search.visible import visible
 
@@ -33,6 +33,7 @@ FAULT = "something went wrong here: the log of the server says what"
 MOST_SAID = 500
 """Letters of an error."""
 NO_WAY = "Choose a condition: without one the query stays where it is."
+BESIDE = (("nothing beside it", ""), ("the usual methods beside it", USUAL))
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
 
 
@@ -77,16 +78,27 @@ class Handlers:
         except UserError as error:
             gr.Warning(self.said(error))
             state = self._explorer.start("")
-        return [*self.everything(state), *self.browse(state, None), gr.update(open=state.way)]
+        return self._opened(state)
 
     def run(self, old: State, name: str) -> list[Any]:
         """Another run is chosen; nothing of the condition can be kept. Where it cannot be loaded, the old one stays."""
         try:
-            state = replace(self._explorer.start(urllib.parse.urlencode({"run": name})), beside=old.beside, way=old.way)
+            new = self._explorer.start(urllib.parse.urlencode({"run": name}))
+            state = replace(new, beside=old.beside, way=old.way, count=old.count)
         except UserError as error:
             gr.Warning(self.said(error))
             state = old
-        return [*self.everything(state), *self.browse(state, None), gr.update()]
+        return self._opened(state)
+
+    def back(self, old: State, event: gr.EventData) -> list[Any]:
+        """The browser goes back to a link, or forth; where it no longer means anything, all stays."""
+        data = event._data if isinstance(event._data, dict) else {}
+        try:
+            state = self._explorer.start(str(data.get("link", "")).removeprefix("?"))
+        except UserError as error:
+            gr.Warning(self.said(error))
+            state = old
+        return self._opened(state)
 
     def index(self, old: State, row: float | None) -> list[Any]:
         """A query is chosen by its index; while there is none in the field, nothing happens."""
@@ -134,6 +146,15 @@ class Handlers:
         new = self._loaded(old).checked(replace(old, strength=float(value)))
         return [new, *_found(self._loaded(old), new)]
 
+    def sheet(self, link: str) -> str:
+        """The hits of a link as a CSV file for a spreadsheet.
+
+        Raises:
+            UserError: it is malformed, or names what does not exist.
+        """
+        state = self._explorer.start(link)
+        return sheet_of(self._loaded(state), state)
+
     def quickly(self, link: str) -> dict[str, str]:
         """The line above the hits, and the hits, of a link.
 
@@ -144,10 +165,14 @@ class Handlers:
         head, hits, _ = _found(self._loaded(state), state)
         return {"head": head, "hits": hits}
 
-    def beside(self, old: State, flag: bool) -> list[Any]:
-        """Methods are to stand side by side, or no longer."""
-        new = replace(old, beside=bool(flag))
+    def beside(self, old: State, name: str | None) -> list[Any]:
+        """Another method is to stand beside the chosen one, or the usual ones, or none."""
+        new = self._loaded(old).checked(replace(old, beside=str(name or "")))
         return [new, *_found(self._loaded(old), new)]
+
+    def order(self, old: State, flag: bool) -> list[Any]:
+        """The menus are to have frequent labels first, or no longer."""
+        return self.everything(replace(old, count=bool(flag)))
 
     def shown(self, old: State) -> list[Any]:
         """The map is opened."""
@@ -163,15 +188,33 @@ class Handlers:
         command = without_paths(command, self._explorer.roots) if self._public else command
         return [_others(self._loaded(state), state), *self._way(state), command, gr.update(visible=False)]
 
-    def browse(self, state: State, first: int | None, step: int = 0) -> list[Any]:
-        """A page of the gallery, so many pages from the one that begins at `first`, or that of the query."""
-        start = self._explorer.page_of(state, None if first is None else first + step * BROWSED)
-        return [grid.images(self._loaded(state), state, self._explorer.browsed(state, start)), start]
+    def turned(self, old: State, step: int = 0) -> list[Any]:
+        """The gallery is opened, where the query is or where it was left, or turned by so many pages."""
+        first = self._explorer.page_of(old, old.gallery)
+        new = replace(old, gallery=self._explorer.page_of(old, first + step * BROWSED))
+        return [new, f"?{new.link()}", self._browsed(new)]
+
+    def closed(self, old: State) -> list[Any]:
+        """The gallery is closed."""
+        new = replace(old, gallery=None)
+        return [new, f"?{new.link()}"]
 
     def figure(self, state: State) -> Any:
         """E2's figure is asked for."""
         file = self._explorer.figure(state)
         return gr.update(value=self._explorer.thumbnails.whole(file), visible=True)
+
+    def _opened(self, state: State) -> list[Any]:
+        """Everything, and what is folded in as the state has it."""
+        folds = [gr.update(open=state.way), gr.update(open=state.gallery is not None)]
+        return [*self.everything(state), self._browsed(state), *folds]
+
+    def _browsed(self, state: State) -> str:
+        """A page of the gallery; nothing where it is closed."""
+        if state.gallery is None:
+            return ""
+        rows = self._explorer.browsed(state, state.gallery)
+        return grid.images(self._loaded(state), state, rows, self._explorer.place(state, state.gallery))
 
     def _loaded(self, state: State) -> ExploredRun:
         return self._explorer.loaded(state.run)
@@ -210,21 +253,27 @@ def _whole(value: Any) -> int:
 
 def _controls(explorer: Explorer, state: State, refusals: str) -> list[Any]:
     explored = explorer.loaded(state.run)
-    menus, nots = [], []
+    shown, nots = [], []
     for i in range(explorer.attributes):
         name = explored.attributes[i] if i < len(explored.attributes) else None
         choice = state.choices.get(name or "", Choice())
-        choices = [] if name is None else [(visible(label), label) for label in explored.table.classes[name]]
-        menus.append(
-            gr.update(
-                choices=choices, value=list(choice.labels), label=name and visible(name), visible=name is not None
-            )
-        )
+        offered = [] if name is None else menus.choices(explored, name, frequent_first=state.count)
+        above = None if name is None else menus.title(explored, name)
+        shown.append(gr.update(choices=offered, value=list(choice.labels), label=above, visible=name is not None))
         nots.append(gr.update(value=choice.negated, visible=name is not None))
     index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(explored.table) - 1})")
     file = gr.update() if state.upload else None
     method = gr.update(choices=explored.methods(state), value=explored.method(state), info=grid.plain(refusals) or None)
-    return [index, grid.query(explored, state), file, *menus, *nots, method, _slider(explored, state), state.beside]
+    further = [(f"{name} beside it", name) for name in explored.methods(state) if name != explored.method(state)]
+    beside = gr.update(choices=[*BESIDE, *further], value=_beside(explored, state))
+    named = [index, grid.query(explored, state), file, *shown, *nots, state.count]
+    return [*named, method, _slider(explored, state), beside]
+
+
+def _beside(explored: ExploredRun, state: State) -> str:
+    """What stands beside the method: nothing where it is the method itself, or cannot answer."""
+    able = state.beside in explored.methods(state) and state.beside != explored.method(state)
+    return state.beside if able or state.beside == USUAL else ""
 
 
 def _slider(explored: ExploredRun, state: State) -> Any:
@@ -240,9 +289,10 @@ def _found(explored: ExploredRun, state: State) -> list[str]:
     met = sum(bool(hit.meets) for hit in view.found)
     wanted = f"{view.method}, <b>{grid.plain(state.condition)}</b>: {met} of {len(view.found)} meet it"
     head = wanted if state.choices else "no condition yet: the images most like the query"
-    title = view.method if state.beside else ""
+    title = grid.heading(view) if state.beside and state.choices else ""
     by = "" if explored.settings.engine.engine == EXACT else f" by {explored.settings.engine.engine}"
-    head = f"{head} ({1000 * view.seconds:.0f} ms{by}){_note(explored, state)}"
+    link = f'<a href="hits.csv?{grid.plain(state.link())}" download="hits.csv">as a sheet (CSV)</a>'
+    head = f"{head} ({1000 * view.seconds:.0f} ms{by}) {link}{_note(explored, state)}"
     return [head, grid.hits(explored, state, view, title), f"?{state.link()}"]
 
 
@@ -259,12 +309,8 @@ def _note(explored: ExploredRun, state: State) -> str:
 
 
 def _others(explored: ExploredRun, state: State) -> Any:
-    if not (state.beside and state.choices):
+    views = others(explored, state)
+    if not views:
         return gr.update(visible=False)
-    views = [
-        explored.view(replace(state, method=name, strength=None))
-        for name in drawn(explored.methods(state).__contains__)
-        if name != explored.method(state)
-    ]
-    found = "".join(grid.hits(explored, state, view, view.method) for view in views)
+    found = "".join(grid.hits(explored, state, view, grid.heading(view)) for view in views)
     return gr.update(value=f'<div class="others">{found}</div>', visible=True)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,7 @@ def serve(explorer_of: Callable[[Path], Explorer], host: str, entrance: Entrance
         app = application(explorer, Path(folder), upload_mb, entrance)
         shown = f"[{host}]" if ":" in host else host
         LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", shown, entrance.port)
+        threading.Thread(target=explorer.warm_up, daemon=True).start()
         uvicorn.run(**configured(app, host, entrance.port))
 
 

@@ -8,6 +8,8 @@ from backward_search.conditions.clause import Clause
 from backward_search.errors import OptionError
 
 METHOD = "best"
+USUAL = "1"
+"""In the place of a method beside the state's own: those that E2 draws."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ class State:
         choices: by attribute; those of which anything will do are left out.
         method: a name of `methods.METHODS`.
         strength: of the method, see `engine.STRENGTHS`; None for its own.
-        beside: whether other methods stand beside it.
+        beside: the method that stands beside it, or `USUAL`; "" for none.
         way: whether the map and the probabilities are shown.
+        gallery: the place of the first image that is shown of the gallery; None where it is closed.
+        count: whether menus have the most frequent labels first.
     """
 
     run: str
@@ -55,8 +59,10 @@ class State:
     choices: Mapping[str, Choice] = field(default_factory=dict)
     method: str = METHOD
     strength: float | None = None
-    beside: bool = False
+    beside: str = ""
     way: bool = False
+    gallery: int | None = None
+    count: bool = False
 
     @property
     def condition(self) -> str:
@@ -68,7 +74,9 @@ class State:
         pairs = [("run", self.run), ("query", str(self.query)), ("method", self.method)]
         pairs += [("upload", self.upload)] if self.upload else []
         pairs += [] if self.strength is None else [("strength", repr(self.strength))]
-        pairs += [(name, "1") for name in ("beside", "way") if getattr(self, name)]
+        pairs += [("beside", self.beside)] if self.beside else []
+        pairs += [(name, "1") for name in ("way", "count") if getattr(self, name)]
+        pairs += [] if self.gallery is None else [("gallery", str(self.gallery))]
         for name, choice in self.choices.items():
             pairs += [(f"{'not' if choice.negated else 'is'}.{name}", label) for label in choice.labels]
         return urlencode(pairs)
@@ -77,7 +85,7 @@ class State:
 def from_link(pairs: Sequence[tuple[str, str]]) -> State:
     """Read a link; whether run, row and labels exist is for the engine to say.
 
-    >>> state = State("a", 3, choices={"style": Choice(("x", "y"), negated=True)}, strength=0.25, beside=True)
+    >>> state = State("a", 3, choices={"style": Choice(("x", "y"), negated=True)}, strength=0.25, beside="teacher")
     >>> from urllib.parse import parse_qsl
     >>> from_link(parse_qsl(state.link())) == state
     True
@@ -96,8 +104,16 @@ def from_link(pairs: Sequence[tuple[str, str]]) -> State:
     try:
         query = int(plain.get("query", "0"))
         strength = float(plain["strength"]) if "strength" in plain else None
+        gallery = int(plain["gallery"]) if "gallery" in plain else None
     except ValueError:
-        raise OptionError("the link is malformed: query and strength have to be numbers") from None
+        raise OptionError("the link is malformed: query, strength and gallery have to be numbers") from None
     choices = {name: Choice(tuple(names), negated[name]) for name, names in labels.items()}
-    method, (beside, way) = plain.get("method", METHOD), (plain.get(name) == "1" for name in ("beside", "way"))
-    return State(plain.get("run", ""), query, plain.get("upload", ""), choices, method, strength, beside, way)
+    method, beside = plain.get("method", METHOD), plain.get("beside", "")
+    way, count = (plain.get(name) == "1" for name in ("way", "count"))
+    run, upload = plain.get("run", ""), plain.get("upload", "")
+    return State(run, query, upload, choices, method, strength, beside, way, gallery, count)
+
+
+def asks(pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether a link says what is searched: an image, or a condition."""
+    return any(name in ("query", "upload") or name.startswith(("is.", "not.")) for name, _ in pairs)

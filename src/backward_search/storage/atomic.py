@@ -112,11 +112,15 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     labels, the measures of each query (numbers alone), and the empty form of the paper's numbers. What is for people to
     look at is written by `write_sheet`.
     """
+    return write_text(path, _csv(header, rows))
+
+
+def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(_UnixLines(text), lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows(rows)
-    return write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 class _UnixLines:
@@ -138,7 +142,16 @@ def write_sheet(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
     that begins as a formula has an apostrophe before it, as OWASP's page on CSV injection advises; numbers stay
     numbers. The project does not read such files.
     """
-    return write_csv(path, [str(_inert(name)) for name in header], ([_inert(cell) for cell in row] for row in rows))
+    return write_text(path, sheet(header, rows))
+
+
+def sheet(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    r"""The text of such a file.
+
+    >>> sheet(["hit", "score"], [["=1+1", -0.5]])
+    "hit,score\n'=1+1,-0.5\n"
+    """
+    return _csv([str(_inert(name)) for name in header], ([_inert(cell) for cell in row] for row in rows))
 
 
 def _inert(cell: object) -> object:

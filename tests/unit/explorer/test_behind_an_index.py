@@ -133,7 +133,7 @@ def test_a_run_without_an_index_leaves_the_others_working(laid, tmp_path, caplog
     assert f"{without} cannot be explored: no finished {KIND} index" in caplog.text
     with pytest.raises(MissingError, match=rf"run python C2\.Build-Index\.py .*--num_epoch 1 .*--engine {KIND}$"):
         explorer.start(f"run={without}")
-    assert explorer.loaded(with_one).view(state).found[0].row == 0
+    assert explorer.loaded(with_one).view(explorer.start("query=0")).found[0].row == 0
 
 
 def test_where_no_run_has_an_index_the_explorer_does_not_start(laid, tmp_path):

@@ -78,7 +78,7 @@ def call(address: str, name: str, data: list) -> str:
 def test_its_api_answers_with_hits(address):
     said = call(address, "open", [])
     assert "event: complete" in said
-    assert "no condition" in said
+    assert re.search(r"<b>birds=00\d.Kind_of_Bird_\d</b>: \d of 6 meet it", said)
     assert "Kind_of_Bird" in said
 
 
@@ -112,6 +112,32 @@ def test_thumbnails_are_of_the_tables_images_and_of_nothing_else(address, option
         status, body, _ = fetch(f"{address}/thumbnail/{asked}")
         assert status in (404, 422), asked
         assert b"\xff\xd8" not in body
+
+
+def test_a_thumbnail_that_a_browser_has_is_not_sent_again(address, options):
+    place = f"{address}/thumbnail/{next(Path(options.weight_root).iterdir()).name}/3.jpg"
+    _, body, headers = fetch(place)
+    assert headers["cache-control"].startswith("private, max-age=")
+    for tag, status in ((headers["etag"], 304), (f'"a", {headers["etag"]}', 304), ('"a"', 200)):
+        request = urllib.request.Request(place, headers={"If-None-Match": tag})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                said = answer.status, answer.read(), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            said = error.code, error.read(), dict(error.headers)
+        assert said[:2] == (status, b"" if status == 304 else body)
+        assert said[2]["etag"] == headers["etag"]
+    assert fetch(place.replace("/3.", "/4."))[2]["etag"] != headers["etag"]
+
+
+def test_hits_of_a_link_are_saved_as_a_sheet(address):
+    status, body, headers = fetch(f"{address}/hits.csv?query=4&is.birds=002.Kind_of_Bird_2&beside=teacher")
+    assert (status, headers["content-disposition"]) == (200, 'attachment; filename="hits.csv"')
+    assert headers["content-type"].startswith("text/csv")
+    assert [line.split(",")[0] for line in body.decode().splitlines()] == [
+        *("method", *["shift_null"] * 6, *["teacher"] * 6)
+    ]
+    assert fetch(f"{address}/hits.csv?query=100000")[0] == 404
 
 
 def test_hits_of_a_link_come_as_the_page_shows_them(address):

@@ -143,7 +143,17 @@ def test_all_routes_but_the_pages_are_closed(client, running):
         assert status == 404, path
         assert "server" not in {name.lower() for name in headers}
     assert {path for path in wanted if "{" not in path} == {
-        *("/", "/login", "/hits", "/favicon.ico", "/theme.css", "/manifest.json", "/config", "/gradio_api/app_id"),
+        *(
+            "/",
+            "/login",
+            "/hits",
+            "/hits.csv",
+            "/favicon.ico",
+            "/theme.css",
+            "/manifest.json",
+            "/config",
+            "/gradio_api/app_id",
+        ),
         *("/gradio_api/upload_progress", "/gradio_api/queue/data", "/gradio_api/queue/join", "/gradio_api/cancel"),
         "/gradio_api/upload",
     }
@@ -279,9 +289,28 @@ LINKS = [
         "upload=/etc/passwd",
         "upload=%00",
     ),
+    *("gallery=x", "gallery=-1", "gallery=" + "9" * 4000, "count=../x", "beside=../x", "beside=student"),
     *("beside=%3Cscript%3E", "way=../x", "beside=1&way=1", "a=b&a=c", "&&&", "=", "%", "%ff%fe", "run=a&run=b"),
     "&".join(f"is.birds=00{i % 4 + 1}.Kind_of_Bird_{i % 4 + 1}" for i in range(300)),
 ]
+
+
+BACK = (
+    *WRONG,
+    *({"link": wrong} for wrong in (None, 3, "", "?", "&&&", "\0", "query=x", "?run=../../x", "?query=1e9")),
+)
+
+
+def test_going_back_to_anything_changes_nothing_but_the_view(client, numbers, options, caplog):
+    number, _ = numbers["back"]
+    client.event(numbers["open"][0], [], "back")
+    with caplog.at_level(logging.ERROR):
+        for wrong in BACK:
+            _is_clean(client.event(number, [None], "back", wrong), options, wrong)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    done, said = client.event(number, [None], "back", {"link": "?query=4&not.birds=001.Kind_of_Bird_1"})
+    assert done is True
+    assert "not.birds=001.Kind_of_Bird_1" in json.dumps(said)
 
 
 def snapshot(*folders):
@@ -297,10 +326,12 @@ def test_a_hostile_link_changes_nothing_but_the_view(port, options, numbers):
     roots = (options.weight_root, options.data_root, options.result_root)
     client, before = Client(port, "127.0.3.1"), snapshot(*roots)
     for number, link in enumerate(LINKS):
-        status, _, body = client.get(f"/hits?{link}")
-        assert status in (200, 404), link[:100]
-        assert b"<script" not in body
-        assert not TRACE.search(body)
+        for path in ("/hits", "/hits.csv"):
+            status, headers, body = client.get(f"{path}?{link}")
+            assert status in (200, 404), link[:100]
+            assert not TRACE.search(body)
+            assert b"<script" not in body
+            assert headers["content-type"].startswith(("application/json", "text/csv"))
         sent = {"data": [], "fn_index": numbers["open"][0], "session_hash": f"link{number}"}
         assert client.get(f"/?{link}")[0] == 200
         assert client.post(f"/gradio_api/queue/join?{link}", sent)[0] == 200
@@ -415,7 +446,14 @@ def test_the_projects_own_routes_need_the_login_too(options, tmp_path):
     with served(options, tmp_path, Entrance(users={"me": "a-long-password"})) as (port, _):
         run = next(Path(options.weight_root).iterdir()).name
         client = Client(port)
-        for path in ("/hits", f"/thumbnail/{run}/3.jpg", f"/thumbnail/upload/{'a' * 64}.jpg", "/config", "/theme.css"):
+        for path in (
+            "/hits",
+            "/hits.csv",
+            f"/thumbnail/{run}/3.jpg",
+            f"/thumbnail/upload/{'a' * 64}.jpg",
+            "/config",
+            "/theme.css",
+        ):
             assert client.get(path)[0] == 401
         assert client.call("open", [])[0] == 401
         assert client.upload(picture()) == 401
