@@ -8,6 +8,10 @@ any genre but one. The image files are 64 pictures of 224 pixels under many name
 - `grid`: in a headless Chromium, from the slider's input event to the new hits in the document; an event every 600 ms;
 - `images`: the same until their thumbnails are drawn too, which are made when they are first asked for.
 
+Of requests by themselves, each made one after the other, the times from sending to the last byte stand below the table:
+hits of a link, as the page takes them and as a CSV file with the usual methods beside; a thumbnail for the first time,
+again, and one that the browser has already.
+
 At last the slider is dragged to and fro for two seconds, with an event every 16 ms: how many grids a second appear,
 and how long the last one takes from the last event. The browser needs the extra `browser` and a Chromium; where
 they are missing, the engine is timed alone, and the table says so.
@@ -20,6 +24,7 @@ Writes: a table; the same as JSON, with --json FILE.
 
 import argparse
 import dataclasses
+import http.client
 import os
 import shutil
 import socket
@@ -27,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -232,6 +238,33 @@ def engine_times(explored: ExploredRun, state: State, repeats: int) -> dict[str,
     return quantiles([1000 * explored.view(one).seconds for one in at])
 
 
+def request_times(address: str, state: State, repeats: int) -> dict[str, dict[str, float]]:
+    """Milliseconds of requests, by what is asked for."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc)
+
+    def taken(path: str, **headers: str) -> float:
+        """Those of one."""
+        start = time.perf_counter()
+        connection.request("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        answer = connection.getresponse()
+        answer.read()
+        tags.append(answer.headers["ETag"] or "")
+        return 1000 * (time.perf_counter() - start)
+
+    tags: list[str] = []
+    links = [dataclasses.replace(state, query=row, beside="1").link() for row in range(repeats)]
+    alone = [dataclasses.replace(state, choices={name: choice}).link() for name, choice in state.choices.items()]
+    for link in (*alone, links[0]):  # the first ones load
+        taken(f"/hits.csv?{link}")
+    places = [f"/thumbnail/{state.run}/{row}.jpg" for row in range(100, 100 + repeats)]
+    times = {path: [taken(f"/{path}?{link}") for link in links] for path in ("hits", "hits.csv")}
+    times["thumbnail"] = [taken(place) for place in places]
+    times["again"] = [taken(place) for place in places]
+    known = dict(zip(places, tags[-repeats:], strict=True))
+    times["known"] = [taken(place, If_None_Match=known[place]) for place in places]
+    return {name: quantiles(own) | {"most": max(own)} for name, own in times.items()}
+
+
 def page_times(page: Any, address: str, state: State, slider: Knob, repeats: int) -> dict[str, Any]:
     """Milliseconds from the slider's events to the new grid and to its images."""
     page.goto(f"{address}?{state.link()}")
@@ -265,17 +298,20 @@ def main() -> None:
         states = [dataclasses.replace(first, method=method) for method in explored.methods(first)]
         for state in states:
             figures[state.method] = {"engine": engine_times(explored, state, arguments.repeats)}
-        with browser() as running:
-            if running is not None:
-                with served(options) as address:
+        with served(options) as address:
+            requests = request_times(address, states[0], arguments.repeats)
+            with browser() as running:
+                if running is not None:
                     page = running.new_page(viewport={"width": 1280, "height": 1000})
                     for state in states:
                         slider = explored.slider(state)
                         if slider is not None:
                             figures[state.method] |= page_times(page, address, state, slider, arguments.repeats)
     report(figures)
+    for name, own in requests.items():
+        print(f"{name:<12}{own['p50']:8.1f}{own['p95']:8.1f}{own['most']:8.1f}")
     if arguments.json is not None:
-        write_json(arguments.json, figures)
+        write_json(arguments.json, {**figures, "requests": requests})
 
 
 def report(figures: dict[str, dict[str, Any]]) -> None:

@@ -283,7 +283,7 @@ def test_the_browser_goes_back_and_forth(page):
 def test_two_methods_stand_side_by_side(page):
     choose(page, "#attribute-0", "001.Kind_of_Bird_1")
     says(page, "meet it")
-    choose(page, "#beside", "teacher beside it")
+    choose(page, "#beside", "teacher")
     page.wait_for_selector("#others h3:text('teacher')")
     assert page.locator("#others h3").count() == 1
     both = [page.locator(f"{part} .hits").first.bounding_box() for part in ("#hits", "#others")]

@@ -5,6 +5,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations, islice
 from pathlib import Path
 
 from backward_search.data import registry
@@ -28,6 +29,9 @@ Drawing = Callable[[RunName, Mapping[str, object]], Path]
 
 BROWSED = 12
 """Images of the gallery that are shown at once, to start from."""
+
+MADE_READY = 6
+"""Pairs of attributes, of which conditions are made ready before they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +154,19 @@ class Explorer:
         self.loaded(last)
         return last
 
+    def answer_first(self) -> None:
+        """Answer what the page begins with, so that nobody who opens it waits."""
+        state = self.start("")
+        self.loaded(state.run).view(state)
+
     def warm_up(self) -> None:
-        """Have ready what the first condition on each attribute of the first run needs, which takes a while."""
+        """Have ready what a first condition on an attribute of the first run, or on two, needs, which takes seconds."""
         state = self.start("")
         explored = self.loaded(state.run)
-        for name in [*state.choices, *explored.attributes]:
-            explored.view(replace(state, choices={name: Choice((explored.table.classes[name][0],))}))
+        singly, pairs = [(name,) for name in explored.attributes], combinations(explored.attributes, 2)
+        for names in [*singly, *islice(pairs, MADE_READY)]:
+            choices = {name: Choice((explored.table.classes[name][0],)) for name in names}
+            explored.view(replace(state, choices=choices))
         LOG.info("conditions on %s are ready", ", ".join(explored.attributes))
 
     def map(self, run: str) -> Map:

@@ -70,7 +70,8 @@ class Route:
 ROUTES = (
     Route("GET", r"/", "page"),
     Route("POST", r"/login", "login"),
-    Route("GET", r"/hits(?:\.csv)?"),
+    Route("GET", r"/hits"),
+    Route("GET", r"/hits\.csv", "sheet"),
     Route("GET", r"/thumbnail/[^/]+/[^/]+\.jpg"),
     Route("GET", r"/(?:assets|static)/[\w.@+~/-]+"),
     Route("GET", r"/(?:favicon\.ico|theme\.css|manifest\.json|config|gradio_api/app_id)"),
@@ -206,6 +207,8 @@ class Guard:
             session = urllib.parse.parse_qs(request.query).get("session_hash", [""])[0]
             if session not in self._pages.get(request.client, ()):
                 raise RefusedError(404, "there is no such page: load it again")
+        if route.kind == "sheet":  # of several methods, perhaps
+            self._spent["events"].check(request.client)
         if route.method == "GET":
             return request.receive
         body = await _whole(request, self._limits.json_bytes)

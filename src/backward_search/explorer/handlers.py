@@ -33,7 +33,7 @@ FAULT = "something went wrong here: the log of the server says what"
 MOST_SAID = 500
 """Letters of an error."""
 NO_WAY = "Choose a condition: without one the query stays where it is."
-BESIDE = (("nothing beside it", ""), ("the usual methods beside it", USUAL))
+BESIDE = (("nothing", ""), ("the usual methods", USUAL))
 NO_COMMAND = "choose a condition first: E2 draws what is found under one"
 
 
@@ -264,7 +264,7 @@ def _controls(explorer: Explorer, state: State, refusals: str) -> list[Any]:
     index = gr.update(value=None if state.upload else state.query, label=f"query (0 to {len(explored.table) - 1})")
     file = gr.update() if state.upload else None
     method = gr.update(choices=explored.methods(state), value=explored.method(state), info=grid.plain(refusals) or None)
-    further = [(f"{name} beside it", name) for name in explored.methods(state) if name != explored.method(state)]
+    further = [(name, name) for name in explored.methods(state) if name != explored.method(state)]
     beside = gr.update(choices=[*BESIDE, *further], value=_beside(explored, state))
     named = [index, grid.query(explored, state), file, *shown, *nots, state.count]
     return [*named, method, _slider(explored, state), beside]

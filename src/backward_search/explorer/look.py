@@ -4,7 +4,9 @@ from backward_search.drawing.style import MEETS
 
 STYLE = f"""
 .grid {{ display: grid; gap: 10px; grid-template-columns: repeat(auto-fill, minmax(136px, 1fr)); }}
+.small .grid {{ grid-template-columns: repeat(auto-fill, minmax(124px, 1fr)); }}
 #found:has(.others) .grid {{ grid-template-columns: repeat(auto-fill, minmax(84px, 1fr)); }}
+#gallery .row button {{ padding-left: 4px; padding-right: 4px; font-size: 0.9rem; }}
 .hits h3 {{ margin: 0 0 6px; font-size: 1rem; font-weight: 600; }}
 .gradio-style .hit {{ position: relative; display: flex; flex-direction: column; min-width: 0; padding: 0;
   cursor: pointer; color: var(--body-text-color); background: none; font-weight: 400; font-size: 0.8rem;

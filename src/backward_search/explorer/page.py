@@ -32,7 +32,7 @@ FRESH = "private, max-age=300, stale-while-revalidate=86400"
 PAGES, WAITING = 1000, 500
 """Open pages whose state is kept, and events that wait to be answered."""
 INVITATION = """# Backward Search
-Find images that are like one of yours but for what you want different. Try it: choose another label, or click any image
+Search with an image, and say what should be different. Try it: choose another label for the example, or click any image
 to search with it (arrow keys and Enter do too)."""
 TURNS = {-WHOLE: "first", -1: "earlier", 1: "later", WHOLE: "last"}
 """What the buttons below the gallery are called, by how many pages they turn."""
@@ -123,7 +123,7 @@ def _right() -> Results:
     with gr.Accordion("The gallery", open=False, elem_id="gallery") as gallery:
         browse = gr.HTML(elem_id="browse", js_on_load=CLICKED, elem_classes="small")
         with gr.Row():
-            turns = {step: gr.Button(words, min_width=70) for step, words in TURNS.items()}
+            turns = {step: gr.Button(words, min_width=40) for step, words in TURNS.items()}
     with gr.Accordion("Link and figure", open=False, elem_id="share"):
         link = gr.Textbox(label="link to this state", interactive=False, buttons=["copy"], elem_id="link")
         command = gr.Textbox(label="the command of its figure", buttons=["copy"], elem_id="command", interactive=False)

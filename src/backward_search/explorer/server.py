@@ -113,6 +113,7 @@ def serve(explorer_of: Callable[[Path], Explorer], host: str, entrance: Entrance
     with tempfile.TemporaryDirectory(prefix="explorer-") as folder:
         explorer = explorer_of(thumbnails_below(Path(folder)))
         app = application(explorer, Path(folder), upload_mb, entrance)
+        explorer.answer_first()
         shown = f"[{host}]" if ":" in host else host
         LOG.info("open http://%s:%d in a browser; Ctrl+C ends it", shown, entrance.port)
         threading.Thread(target=explorer.warm_up, daemon=True).start()

@@ -308,6 +308,9 @@ def test_requests_are_counted_for_each_client(tmp_path):
 def test_events_figures_and_uploads_are_counted(tmp_path):
     app = guarded(tmp_path, limits=Limits(events=Rate(2, 0.001)))
     assert [joined(app, CALL)[0] for _ in range(3)] == [200, 200, 429]
+    app = guarded(tmp_path, limits=Limits(events=Rate(2, 0.001)))
+    assert [status(app, "/hits.csv") for _ in range(3)] == [200, 200, 429]
+    assert status(app, "/hits") == 200
     app = guarded(tmp_path, limits=Limits(figures=Rate(1, 0.001)))
     figure = {"fn_index": 2, "data": [None], "session_hash": "a"}
     assert [joined(app, figure)[0] for _ in range(2)] == [200, 429]
