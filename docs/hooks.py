@@ -22,7 +22,7 @@ from backward_search import cli
 from backward_search.cli.command_line import parser_of
 from backward_search.cli.help_text import Entry, entries_of
 
-ROOT_PAGES = ("SECURITY.md",)
+ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 """Pages beside the README, which the site has too."""
 TABLE_MARK = "<!-- the table of the scripts -->"
 """In `reference/scripts.md`, where the site has a table with a page for each script."""

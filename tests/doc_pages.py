@@ -28,8 +28,11 @@ def named(page: Path) -> str:
 
 
 def code_of(text: str) -> tuple[list[str], list[str]]:
-    """The lines of a page's code blocks but for Python's, continued ones joined; and the code within its sentences."""
-    blocks = [body for language, body in BLOCK.findall(text) if language != "python"]
+    """The lines of a page's commands, continued ones joined; and the code within its sentences.
+
+    A block of Python is none of commands, nor is one of `text`, which shows what a program says.
+    """
+    blocks = [body for language, body in BLOCK.findall(text) if language not in ("python", "text")]
     text = BLOCK.sub("", text)
     blocks += INDENTED.findall(text)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()

@@ -1,11 +1,15 @@
 """The programs of docs/vectors.md run, with the model of another package played; links lead somewhere."""
 
+import ast
+import importlib
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from doc_pages import programs_of
 
 from backward_search.data.class_vectors import ClassVectors
 from backward_search.storage.paths import PROJECT
@@ -52,3 +56,65 @@ def test_every_promise_names_its_tests():
     assert len(promises) > 5
     for promise in promises:
         assert re.search(r"\]\(tests/", promise), promise
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_the_programs_of_a_page_name_what_exists(page):
+    for program in programs_of(page):
+        for node in ast.walk(ast.parse(program)):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "backward_search":
+                module = importlib.import_module(node.module)
+                assert all(hasattr(module, name.name) for name in node.names), f"{page.name}: {ast.unparse(node)}"
+
+
+SELF_CONTAINED = ["docs/tutorials/in-my-service.md", "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [(name, text) for name in SELF_CONTAINED for text in programs_of(PROJECT / name) if "open_run(" not in text],
+)
+def test_programs_that_need_no_files_run(name, program, monkeypatch):
+    from backward_search.model.encoders import ENCODERS
+
+    monkeypatch.setattr(ENCODERS, "_items", dict(vars(ENCODERS).get("_items", {})), raising=False)
+    exec(program, {})
+
+
+def anchors(page: Path) -> set[str]:
+    """The places within a page, as GitHub and the site name them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_links_lead_to_headings_that_are_there(page):
+    for link, part in re.findall(r"\]\((?!https?:)([^)#]*\.md)?#([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert part in anchors(page.parent / link if link else page), f"{page.name}: {link}#{part}"
+
+
+def spoken() -> str:
+    """All that the package can say, a line for each piece between what is filled in."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in sorted((PROJECT / "src").rglob("*.py"))]
+    constants = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return "\n".join(each.value for each in constants if isinstance(each.value, str))
+
+
+def threes(line: str) -> list[str]:
+    """Three words that follow one another, wherever in a line, but not over what `...` stands for."""
+    found = []
+    for piece in re.split(r"\S*\.\.\.\S*", line):
+        words = piece.split()
+        found += [" ".join(words[i : i + 3]) for i in range(len(words) - 2)]
+    return found
+
+
+def test_the_errors_of_the_page_are_those_of_the_code():
+    page = (PROJECT / "docs" / "how-to" / "troubleshooting.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```text\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    assert len(lines) > 25
+    said = spoken()
+    for line in lines:
+        words = threes(line.removeprefix("error: "))
+        known = [each for each in words if each in said]
+        assert len(known) >= max(1, 0.5 * len(words)), f"{line}: {set(words) - set(known)}"
