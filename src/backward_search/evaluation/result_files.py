@@ -62,7 +62,7 @@ def _is_whole(place: Path) -> bool:
 
 def _inputs_of(place: Path) -> dict[str, str]:
     inputs = read_manifest(manifest_of(place))["inputs"]
-    return {name: value for name, value in inputs.items() if name not in ("student", "train", "calibration")}
+    return {name: value for name, value in inputs.items() if name not in ("student", "train", "calibration", "context")}
 
 
 def differences_to(place: Path, others: list[Path]) -> dict[str, dict[str, Estimate]]:

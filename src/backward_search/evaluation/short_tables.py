@@ -23,11 +23,9 @@ def main_measures(k: str) -> dict[str, str]:
 def heading(row: Row) -> str:
     """What the results are of."""
     condition = f", condition {row['condition']}" if row.get("condition") else ""
-    return (
-        f"{row['dataset']}, conditions on {'+'.join(row['task'])}{condition}: {row['num_queries']:,} queries of the "
-        f"{row['split']} split, {row['gallery_size']:,} images to find, {row['protocol']} protocol; ± is half of a "
-        f"95 % interval over queries"
-    )
+    task = f"{row['dataset']}, {'+'.join(row['task'])}{condition}"
+    size = f"{row['num_queries']:,} queries, {row['gallery_size']:,} images ({row['split']} split)"
+    return f"{task}: {size}, {row['protocol']} protocol; ± half of a 95 % interval"
 
 
 def short_table(rows: Sequence[Row], names: Sequence[str] = ()) -> list[str]:

@@ -57,7 +57,7 @@ def learn_if_missing(options: EvaluateOptions | VisualizeOptions) -> None:
     run = opened_run(options)
     if run.paths.context.manifest.exists():
         return
-    LOG.info("the method needs a context map, and there is none yet: it is learnt now, as C4.Learn-Context.py does")
+    LOG.info("a context map is needed, and there is none yet: it is learnt now, as C4.Learn-Context.py does")
     learn_context(parse(ContextOptions, None, [], **{**shared, "overwrite": False}))
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from backward_search.cli import EvaluateOptions, PaperTableOptions
+from backward_search.cli.console import LOGGED, SHOWN
 from backward_search.data.prepared import load_table
 from backward_search.data.provenance import in_words, provenance
 from backward_search.data.tables import SPLITS
@@ -67,9 +68,14 @@ def make_tables(options: PaperTableOptions) -> Path:
             say_what_is_trained(_each(options, all_encoders="3" in options.numbers))
         made = [makers[number](options) for number in options.numbers]
         for table in made:
-            write_table(table, partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else "")))
-            LOG.info("%s", "\n" + markdown(table), extra=LINES)
-    LOG.info("wrote %s; %s", paths.folder, _left(made))
+            place = partial(paths.table, table.name + ("-strict" if options.protocol == "strict" else ""))
+            write_table(table, place)
+            LOG.info("%s", "\n" + markdown(table), extra={**LINES, **LOGGED})
+            LOG.info("%s: %s", table.title, _left([table]), extra=SHOWN)
+            LOG.info("wrote %s", place(".md"), extra=SHOWN)
+    LOG.info("wrote %s, each table as .md, .csv and .tex", paths.folder)
+    if len(made) > 1:
+        LOG.info("%s", _left(made))
     return paths.folder
 
 

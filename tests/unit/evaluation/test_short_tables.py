@@ -41,7 +41,9 @@ def test_names_do_nothing_to_a_terminal():
 
 def test_the_heading_names_task_condition_and_counts():
     said = heading({**ROW, "num_queries": 1000, "condition": "birds=a"})
-    assert said.startswith("CUB, conditions on birds, condition birds=a: 1,000 queries of the test split, 9 images")
+    assert said == (
+        "CUB, birds, condition birds=a: 1,000 queries, 9 images (test split), paper protocol; ± half of a 95 % interval"
+    )
 
 
 def test_differences_have_a_sign_and_only_common_measures():
