@@ -10,7 +10,7 @@ SCRIPTS = {script.file.name: script for script in hooks().scripts()}
 TEXTS = {named(page): page.read_text(encoding="utf-8") for page in PAGES}
 DOCSTRINGS = {name: script.about + "\n" for name, script in SCRIPTS.items()}
 OTHERS = {
-    *("help", "upgrade", "strict"),
+    *("help", "help-all", "upgrade", "strict"),
     *("nproc_per_node", "nnodes", "rdzv_backend", "rdzv_endpoint", "standalone"),  # of torchrun
     "thorough-faults",  # of the tests
     "shm-size",  # of containers
