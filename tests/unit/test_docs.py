@@ -1,4 +1,4 @@
-"""The programs of docs/vectors.md run, with the model of another package played; links lead somewhere."""
+"""The programs of the pages run, with the model of another package played; links and errors are those that exist."""
 
 import ast
 import importlib
