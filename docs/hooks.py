@@ -27,6 +27,8 @@ ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 TABLE_MARK = "<!-- the table of the scripts -->"
 """In `reference/scripts.md`, where the site has a table with a page for each script."""
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+ESCAPED = re.compile(r"`[^`\n]*\\\|[^`\n]*`")
+"""Code with a bar that is escaped, as tables need it in the repository; on the site the backslash would be seen."""
 FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
@@ -142,8 +144,12 @@ def bent(text: str, page: str, repository: str = "") -> str:
         return f"{picture}[{words}]({posixpath.relpath(place, posixpath.dirname(page) or '.')}{part or ''})"
 
     parts = FENCE.split(text)
-    parts[::2] = [LINK.sub(bend, each) for each in parts[::2]]
+    parts[::2] = [ESCAPED.sub(_bar, LINK.sub(bend, each)) for each in parts[::2]]
     return "".join(parts)
+
+
+def _bar(found: re.Match[str]) -> str:
+    return found[0].replace("\\|", "|")
 
 
 def figures() -> Iterator[str]:

@@ -127,6 +127,7 @@ def name_of(option) -> str:
         ("SECURITY.md", "[a](docs/how-to/cub.md)", "[a](how-to/cub.md)"),
         ("index.md", "[a](../README.md)", "a"),
         ("index.md", "[a](https://example.org/b.md) [b](#c)", "[a](https://example.org/b.md) [b](#c)"),
+        ("index.md", r"| `a=b\|c` | x \| y |", r"| `a=b|c` | x \| y |"),
         ("index.md", "```python\nx[a](b)\n```", "```python\nx[a](b)\n```"),
     ],
 )
