@@ -328,7 +328,9 @@ def _finish(
     write_json(paths.config, config | {"training": config["training"] | summary})
     save_tensors(paths.weights, trainer.model.state_dict())
     history.write(paths.history)
-    history.draw(paths.figure)
+    from backward_search.drawing.history import draw_history  # with matplotlib: half a second, needed here alone
+
+    draw_history(paths.figure, history)
     stage.finish([paths.holdout, paths.heads_table], seed=options.seed, **summary)
     checkpoint.clear(paths)
     LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], _listed(summary["best_test_accuracy"]))
