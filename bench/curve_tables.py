@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from curves import Between, Interval, Line, Task
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from backward_search.storage.atomic import replacing
+from backward_search.drawing.style import COLOURS, DASHES, DPI, PAGE, save, styled
 
 PRECISION = "precision_at_10"
 CONTEXT = {
@@ -24,7 +23,6 @@ PUBLISHED = "teacher"
 """The curve that the others are compared with: the published search over lambda."""
 MARKS = ("ks", "kv", "k^", "kx", "k*", "kD", "kP", "k<", "k>")
 """How what has no strength is drawn."""
-COLOURS = tuple(color for name in ("tab10", "Dark2") for color in colormaps[name].colors)  # type: ignore[attr-defined]
 
 
 def tables(task: Task) -> str:
@@ -105,10 +103,12 @@ def recorded(task: Task) -> dict[str, Any]:
     }
 
 
+@styled()
 def draw(tasks: Sequence[dict[str, Any]], place: Path) -> None:
     """A row of curves for each task as `recorded`, a column for each measure of context that one of them has."""
     shown = {name: title for name, title in CONTEXT.items() if any(name in task["points"][0] for task in tasks)}
-    figure = Figure(figsize=(4.4 * len(shown), 3.6 * len(tasks) + 1), dpi=110, layout="constrained")
+    width = PAGE * max(1, len(shown) / 2)
+    figure = Figure(figsize=(width, width / len(shown) * 0.8 * len(tasks) + 0.8), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(tasks), len(shown), squeeze=False)
     names = list(dict.fromkeys(point["curve"] for task in tasks for point in task["points"]))
@@ -120,9 +120,8 @@ def draw(tasks: Sequence[dict[str, Any]], place: Path) -> None:
             _curves(axes, task["points"], context, names)
             axes.set(title=task["task"], xlabel=title, ylabel="precision@10")
     known = {label: handle for axes in grid.flat for handle, label in _legend(axes)}
-    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=5, frameon=False)
-    with replacing(place) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+    figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=5)
+    save(figure, place)
 
 
 def _legend(axes: Axes) -> Iterator[tuple[Any, str]]:
@@ -138,12 +137,16 @@ def _curves(axes: Axes, points: Sequence[dict[str, Any]], context: str, names: S
         ends = [point[PRECISION] for point in own]
         up = [end["mean"] for end in ends]
         spread = [[end["mean"] - end["low"] for end in ends], [end["high"] - end["mean"] for end in ends]]
-        style: dict[str, Any] = {"fmt": MARKS[order % len(MARKS)], "markersize": 6}
+        style: dict[str, Any] = {"fmt": MARKS[order % len(MARKS)], "markersize": 5}
         if len(own) > 1:
-            line = ".--" if "rerank" in name else "o-"
-            style = {"fmt": line, "markersize": 3, "color": COLOURS[order % len(COLOURS)]}
+            dash = DASHES[order // len(COLOURS) % len(DASHES)]
+            style = {
+                "marker": "." if "rerank" in name else "o",
+                "linestyle": dash,
+                "color": COLOURS[order % len(COLOURS)],
+            }
         across = [point[context]["mean"] for point in own]
-        axes.errorbar(across, up, yerr=np.maximum(spread, 0), lw=1, label=name, **style)
+        axes.errorbar(across, up, yerr=np.maximum(spread, 0), label=name, **style)
     axes.grid(alpha=0.3)
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from backward_search.data.opening import USUAL, Opening
 from backward_search.drawing import style
 from backward_search.drawing.cells import LEGEND, draw_cell
-from backward_search.drawing.space import Space, draw_space
+from backward_search.drawing.space import Space, draw_space, space_height
 from backward_search.drawing.style import DPI, HEADING, SAID, styled
 from backward_search.drawing.text import height_of, wrapped, write
 from backward_search.runs.evidence import briefly
@@ -124,7 +124,8 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
     legend = wrapped(LEGEND, room)
     body = top + sum(heights) + height_of(len(legend))
     side = inner * MAP_SHARE - 2 * GAP if beside else inner
-    total = body if exhibit.space is None else max(body, side * 1.45) if beside else body + side * 1.45
+    map_height = 0 if exhibit.space is None else space_height(exhibit.space, side)
+    total = max(body, MARGIN + map_height) if beside else body + (GAP + map_height if map_height else 0)
     figure = Figure(figsize=(width, total + MARGIN), dpi=DPI)
     FigureCanvasAgg(figure)
     _draw_card(figure, exhibit, room)
@@ -134,7 +135,7 @@ def draw(exhibit: Exhibit, width: float) -> Figure:
     write(figure, MARGIN, top, legend, color=SAID)
     if exhibit.space is not None:
         corner = (width - MARGIN - side, MARGIN) if beside else (MARGIN, body + GAP)
-        draw_space(figure, exhibit.space, *corner, side, total - corner[1])
+        draw_space(figure, exhibit.space, *corner, side)
     return figure
 
 

@@ -43,7 +43,8 @@ def _drawn(character: str) -> str:
 
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
     """The width of a line in inches, as it is without the rounding of small letters to pixels."""
-    font = get_font(files(families(text), bold=bold))
+    names = families()[:1] if text.isascii() else families(text)  # the first has those letters: no need to look further
+    font = get_font(files(names, bold=bold))
     font.set_size(LARGE, 72)
     font.set_text(text)
     return float(font.get_width_height()[0]) / 64 * size / LARGE * POINT * ROUNDING

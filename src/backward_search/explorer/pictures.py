@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from backward_search.data.opening import MAX_PIXELS, Opening
 from backward_search.drawing.fonts import families
-from backward_search.drawing.space import OTHER, Space, Way, draw_space
+from backward_search.drawing.space import OTHER, Space, Way, draw_space, space_height
 from backward_search.drawing.style import COLOURS, DASHES, SIZE, styled
 from backward_search.drawing.text import printable
 from backward_search.drawing.walks import flattened, spots
@@ -25,7 +25,7 @@ from backward_search.visible import shortened
 
 SIDE = 240
 """The longer side of a thumbnail, in pixels."""
-WIDTH, DPI = 3.6, 220
+WIDTH, EDGE, DPI = 3.6, 0.05, 220
 """Of the plots, in inches: their letters are then as large as the page's."""
 LINES = tuple(zip(COLOURS, DASHES, strict=False))
 LONGEST = 28
@@ -96,9 +96,10 @@ class Map:
         own = np.zeros(len(self._rows), bool) if state.upload else explored.like(state, self._rows)
         name = "unknown" if state.upload else ", ".join(explored.own(state))
         drawn = Way(way.walk.strength, line, [(0, "t_0"), (way.walk.steps, f"t_{way.walk.steps}")])
-        figure = Figure(figsize=(WIDTH, 1.32 * WIDTH), dpi=DPI)
         space = Space("principal components", points, own & ~meets, meets, name, state.condition, [drawn])
-        draw_space(figure, space, 0.05, 0.05, WIDTH - 0.1, 1.3 * WIDTH)
+        side = WIDTH - 2 * EDGE
+        figure = Figure(figsize=(WIDTH, space_height(space, side) + 2 * EDGE), dpi=DPI)
+        draw_space(figure, space, EDGE, EDGE, side)
         return figure
 
 

@@ -23,7 +23,8 @@ def describe_heads(paths: RunPaths, trained: Table, counts: Mapping[str, np.ndar
         trained: the images that the heads were trained on.
         counts: by attribute how many images of each class are given each class, of the test split, (K, K).
     """
-    from backward_search.drawing.heads import HeadPanel, draw_heads  # matplotlib: half a second, needed here alone
+    from backward_search.drawing.fonts import doubts  # with matplotlib: half a second, needed here alone
+    from backward_search.drawing.heads import HeadPanel, draw_heads
 
     found = {name: recognitions(each, trained.classes[name]) for name, each in counts.items()}
     images = {name: np.bincount(trained.ids[name], minlength=len(each)) for name, each in found.items()}
@@ -32,6 +33,8 @@ def describe_heads(paths: RunPaths, trained: Table, counts: Mapping[str, np.ndar
     if not found:  # where every label is a guess nothing is known
         return
     pairs = {name: confused(each, trained.classes[name], PAIRS) for name, each in counts.items()}
+    for line in doubts([*found, *(one.label for each in found.values() for one in each)]):
+        LOG.warning("%s", line)
     draw_heads(paths.heads_figure, [HeadPanel(name, each, pairs[name]) for name, each in found.items()])
     for name, each in found.items():
         LOG.info("%s: %s", name, poor_in_words(each))

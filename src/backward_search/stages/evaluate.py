@@ -23,6 +23,7 @@ from backward_search.evaluation.result_files import beside, differences_to, hits
 from backward_search.evaluation.result_tables import depth, difference_table, result_table
 from backward_search.evaluation.settings import Evaluation
 from backward_search.evaluation.short_tables import heading, short_differences, short_table
+from backward_search.evaluation.sweep import write_sweep
 from backward_search.gallery.memory import recall
 from backward_search.methods.asking import CONTEXT, STUDENT, TRAINING
 from backward_search.methods.assembler import Answer, Asked, Assembler
@@ -53,11 +54,12 @@ def evaluate(options: EvaluateOptions) -> Path:
     if len(options.lambdas) > 1:
         paths, each = run_paths(options), _each(options)
         files = [one.place(paths) for one in each]
-        from backward_search.evaluation.sweep import write_sweep  # with what draws, which other results need not
+        from backward_search.drawing.sweep import draw_sweep  # with matplotlib, which other results need not
 
-        figure = write_sweep(each[-1].sweep_place(paths), [read_json(file) for file in files])
-        LOG.info("wrote %s", figure.with_suffix(".csv"))
-        LOG.info("wrote %s", figure)
+        rows = [read_json(file) for file in files]
+        table = write_sweep(each[-1].sweep_place(paths), rows)
+        LOG.info("wrote %s", table)
+        LOG.info("wrote %s", draw_sweep(table.with_suffix(".png"), rows))
     _show(files, verbose=options.verbose)
     LOG.info("wrote %s", place)
     LOG.info("next: %s", next_command(options, "E2.Model-Query-Visualization.py", VisualizeOptions), extra=NEXT)

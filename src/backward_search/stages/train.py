@@ -323,7 +323,9 @@ def _finish(
     write_json(paths.config, config | {"training": config["training"] | summary})
     save_tensors(paths.weights, trainer.model.state_dict())
     history.write(paths.history)
-    history.draw(paths.figure)
+    from backward_search.drawing.history import draw_history  # with matplotlib: half a second, needed here alone
+
+    draw_history(paths.figure, history)
     stage.finish([paths.holdout, paths.heads_table], seed=options.seed, **summary)
     checkpoint.clear(paths)
     accuracy = _listed(summary["best_test_accuracy"])

@@ -8,14 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backward_search.storage.atomic import replacing, write_sheet
+from backward_search.storage.atomic import write_sheet
 from backward_search.training.trainer import EpochResult
-from backward_search.visible import shortened
 
 LOG = logging.getLogger(__name__)
-
-LONGEST = 40
-"""Characters of an attribute in the legend."""
 
 
 @dataclass
@@ -70,29 +66,6 @@ class History:
     def write(self, path: Path) -> Path:
         """Write the table."""
         return write_sheet(path, ["epoch", *self.columns], [[epoch, *row] for epoch, row in enumerate(self.rows, 1)])
-
-    def draw(self, path: Path) -> Path:
-        """Draw loss and accuracy over the epochs, training dashed, test solid."""
-        from matplotlib.figure import Figure  # half a second that only B1 spends
-
-        figure = Figure(figsize=(9, 3.5), layout="constrained")
-        axes = figure.subplots(1, 2)
-        numbers = range(1, len(self.rows) + 1)
-        for name, values in zip(self.columns, zip(*self.rows, strict=True), strict=True):
-            split, what = name.split("_", 1)
-            kind, _, attribute = what.partition("_")
-            colour = f"C{self.attributes.index(attribute) if attribute else 0}"
-            style = "--" if split == "train" else "-"
-            axes[int(kind == "accuracy")].plot(
-                numbers, values, style, color=colour, label=f"{split}: {shortened(attribute, LONGEST) or 'loss'}"
-            )
-        for axis, title in zip(axes, ("loss, nats", "accuracy"), strict=True):
-            axis.set(title=title, xlabel="epoch")
-            for text in axis.legend(fontsize="small").get_texts():
-                text.set_parse_math(False)
-        with replacing(path) as temporary:
-            figure.savefig(temporary, dpi=120)
-        return path
 
 
 class TensorBoard:

@@ -12,7 +12,9 @@ from matplotlib.text import Text
 
 from backward_search.drawing.exhibit import Card, Exhibit, Hit, Row, draw
 from backward_search.drawing.heads import HeadPanel, draw_heads
+from backward_search.drawing.history import draw_history
 from backward_search.drawing.space import Space, Way
+from backward_search.drawing.sweep import draw_sweep
 from backward_search.drawing.text import printable, width_of, wrapped
 from backward_search.evaluation.sweep import write_sweep
 from backward_search.training.history import History
@@ -74,7 +76,7 @@ def test_the_figures_of_heads_and_of_a_training_of_any_names(tmp_path, drawn):
     history = History(ALL, [[1.0, 1.0, *np.linspace(0, 1, 2 * len(ALL)).tolist()]] * 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        history.draw(tmp_path / "history.png")
+        draw_history(tmp_path / "history.png", history)
     history.write(tmp_path / "history.csv")
     for figure in drawn:
         harmless(figure)
@@ -87,6 +89,8 @@ def test_the_figures_of_heads_and_of_a_training_of_any_names(tmp_path, drawn):
 def test_the_figure_of_a_sweep_of_any_names(tmp_path, drawn, name):
     row = {"dataset": name, "task": [name, "b"], "protocol": "strict", "gradient_evaluations": 3.0}
     measure = {"precision_at_10": 0.5, "precision_at_10_interval": [0.4, 0.6]}
-    write_sweep(tmp_path / "sweep.csv", [row | measure | {"lambda": value} for value in (-0.5, 1.0)])
+    rows = [row | measure | {"lambda": value} for value in (-0.5, 1.0)]
+    write_sweep(tmp_path / "sweep.csv", rows)
+    draw_sweep(tmp_path / "sweep.png", rows)
     assert "-0.5,0.5" in (tmp_path / "sweep.csv").read_text()
     harmless(drawn[0])

@@ -1,7 +1,10 @@
 """Figures of queries and contact sheets: nothing overlaps or leaves the figure, and pictures of any shape are whole."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
@@ -13,6 +16,7 @@ from backward_search.data.opening import USUAL
 from backward_search.drawing.cells import FRAME, LEGEND, THICK, draw_cell
 from backward_search.drawing.exhibit import Card, Exhibit, Hit, Row, draw
 from backward_search.drawing.sheet import TALL, pages
+from backward_search.drawing.space import Space, Way
 from backward_search.drawing.style import GREY, MEETS
 
 LONG = "Abstract_Expressionism_of_the_late_period_and_of_its_followers"
@@ -40,10 +44,15 @@ def exhibits(tmp_path):
     return made
 
 
-def stands_well(figure: Figure) -> None:
-    """No text of a figure overlaps another one, a picture, or the figure's edge."""
+def overlap(one: Text, other: Text) -> bool:
+    return one.get_window_extent().overlaps(other.get_window_extent())
+
+
+def stands_well(figure: Figure, but: Sequence[Text] = ()) -> None:
+    """No text of a figure, but some, overlaps another one, a picture, or the figure's edge."""
     FigureCanvasAgg(figure).draw()
-    boxes = [one.get_window_extent().padded(-0.75) for one in figure.findobj(Text) if one.get_text().strip()]
+    texts = [one for one in figure.findobj(Text) if one.get_text().strip() and one not in but]
+    boxes = [one.get_window_extent().padded(-0.75) for one in texts]
     for box in boxes:
         assert figure.bbox.x0 <= box.x0
         assert box.x1 <= figure.bbox.x1
@@ -101,3 +110,31 @@ def test_a_picture_is_whole_and_a_hit_is_marked_by_more_than_colour(tmp_path, na
     assert frame.get_linewidth() == (THICK if meets else FRAME)
     assert to_hex(frame.get_edgecolor()) == (MEETS if meets else GREY)
     assert len(axes.lines) == meets
+
+
+@pytest.mark.parametrize("width", [3.4, 7])
+@pytest.mark.parametrize("corner", [0.0, 1.0])
+def test_nothing_overlaps_around_a_map_and_its_names_stay_inside(exhibits, width, corner):
+    points = np.random.default_rng(0).random((50, 2))
+    half = np.arange(50) < 10
+    end = np.array([[0.5, 0.5], [corner, corner + 0.01], [corner, corner]])
+    space = Space(
+        "t-SNE",
+        points,
+        half,
+        ~half,
+        LONG,
+        LONG,
+        [Way(0.5, end, [(0, "t_0"), (1, "t_1"), (2, "t_2")]), Way(5, end), Way(50, end[:2])],
+        among=True,
+    )
+    figure = draw(replace(exhibits(1), space=space), width)
+    (square,) = [axes for axes in figure.axes if axes.collections]
+    names = [one for one in square.texts if one.get_text()]
+    stands_well(figure, but=names)
+    for box in (one.get_window_extent() for one in names):
+        assert square.bbox.x0 < box.x0 < box.x1 < square.bbox.x1
+        assert square.bbox.y0 < box.y0 < box.y1 < square.bbox.y1
+    assert not [pair for pair in itertools.combinations(names, 2) if overlap(*pair)]
+    lowest = min(one.get_window_extent().y0 for one in figure.findobj(Text) if one.get_text())
+    assert lowest < 0.2 * figure.dpi  # no empty space below

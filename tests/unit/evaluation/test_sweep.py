@@ -4,6 +4,7 @@ import csv
 
 from matplotlib.image import imread
 
+from backward_search.drawing.sweep import draw_sweep
 from backward_search.evaluation.sweep import write_sweep
 
 
@@ -22,13 +23,14 @@ def row(strength: float, precision: float) -> dict:
 
 
 def test_the_lines_stand_in_the_order_of_lambda(tmp_path):
-    figure = write_sweep(tmp_path / "sweep.csv", [row(1.1, 0.25), row(0.0, 0.75)])
+    rows = [row(1.1, 0.25), row(0.0, 0.75)]
+    assert write_sweep(tmp_path / "sweep.csv", rows) == tmp_path / "sweep.csv"
     with (tmp_path / "sweep.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(line["lambda"], line["precision_at_3"], line["mts_at_3_high"]) for line in lines] == [
         ("0.0", "0.75", "0.3"),
         ("1.1", "0.25", "0.3"),
     ]
-    pixels = imread(figure)[..., :3]
+    pixels = imread(draw_sweep(tmp_path / "sweep.png", rows))[..., :3]
     assert (pixels < 0.1).any()
     assert abs(pixels.max(axis=2) - pixels.min(axis=2)).max() < 0.02  # nothing in it needs a colour
