@@ -6,8 +6,8 @@ from backward_search.evaluation.intervals import Estimate
 from backward_search.evaluation.result_tables import Row, depth, method_in_words, strength_in_words
 from backward_search.visible import visible
 
-WIDEST = 34
-"""Of a first column; a longer name gets a line of its own."""
+COLUMNS = 100
+"""Of a table; a first cell that would make it wider gets a line of its own."""
 
 
 def main_measures(k: str) -> dict[str, str]:
@@ -75,12 +75,12 @@ def _difference(estimate: Estimate) -> str:
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
     """Cells under each other; behind a first one that is too long for its column the others begin a new line."""
     table = [[visible(cell) for cell in line] for line in lines]
-    widths = [
-        max((len(cell) for cell in column if len(cell) <= WIDEST), default=0) for column in zip(*table, strict=True)
-    ]
+    widths = [max(map(len, column)) for column in list(zip(*table, strict=True))[1:]]
+    room = COLUMNS - sum(width + 2 for width in widths)
+    names = max((len(line[0]) for line in table if len(line[0]) <= room), default=0)
     aligned = []
     for first, *others in table:
-        start = f"{first:{widths[0]}}" if len(first) <= WIDEST else f"{first}\n{'':{widths[0]}}"
-        cells = [f"{cell:{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        start = f"{first:{names}}" if len(first) <= room else f"{first}\n{'':{names}}"
+        cells = [f"{cell:{width}}" for cell, width in zip(others, widths, strict=True)]
         aligned.append("  ".join([start, *cells]).rstrip())
     return aligned

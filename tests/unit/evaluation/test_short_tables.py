@@ -21,13 +21,18 @@ def test_the_widest_usual_table_fits_a_hundred_columns():
     measures = ("precision_at_10", "mts_at_10", "context_at_10", "twin_recall_at_10")
     row = {name: value for name, value in ROW.items() if "_at_3" not in name} | {"method": "predicted_filter"}
     row |= dict.fromkeys(measures, 0.5) | {f"{name}_interval": [0.4, 0.6] for name in measures}
-    lines = short_table([row, {**row, "lambda": 0.123, "seconds_per_query": 0.0123}])
-    assert all(len(line) <= 100 for line in lines)
+    others = [
+        {**row, "lambda": 0.123, "seconds_per_query": 0.0123},
+        {**row, "lambda": None, "target_probability": 0.95},
+    ]
+    for names in ([], ["teacher-lambda0.123-a-mark-of-24", "x", "y"]):
+        lines = short_table([row, row, *others], [*names, "z"] if names else [])
+        assert all(len(part) <= 100 for line in lines for part in line.split("\n"))
     assert "twin@10" in lines[0]
 
 
 def test_a_long_name_has_a_line_of_its_own():
-    name = "teacher-lambda0.51-faiss-hnsw-short200-ef200"
+    name = "teacher-lambda0.51-faiss-hnsw-short200-ef200-top3-train-tagless-strict"
     _, first, second = short_table([ROW, ROW], [name, "teacher-lambda0.51"])
     above, below = first.split("\n")
     assert above == name
