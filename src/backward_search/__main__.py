@@ -40,9 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if words[0] != "demo":
         raise OptionError(f"there is no command {words[0]}: demo is one; the stages are the numbered scripts")
     options = parse(DemoOptions, DEMO, words[1:], program="python -m backward_search demo")
-    from backward_search.stages.demo import demo
+    from backward_search.stages.demo import demo, is_clone
 
-    with script_log(None, options):
+    with script_log(None, options, follows=is_clone()):
         demo(options)
 
 

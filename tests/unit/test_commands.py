@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backward_search.__main__ import main
-from backward_search.cli.console import run_script
+from backward_search.cli.console import NEXT, run_script
 from backward_search.errors import DataError, OptionError
 from backward_search.stages import demo
 from backward_search.storage.paths import PROJECT
@@ -48,6 +48,7 @@ def steps(monkeypatch, tmp_path):
 
     def work(options):
         asked.append(options)
+        demo.LOG.info("next: python X1.py", extra=NEXT)
         if len(asked) == 3 and failing:
             raise failing[0]
         return Path("x.png")
@@ -74,7 +75,9 @@ def test_the_steps_are_the_scripts_with_the_roots_of_the_demo(steps, tmp_path, c
     ]
     assert f"python A1.Data-Preprocessing-glyphs.py --data_root {tmp_path}/data" in said  # which has no --dataset_name
     assert f"python A2.Query-Generating.py --dataset_name glyphs --data_root {tmp_path}/data" in said
-    assert said[-1].startswith("next: python F1.Search-Explorer.py --data_root ")
+    (following,) = [line for line in said if line.startswith("next: ")]
+    assert following == said[-1]
+    assert following.startswith("next: python F1.Search-Explorer.py --data_root ")
     assert "E1.Model-Evaluation.py --dataset_name glyphs" in next((tmp_path / "weight").rglob("run.log")).read_text()
 
 

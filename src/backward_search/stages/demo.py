@@ -97,11 +97,11 @@ def demo(options: DemoOptions) -> Path:
         command = _command(step, own)
         LOG.info("")
         LOG.info("%d of %d: %s", number, len(STEPS), own.about)
-        if _is_clone():
+        if is_clone():
             LOG.info("%s", command)
         with recorded(_log(step, own), own, command):
             place = step.work(own)
-    if _is_clone():
+    if is_clone():
         LOG.info("next: %s", next_command(options, "F1.Search-Explorer.py", ExploreOptions), extra=NEXT)
     return place
 
@@ -126,6 +126,6 @@ def _log(step: Step, own: Any) -> Path:
     return place
 
 
-def _is_clone() -> bool:
+def is_clone() -> bool:
     """Whether the numbered scripts are there; an installed package comes without."""
     return (PROJECT / STEPS[0].script).is_file()
