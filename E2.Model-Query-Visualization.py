@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     from backward_search.cli.translation import run_paths
     from backward_search.stages.visualize import visualize
 
-    with script_log(run_paths(options).log, options):
+    with script_log(run_paths(options).log, options, follows=False):
         return visualize(options)
 
 

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> Path:
     options = parse(PaperTableOptions, __doc__, argv)
     from backward_search.stages.paper_tables import make_tables
 
-    with script_log(TablePaths.of(options.table_root).log, options):
+    with script_log(TablePaths.of(options.table_root).log, options, follows=False):
         return make_tables(options)
 
 

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parse(ExploreOptions, __doc__, argv)
     from backward_search.stages.explore import explore
 
-    with script_log(None, options):
+    with script_log(None, options, follows=False):
         explore(options)
 
 

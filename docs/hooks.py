@@ -62,7 +62,8 @@ class Script:
     @property
     def options(self) -> list[Entry]:
         """Its options."""
-        return entries_of(self.kind, tuple(self.fixed), list(self.parser.further.items()))
+        spared = ("dataset_name",) if self.each else ()
+        return entries_of(self.kind, tuple(self.fixed), list(self.parser.further.items()), spared)
 
     @property
     def page(self) -> str:
@@ -138,7 +139,8 @@ def bent(text: str, page: str, repository: str = "") -> str:
         elif target in ROOT_PAGES or target.startswith("fig/"):
             place = target
         elif repository:
-            return f"[{words}]({repository.rstrip('/')}/blob/main/{target})"
+            kind = "raw" if picture else "blob"
+            return f"{picture}[{words}]({repository.rstrip('/')}/{kind}/main/{target}{part or ''})"
         else:
             return words
         return f"{picture}[{words}]({posixpath.relpath(place, posixpath.dirname(page) or '.')}{part or ''})"

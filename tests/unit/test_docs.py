@@ -77,7 +77,7 @@ SELF_CONTAINED = ["docs/tutorials/in-my-service.md", "CONTRIBUTING.md"]
 def test_programs_that_need_no_files_run(name, program, monkeypatch):
     from backward_search.model.encoders import ENCODERS
 
-    monkeypatch.setattr(ENCODERS, "_items", dict(vars(ENCODERS).get("_items", {})), raising=False)
+    monkeypatch.setattr(ENCODERS, "_things", dict(ENCODERS._things))
     exec(program, {})
 
 

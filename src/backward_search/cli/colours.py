@@ -18,7 +18,7 @@ def coloured(text: str, colour: str, stream: TextIO) -> str:
 
 
 def _shows(stream: TextIO) -> bool:
-    plain = "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb"
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     if os.name == "nt" and "WT_SESSION" not in os.environ:  # older consoles show the codes themselves
         plain = True
     return stream.isatty() and not plain

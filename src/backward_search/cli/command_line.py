@@ -127,7 +127,11 @@ def parse_each(kind: type[Settings], description: str | None, argv: Sequence[str
         OptionError: as `parse`; or no data set is named and none is prepared.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    if any(word.split("=")[0] in ("--dataset_name", "--help", "--help-all", "-h") for word in words):
+    if {"--help", "--help-all", "-h"} & set(words):
+        parser = parser_of(kind, description)
+        parser.spared = ("dataset_name",)
+        parser.parse_args(words)
+    if any(word.split("=")[0] == "--dataset_name" for word in words):
         return [parse(kind, description, words)]
     first = _Parser(add_help=False, allow_abbrev=False)
     first.add_argument("--data_root", default="data")
@@ -201,6 +205,7 @@ class _Parser(argparse.ArgumentParser):
 
     kind: type | None = None
     further: typing.Mapping[str, str] = {}
+    spared: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
         unknown = re.match(r"unrecognized arguments: --([\w-]+)", message)
@@ -220,7 +225,8 @@ class _Help(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         kind = getattr(parser, "kind", None)
         assert kind is not None
-        entries = entries_of(kind, self._left_out, list(self._further.items()))
+        spared = getattr(parser, "spared", ())
+        entries = entries_of(kind, self._left_out, list(self._further.items()), spared)
         print(self._show(parser.prog, parser.description, entries), end="")
         parser.exit()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import io
 import logging
 import os
 import re
@@ -170,7 +171,7 @@ def script_log(file: Path | None, options: Any, *, follows: bool = True) -> Iter
 
 def _begin(options: Any, command: str) -> None:
     """Say on the console what is about to be done, and by which options that are not as usual."""
-    LOG.info("%s", getattr(options, "about", command), extra=SHOWN)
+    LOG.info("%s", options.about if hasattr(type(options), "about") else command, extra=SHOWN)
     if given := unusual(options):
         LOG.info("settings: %s", _hidden(_listed(given), options), extra=SHOWN)
 
@@ -240,6 +241,9 @@ def skippable() -> Iterator[None]:
 
 def run_script(main: Callable[[], object]) -> None:
     """Run a script's `main` and leave with its exit code: 0, or 2 with one line for what a user can cause."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where it knows fewer letters than labels have
     try:
         with _interrupts_noted() as interrupted:
             main()

@@ -58,17 +58,20 @@ def _usual(entries: Sequence[Entry]) -> list[Entry]:
     return sorted((each for each in entries if each.usual or each.required), key=lambda each: not each.required)
 
 
-def entries_of(kind: type, left_out: Sequence[str], further: Sequence[tuple[str, str]]) -> list[Entry]:
+def entries_of(
+    kind: type, left_out: Sequence[str], further: Sequence[tuple[str, str]], spared: Sequence[str] = ()
+) -> list[Entry]:
     """The options of a script: its own first, then those of its groups.
 
     Args:
         kind: the dataclass of the options.
         left_out: the options that the script sets itself.
         further: name and meaning of the knobs that other packages add.
+        spared: the options without a default that may be left out all the same: all that is prepared is taken then.
     """
     choosing = any(each.name in ("method", "methods") for each in fields(kind))
     found = [
-        _entry(each, _title(group), choosing=choosing)
+        _entry(each, _title(group), choosing=choosing, spared=each.name in spared)
         for group, each in _by_group(kind)
         if each.name not in left_out and not each.metadata.get("further")
     ]
@@ -88,7 +91,7 @@ def _title(group: type) -> str:
     return (group.__doc__ or "").partition("\n")[0].rstrip(".")
 
 
-def _entry(definition: "Field[Any]", group: str, *, choosing: bool) -> Entry:
+def _entry(definition: "Field[Any]", group: str, *, choosing: bool, spared: bool) -> Entry:
     meta = definition.metadata
     words = meta["help"]() if callable(meta["help"]) else meta["help"]
     choices = [name for name in (meta["choices"]() if callable(meta["choices"]) else meta["choices"]) if name]
@@ -96,9 +99,10 @@ def _entry(definition: "Field[Any]", group: str, *, choosing: bool) -> Entry:
         words += f": {', '.join(choices)}"
     if choosing and meta["methods"]:
         words += f" (of {', '.join(meta['methods'])})"
-    required = definition.default is MISSING and meta["of_dataset"] is None
+    words += " [every one that is prepared]" if spared else ""
+    required = definition.default is MISSING and meta["of_dataset"] is None and not spared
     words += "" if "(default: " in words else _default(definition)
-    return Entry(f"--{definition.name}{_taken(definition)}", words, group, meta["usual"], required)
+    return Entry(f"--{definition.name}{_taken(definition)}", words, group, meta["usual"] or spared, required)
 
 
 def _taken(definition: "Field[Any]") -> str:

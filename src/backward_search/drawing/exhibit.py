@@ -101,8 +101,8 @@ class _Grid:
     @classmethod
     def of(cls, hits: int, width: float) -> "_Grid":
         most = max(1, min(hits, int((width + GAP) / (LEAST + GAP))))
-        lines = math.ceil(hits / most)
-        columns = math.ceil(hits / lines)
+        lines = max(1, math.ceil(hits / most))
+        columns = max(1, math.ceil(hits / lines))
         return cls(columns, lines, min(LARGEST, (width - GAP * (columns - 1)) / columns))
 
 

@@ -44,8 +44,8 @@ class _Plan:
         words = max(FEW, WORDS * width)
         room = width - 2 * MARGIN - words - 3 * GAP
         most = max(1, min(hits, int((room + GAP) / (LEAST + GAP)) - 1))
-        lines = math.ceil(hits / most)
-        columns = math.ceil(hits / lines)
+        lines = max(1, math.ceil(hits / most))
+        columns = max(1, math.ceil(hits / lines))
         return cls(words, columns, lines, min(LARGEST, (room - GAP * columns) / (columns + 1)))
 
     @property

@@ -126,6 +126,7 @@ def _write_names(axes: Axes, ways: Sequence[Way], side: float) -> None:
     """
     named = [(name, way.points[step], "bold") for way in ways for step, name in way.named]
     named += [(f"λ {way.lambda_:g}", way.points[-1], "normal") for way in ways if way.lambda_ is not None]
+    axes.autoscale_view()  # matplotlib would do it when it draws
     spots = np.array([spot for _, spot, _ in named]).reshape(-1, 2)
     places = axes.transLimits.transform(spots) * side  # in inches from the lower left corner, once all is drawn
     taken = [Bbox.from_extents(*(place - DOT), *(place + DOT)) for place in places]

@@ -20,7 +20,7 @@ from backward_search.storage.atomic import replacing
 
 SIZE, HEADING = 6.5, 8.0
 """Of captions and headings, in points: legible where a figure is printed at its own width."""
-COLUMN, PAGE = 3.4, 7.0
+PAGE = 7.0
 """Widths in inches: of one column of a page of two, and of both."""
 DPI, PRINT = 200, 300
 """Of PNG files, and of the pictures inside PDF and SVG files."""

@@ -166,7 +166,10 @@ class Explorer:
         singly, pairs = [(name,) for name in explored.attributes], combinations(explored.attributes, 2)
         for names in [*singly, *islice(pairs, MADE_READY)]:
             choices = {name: Choice((explored.table.classes[name][0],)) for name in names}
-            explored.view(replace(state, choices=choices))
+            try:
+                explored.view(replace(state, choices=choices))
+            except UserError as error:  # whoever asks for it is told
+                LOG.warning("a condition on %s: %s", " and ".join(names), error)
         LOG.info("conditions on %s are ready", ", ".join(explored.attributes))
 
     def map(self, run: str) -> Map:

@@ -1,7 +1,7 @@
 """What happens when something on the page is used: from its values to new values for its components, in Gradio's terms.
 
-`Handlers` gives values in the order of `page.Parts`. What a user waits for comes first, as `everything`; what takes
-longer follows as `settled`.
+`Handlers` gives values in the order of the page's `Controls` and `Results`. What a user waits for comes first, as
+`everything`; what takes longer follows as `settled`.
 """
 
 import functools

@@ -212,7 +212,7 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
     def sheet(request: Request) -> Any:
         text = found(handlers.sheet, request.url.query)
         headers = {"Content-Disposition": 'attachment; filename="hits.csv"', "Cache-Control": "no-store"}
-        return Response(text.encode(), media_type="text/csv", headers=headers)
+        return Response(text.encode(errors="backslashreplace"), media_type="text/csv", headers=headers)
 
     app.add_api_route("/thumbnail/upload/{name}.jpg", uploaded)
     app.add_api_route("/thumbnail/{run}/{row}.jpg", thumbnail)

@@ -46,7 +46,7 @@ class State:
         upload: of an image from outside, what `uploads` calls it; it is the query then.
         choices: by attribute; those of which anything will do are left out.
         method: a name of `methods.METHODS`.
-        strength: of the method, see `engine.STRENGTHS`; None for its own.
+        strength: of the method; None for its own.
         beside: the method that stands beside it, or `USUAL`; "" for none.
         way: whether the map and the probabilities are shown.
         gallery: the place of the first image that is shown of the gallery; None where it is closed.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backward_search.errors import UserError
+from backward_search.storage.processes import runs
 
 Item = TypeVar("Item")
 LOG = logging.getLogger(__name__)
@@ -112,14 +113,15 @@ def watched(batches: Iterable[Item]) -> Iterator[Item]:
 def end_with_parent(_number: int = 0) -> None:
     """Let this process end within a second or two of the one that started it, however that one ends.
 
-    PyTorch's own processes do not, if the other was killed before they had begun; and no pipe says it, since all the
-    processes that were forked hold both ends.
+    PyTorch's own processes do not, if the other was killed before they had begun; and of processes that were forked no
+    pipe says it, since each of them holds both ends.
     """
-    if (parent := multiprocessing.parent_process()) is None:
+    if (parent := multiprocessing.parent_process()) is None or parent.pid is None:
         return
+    number = parent.pid
 
     def follow() -> None:
-        while parent.is_alive() and os.getppid() == parent.pid:
+        while parent.is_alive() and runs(number):
             parent.join(1.0)
         os._exit(1)
 

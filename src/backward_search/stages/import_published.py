@@ -18,7 +18,6 @@ from backward_search.cli import (
     next_command,
     parse,
 )
-from backward_search.cli.console import NEXT
 from backward_search.cli.translation import opened_run, run_name, run_paths, solver, student_choice
 from backward_search.data.prepared import load_table
 from backward_search.data.provenance import prepared_look
@@ -94,7 +93,7 @@ class _Importer:
             run = opened_run(options)
             self._take_embeddings(run, options, published, epoch, tables)
             self._take_students(run, published, epoch)
-            LOG.info("next: %s", next_command(options, "E1.Model-Evaluation.py", EvaluateOptions), extra=NEXT)
+            LOG.info("next: %s", next_command(options, "E1.Model-Evaluation.py", EvaluateOptions))
 
     def _take_embeddings(
         self, run: Run, options: EmbedOptions, published: PublishedRun, epoch: int, tables: dict[str, Table]

@@ -331,4 +331,5 @@ def _finish(
     accuracy = _listed(summary["best_test_accuracy"])
     LOG.info("best epoch %d: test accuracy: %s", summary["best_epoch"], accuracy, extra=HEADLINE)
     LOG.info("wrote %s", paths.weights)
-    LOG.info("wrote %s: how well each class is recognised", paths.heads_table)
+    LOG.info("how well each class is recognised:")
+    LOG.info("wrote %s", paths.heads_table)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from backward_search.errors import DataError, MissingError
+from backward_search.storage.processes import runs
 
 LONGEST_NAME = 200
 """Bytes of a name beyond which that of its temporary sibling is made of a hash; disks hold 255."""
@@ -59,18 +60,8 @@ def remove_leftovers(folder: Path, *, below: bool = False) -> None:
     """
     for file in folder.rglob(".*.partial*") if below else folder.glob(".*.partial*"):
         found = _LEFTOVER.match(file.name)
-        if found and not _runs(int(found[1])):
+        if found and not runs(int(found[1])):
             file.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def write_text(path: Path, text: str) -> Path:

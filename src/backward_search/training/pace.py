@@ -14,12 +14,12 @@ def seconds_per_image(model: Model, batch_size: int, device: torch.device, *, tr
     """Seconds that one image takes, forward and, of a network that is trained, backward; decoding is not counted.
 
     Args:
-        model: the network, whose weights stay as they are.
+        model: the network; its weights stay as they are, what BatchNorm has seen does not.
         batch_size: images of a training step.
         device: what it runs on.
         trained: whether the encoder is trained, or only looks at each image.
     """
-    count = batch_size if device.type == "cuda" else min(batch_size, CPU_IMAGES)
+    count = batch_size if device.type == "cuda" else CPU_IMAGES
     model.to(device).train(trained)
     images = torch.rand(count, 3, model.config.image_size, model.config.image_size, device=device)
     labels = {name: torch.zeros(count, dtype=torch.long, device=device) for name in model.classes}

@@ -123,7 +123,7 @@ def test_colours_are_for_terminals_whose_user_wants_them(monkeypatch):
     monkeypatch.setattr(os, "name", "posix")
     assert coloured("x", BOLD, Terminal()) == "\x1b[1mx\x1b[0m"
     assert coloured("x", BOLD, io.StringIO()) == "x"
-    monkeypatch.setenv("NO_COLOR", "")
+    monkeypatch.setenv("NO_COLOR", "1")
     assert coloured("x", BOLD, Terminal()) == "x"
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
@@ -162,3 +162,10 @@ def test_an_error_without_an_interrupt_is_shown():
 
     with pytest.raises(ValueError, match="ours"):
         run_script(main)
+
+
+def test_letters_that_the_output_does_not_know_are_written_as_numbers():
+    program = "from backward_search.cli.console import run_script; run_script(lambda: print('± Ж'))"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\\xb1 \\u0416\n", "")

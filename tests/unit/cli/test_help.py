@@ -75,3 +75,12 @@ def test_the_methods_that_options_name_are_those_of_the_registry():
     assert set(answering_groups.SHIFTED) == taking["shift"]
     assert set(answering_groups.SEARCHING) == {name for name, method in own.items() if method.searches}
     assert set(answering_groups.STUDENTS) == {name for name, method in own.items() if STUDENT in method.needs}
+
+
+def test_a_data_set_that_need_not_be_named_is_not_asked_for(capsys):
+    with pytest.raises(SystemExit):
+        script("A2")(["--help"])
+    said = capsys.readouterr().out
+    assert "[every one that is prepared]" in " ".join(said.split())
+    assert said.splitlines()[0].endswith(" [options]")
+    assert "--dataset_name" not in said.splitlines()[0]

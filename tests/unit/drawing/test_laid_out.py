@@ -138,3 +138,18 @@ def test_nothing_overlaps_around_a_map_and_its_names_stay_inside(exhibits, width
     assert not [pair for pair in itertools.combinations(names, 2) if overlap(*pair)]
     lowest = min(one.get_window_extent().y0 for one in figure.findobj(Text) if one.get_text())
     assert lowest < 0.2 * figure.dpi  # no empty space below
+
+
+def test_names_stand_at_their_points_also_where_those_lie_apart(exhibits):
+    points = np.random.default_rng(0).random((50, 2))
+    half = np.arange(50) < 10
+    points[~half] += 5
+    way = Way(0.5, np.array([[0.5, 0.5], [3.0, 4.0], [5.5, 5.5]]), [(0, "t_0"), (2, "t_2")])
+    figure = draw(replace(exhibits(1), space=Space("PCA", points, half, ~half, LONG, LONG, [way])), 7)
+    figure.canvas.draw()
+    (square,) = [axes for axes in figure.axes if axes.collections]
+    for name, spot in (("t_0", way.points[0]), ("t_2", way.points[2])):
+        (text,) = [one for one in square.texts if one.get_text() == name]
+        box = text.get_window_extent()
+        apart = np.hypot(*(square.transData.transform(spot) - ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)))
+        assert apart < 0.5 * figure.dpi, name

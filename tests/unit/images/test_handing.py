@@ -1,5 +1,6 @@
 """Images from worker processes: through pipes where shared memory is too small, and an error where one dies."""
 
+import multiprocessing
 import os
 import shutil
 import signal
@@ -95,25 +96,35 @@ STARTER = """
 import multiprocessing, os, signal, sys, time
 from backward_search.images.handing import end_with_parent
 
-def work(delay):
+def work(delay, place):
     time.sleep(delay)  # the first of them begins when its parent has long been killed
     end_with_parent()
+    open(f"{place}{os.getpid()}", "w").close()
     time.sleep(60)
 
-context = multiprocessing.get_context("fork")
-processes = [context.Process(target=work, args=(delay,)) for delay in (1.0, 0.0)]
-for process in processes:
-    process.start()
-print(*(process.pid for process in processes), flush=True)
-time.sleep(0.3)
-os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    method, place = sys.argv[1:]
+    context = multiprocessing.get_context(method)
+    processes = [context.Process(target=work, args=(delay, place)) for delay in (3.0, 0.0)]
+    for process in processes:
+        process.start()
+    print(*(process.pid for process in processes), flush=True)
+    while not os.path.exists(f"{place}{processes[1].pid}"):
+        time.sleep(0.05)
+    time.sleep(1.5)
+    assert processes[1].is_alive()
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc")
-def test_processes_end_with_the_one_that_started_them():
-    said = subprocess.run([sys.executable, "-c", STARTER], stdout=subprocess.PIPE, text=True, timeout=60, check=False)
-    pids = [int(word) for word in said.stdout.split()]
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_processes_end_with_the_one_that_started_them_and_not_before(tmp_path, method):
+    (tmp_path / "starter.py").write_text(STARTER)
+    words = [sys.executable, str(tmp_path / "starter.py"), method, f"{tmp_path}/"]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL
+    pids = [int(word) for word in done.stdout.split()]
     assert len(pids) == 2
     deadline = time.monotonic() + 20
     while any(alive(pid) for pid in pids):
