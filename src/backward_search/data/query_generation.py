@@ -72,6 +72,8 @@ class QueryGenerator:
         self._ids = np.stack([table.ids[name] for name in conditioned], axis=1)
         self._combinations, group, self._sizes = np.unique(self._ids, axis=0, return_inverse=True, return_counts=True)
         self._group = group.reshape(-1)  # of each image, as an index into the combinations of labels that occur
+        enough = self._combinations[self._sizes >= LEAST_CANDIDATES]
+        self._frequent = set(map(tuple, enough.tolist()))
         stripped = table.entry.empty_tags is EmptyTags.OF_THE_QUERY
         self._overlap = _TagOverlap(self._strings, stripped) if self._tagged else None
 
@@ -91,24 +93,24 @@ class QueryGenerator:
 
         if self._table.entry.discard_first_draw:
             image()
-        pairs = [[(label, i) for i, label in enumerate(self._table.classes[name])] for name in self._conditioned]
+        orders = [np.arange(len(self._table.classes[name])) for name in self._conditioned]
         kept: dict[tuple[str, tuple[int, ...]], Query] = {}
         failures = 0
         while len(kept) < count:
             row = image()
             while self._tagged and not self._strings[row]:
                 row = image()
-            for labels in pairs:
-                legacy.shuffle(labels)
-            drawn = [python.choice(labels) for labels in pairs]
-            wanted = tuple(i for _, i in drawn)
+            for order in orders:
+                legacy.shuffle(order)  # as the published code shuffles a list: by the same draws
+            wanted = tuple(int(python.choice(order)) for order in orders)
             failures += 1
             if failures == PATIENCE:
                 self._refuse_unless_possible(count, self._possible())
-            if not self._serves(row, wanted):
+            if wanted not in self._frequent or not self._serves(row, wanted):
                 continue
             if (self._keys[row], wanted) not in kept:
-                condition = {name: label for name, (label, _) in zip(self._conditioned, drawn, strict=True)}
+                names = zip(self._conditioned, wanted, strict=True)
+                condition = {name: self._table.classes[name][i] for name, i in names}
                 kept[self._keys[row], wanted] = Query(self._keys[row], self._strings[row], condition)
                 failures = 0
             python.choice([row])  # the published code draws from a list of one, which advances the generator

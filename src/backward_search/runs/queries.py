@@ -40,7 +40,7 @@ def read_queries(run: Run, conditioned: tuple[str, ...], split: str, *, strict: 
     """
     name, file = run.name.dataset_name, run.data.queries(conditioned, split, strict=strict)
     further = ("" if split == "test" else f" --split {split}") + (" --protocol strict" if strict else "")
-    draw = f"run A2.Query-Generating.py --dataset_name {name}{further}"
+    draw = f"run A2.Query-Generating.py --dataset_name {name} --condition_on {','.join(conditioned)}{further}"
     require(file, f"queries for {name} {'+'.join(conditioned)}", draw)
     again = f"{draw} --overwrite True"
     manifest = run.data.manifest(file.stem)

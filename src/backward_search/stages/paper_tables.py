@@ -85,7 +85,7 @@ def _left(tables: Sequence[PaperTable]) -> str:
     >>> _left([PaperTable("a", "A", ["x", "y"], [[Cell("1"), Cell.not_run("python X.py")]])])
     '1 of 2 cells was not run: what fills it stands below its table'
     """
-    cells = [cell for table in tables for row in table.rows for cell in row]
+    cells = [cell for table in tables for row in table.rows for cell in row if cell.command or cell.text[:1].isdigit()]
     waiting = sum(bool(cell.command) for cell in cells)
     if not waiting:
         return "no cell is left to run"
