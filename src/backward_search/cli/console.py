@@ -185,6 +185,7 @@ def recorded(file: Path | None, options: Any, command: str) -> Iterator[None]:
         options: the dataclass of the options.
         command: which command they were given to.
     """
+    new = [] if file is None else [each for each in file.parents if not each.exists()]
     handlers = [] if file is None or is_follower() else _recording(file)
     for handler in handlers:
         handler.addFilter(lambda record: not getattr(record, "next", False))
@@ -194,10 +195,28 @@ def recorded(file: Path | None, options: Any, command: str) -> Iterator[None]:
         LOG.info("%s", command, extra=LOGGED)
         LOG.info("%s", _hidden(_listed(values), options), extra=LOGGED)
         yield
+    except UserError:
+        _end(handlers)
+        if file is not None and new:
+            _remove_unused(file, new)
+        raise
     finally:
-        for handler in handlers:
-            LOG.removeHandler(handler)
-            handler.close()
+        _end(handlers)
+
+
+def _end(handlers: list[logging.Handler]) -> None:
+    for handler in handlers:
+        LOG.removeHandler(handler)
+        handler.close()
+
+
+def _remove_unused(file: Path, new: list[Path]) -> None:
+    """Remove the log of a script that was refused, where its folder was made for it and has nothing else."""
+    with suppress(OSError):
+        if [*new[0].iterdir()] == [file]:
+            file.unlink()
+        for folder in new:
+            folder.rmdir()
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from backward_search.cli.colours import BOLD, coloured
 from backward_search.cli.console import COLUMNS, HEADLINE, LOG, LOGGED, NEXT, SHOWN, run_script, script_log
+from backward_search.errors import UserError
 from backward_search.storage.paths import PROJECT
 
 TALKER = """
@@ -169,3 +170,14 @@ def test_letters_that_the_output_does_not_know_are_written_as_numbers():
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "\\xb1 \\u0416\n", "")
+
+
+def test_a_script_that_is_refused_leaves_no_folder_behind(tmp_path):
+    file = tmp_path / "weight" / "run" / "run.log"
+    with pytest.raises(UserError), script_log(file, Options()):
+        raise UserError("there is nothing")
+    assert not list(tmp_path.iterdir())
+    with suppress(UserError), script_log(file, Options()):
+        (file.parent / "half").touch()
+        raise UserError("not whole")
+    assert {each.name for each in file.parent.iterdir()} == {"half", "run.log"}
