@@ -44,7 +44,7 @@ def _use(explorer: Any, state: Any) -> None:
     import gradio as gr
 
     from backward_search.explorer.handlers import Handlers
-    from backward_search.explorer.state import Choice
+    from backward_search.explorer.state import USUAL, Choice
 
     handlers, warned = Handlers(explorer), []
     gr.Warning = warned.append
@@ -57,8 +57,12 @@ def _use(explorer: Any, state: Any) -> None:
         "run": lambda: handlers.run(state, state.run),
         "index": lambda: handlers.index(state, 3),
         "condition": lambda: handlers.condition(state, [], [labels[-1]], False, True),
-        "settled": lambda: handlers.settled(replace(asked, beside=True)),
-        "browse": lambda: handlers.browse(state, 0),
+        "settled": lambda: handlers.settled(replace(asked, beside=USUAL)),
+        "beside": lambda: handlers.beside(asked, "teacher"),
+        "order": lambda: handlers.order(asked, True),
+        "turned": lambda: handlers.turned(state, 1),
+        "sheet": lambda: handlers.sheet(asked.link()),
+        "quickly": lambda: handlers.quickly(asked.link()),
         "thumbnail": lambda: [explorer.thumbnail(state.run, 5)],
         "figure": lambda: handlers.figure(asked),
         **{

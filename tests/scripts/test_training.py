@@ -247,9 +247,9 @@ def test_a_file_that_does_not_fit_is_one_line_and_code_2(data, tmp_path):
     for file, line in (
         (
             "grey.pth",
-            f"{tmp_path}/grey.pth does not fit small_cnn: 0.weight is (16, 1, 3, 3) there and (16, 3, 3, 3) here",
+            "grey.pth does not fit small_cnn: 0.weight is (16, 1, 3, 3) there and (16, 3, 3, 3) here",
         ),
-        ("none.pth", f"--pretrained {tmp_path}/none.pth is neither True nor False, nor a file that is there"),
+        ("none.pth", "--pretrained none.pth is neither True nor False, nor a file that is there"),
     ):
         command = [sys.executable, str(PROJECT / "B1.BuildModel.py"), *words(data, "refused", "--pretrained", file)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
-from cycler import cycler
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from backward_search.drawing.fonts import families
 from backward_search.storage.atomic import replacing
@@ -21,7 +21,7 @@ from backward_search.storage.atomic import replacing
 SIZE, HEADING = 6.5, 8.0
 """Of captions and headings, in points: legible where a figure is printed at its own width."""
 PAGE = 7.0
-"""Widths in inches: of one column of a page of two, and of both."""
+"""Width of a printed page in inches."""
 DPI, PRINT = 200, 300
 """Of PNG files, and of the pictures inside PDF and SVG files."""
 POINT = 1 / 72

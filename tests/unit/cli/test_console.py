@@ -113,6 +113,14 @@ def test_lines_are_folded_and_paths_begin_here(here, capsys):
     assert " ".join(["word"] * 50) in (here / "run.log").read_text()
 
 
+@pytest.fixture
+def interrupts():
+    """Ctrl-C is Python's own; a shell may have it ignored for what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True
@@ -143,7 +151,7 @@ def test_headlines_and_warnings_alone_have_a_colour(monkeypatch):
     assert said[1:] == ["\x1b[1mthe figure\x1b[0m", "a word", "\x1b[33mwarning: a doubt\x1b[0m"]
 
 
-def test_an_interrupt_that_a_library_drops_still_ends_the_script(capsys):
+def test_an_interrupt_that_a_library_drops_still_ends_the_script(capsys, interrupts):
     def main():
         with suppress(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
