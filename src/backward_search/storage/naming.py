@@ -46,7 +46,7 @@ def storable(name: str, longest: int = LONGEST) -> str:
     if len(plain.encode("utf-8")) <= longest:
         return plain
     ending = PurePosixPath(plain).suffix[:8]
-    digest = hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:8]
+    digest = hashlib.sha1(name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:8]
     kept = plain.encode("utf-8")[: longest - len(ending.encode("utf-8")) - 9].decode("utf-8", "ignore")
     return f"{kept}-{digest}{ending}"
 

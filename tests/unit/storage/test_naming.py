@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backward_search.errors import OptionError
@@ -39,6 +39,7 @@ def test_any_name_becomes_one_for_every_disk(name):
 
 
 @given(st.lists(st.lists(NAMES.filter(bool), min_size=1, max_size=4).map(tuple), max_size=8))
+@example([("0//", "CONIN$", "Ā0a00aaa0a/"), ("0/\ud800", "CONIN$", "Ā0a00aaa0a/")])
 def test_keys_are_files_of_their_own_on_every_disk(paths):
     keys = unique_keys(paths)
     assert len({folded(key) for key in keys}) == len(paths)

@@ -110,4 +110,4 @@ def _with_hash(path: tuple[str, ...], row: int, attempt: int) -> str:
 def digest_of(name: str, row: int, attempt: int) -> str:
     """Eight letters that tell a name from others; where those of the first attempt do not, its row does."""
     salted = name if attempt == 1 else f"{attempt} {row} {name}"
-    return hashlib.sha1(salted.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()[:8]
+    return hashlib.sha1(salted.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()[:8]
