@@ -40,7 +40,7 @@ photos: .venv/installed-photos ## search your own: make photos SOURCE=folder-or-
 explore: .venv/installed-web ## serve the explorer on the trained runs at http://127.0.0.1:7860
 	$(BIN)/python F1.Search-Explorer.py
 
-test: .venv/installed-dev ## run the tests (a few minutes)
+test: .venv/installed-dev ## run the tests (ten minutes)
 	$(PYTEST)
 
 test-quick: .venv/installed-dev ## run the quick tests, while working (a minute)
