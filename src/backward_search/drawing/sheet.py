@@ -41,6 +41,7 @@ class _Plan:
 
     @classmethod
     def of(cls, hits: int, width: float) -> "_Plan":
+        """Of so many hits in a row on a sheet of so many inches."""
         words = max(FEW, WORDS * width)
         room = width - 2 * MARGIN - words - 3 * GAP
         most = max(1, min(hits, int((room + GAP) / (LEAST + GAP)) - 1))

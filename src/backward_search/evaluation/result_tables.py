@@ -39,9 +39,7 @@ def result_table(rows: Sequence[Row], names: Sequence[str] = ()) -> str:
         names: of their files, which tell rows apart that method and strength do not.
     """
     first = rows[0]
-    shown = [(method_in_words(row), strength_in_words(row)) for row in rows]
-    twice = [bool(names) and shown.count(each) > 1 for each in shown]
-    methods = [cell(names[i]) if twice[i] else each[0] for i, each in enumerate(shown)]
+    shown = named(rows, names)
     columns = {title: name for title, name in titles(depth(first)).items() if any(name in row for row in rows)}
     condition = f", condition {visible(first['condition'])}" if first.get("condition") else ""
     task = visible(f"{first['dataset']} {'+'.join(first['task'])}")
@@ -54,10 +52,23 @@ def result_table(rows: Sequence[Row], names: Sequence[str] = ()) -> str:
         f"| method | strength | {' | '.join(columns)} | evaluations | stopped early | ms per query |",
         f"|---|---|{'---|' * len(columns)}---|---|---|",
     ]
-    for row, method, (_, strength) in zip(rows, methods, shown, strict=True):
-        values = " | ".join(mean_in_words(row, name) for name in columns.values())
+    for row, (name, strength, twice) in zip(rows, shown, strict=True):
+        method = cell(name) if twice else name
+        values = " | ".join(mean_in_words(row, measure) for measure in columns.values())
         lines.append(f"| {method} | {strength} | {values} | {_cost(row)} |")
     return "\n".join(lines)
+
+
+def named(rows: Sequence[Row], names: Sequence[str]) -> list[tuple[str, str, bool]]:
+    """For each row its method, its strength, and whether another row has the same: it is called as its file then.
+
+    Args:
+        rows: the results.
+        names: of their files; none where rows need not be told apart.
+    """
+    shown = [(method_in_words(row), strength_in_words(row)) for row in rows]
+    twice = [bool(names) and shown.count(each) > 1 for each in shown]
+    return [(names[i] if twice[i] else each[0], each[1], twice[i]) for i, each in enumerate(shown)]
 
 
 def strength_in_words(row: Row) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from backward_search.evaluation.intervals import Estimate
-from backward_search.evaluation.result_tables import Row, depth, method_in_words, strength_in_words
+from backward_search.evaluation.result_tables import Row, depth, named
 from backward_search.visible import visible
 
 COLUMNS = 100
@@ -36,13 +36,10 @@ def short_table(rows: Sequence[Row], names: Sequence[str] = ()) -> list[str]:
         names: of their files, which tell rows apart that method and knob do not.
     """
     measures = {title: name for title, name in main_measures(depth(rows[0])).items() if any(name in r for r in rows)}
-    shown = [(method_in_words(row), strength_in_words(row)) for row in rows]
-    twice = [bool(names) and shown.count(each) > 1 for each in shown]
     lines = [["method", "knob", *measures, "ms per query"]]
-    for i, row in enumerate(rows):
+    for row, (method, strength, twice) in zip(rows, named(rows, names), strict=True):
         values = [_mean(row, name) for name in measures.values()]
-        method = names[i] if twice[i] else shown[i][0]
-        lines.append([method, "" if twice[i] else shown[i][1], *values, f"{1000 * row['seconds_per_query']:.3f}"])
+        lines.append([method, "" if twice else strength, *values, f"{1000 * row['seconds_per_query']:.3f}"])
     return _aligned(lines)
 
 

@@ -49,6 +49,7 @@ class Handlers:
 
         @functools.wraps(function)
         def safe(*arguments: Any) -> Any:
+            """The function, whose faults are messages."""
             try:
                 return function(*arguments)
             except UserError as error:

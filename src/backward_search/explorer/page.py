@@ -193,6 +193,7 @@ def _add_routes(app: Any, explorer: Explorer, handlers: Handlers) -> None:
             raise HTTPException(404, handlers.said(error)) from None
 
     def image(request: Request, find: Any, *named: Any) -> Any:
+        """A picture, or that the browser has it already, by a tag made of its content."""
         data = found(find, *named).read_bytes()
         tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
         headers = {"Cache-Control": FRESH, "ETag": tag}
